@@ -1,0 +1,41 @@
+# Each target does its own set-up: a virtual environment in the checkout, pinned versions, the package.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: run test lint types tests format setup sample-models clean
+
+run: setup        ## the whole pipeline on the sample corpus, then both tables
+	dvc repro
+	erclap tables
+
+test: lint types tests  ## what CI runs
+
+lint: setup
+	ruff check .
+	ruff format --check .
+
+types: setup
+	mypy
+
+tests: setup
+	pytest
+
+format: setup
+	ruff check --fix .
+	ruff format .
+
+sample-models: setup  ## train the two small checkpoints of the sample profile again, from their seeds
+	python -m pipeline.sample.checkpoints
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, found: $$($(PYTHON) --version). Name one: make PYTHON=python3.12 run" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:            ## the environment and everything computed
+	rm -rf $(VENV) results cache/features data/sample data/*.parquet data/*.csv

@@ -1,0 +1,1 @@
+"""Captioners: valence and arousal in, a sentence about the speaking style out."""

@@ -1,0 +1,1 @@
+"""Readers: a corpus on disk in, manifest rows out."""

@@ -1,0 +1,1 @@
+"""The frozen encoders and the recipe that identifies what they computed."""
