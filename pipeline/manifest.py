@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-
 LABEL_MIN, LABEL_MAX = 1.0, 7.0
 """The scale of valence, arousal and dominance: self-assessment manikins from 1 to 7, as in MSP-Podcast."""
 

@@ -1,0 +1,98 @@
+"""Any audio file to a mono waveform at 16 kHz, cropped to what the encoder hears."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+SAMPLING_RATE = 16_000
+"""Hz, what WavLM hears."""
+
+MIN_SAMPLES = 400
+"""WavLM's receptive field, 25 ms: a shorter clip gives no frame."""
+
+Waveform = npt.NDArray[np.float32]
+
+
+class AudioError(ValueError):
+    """A clip that cannot be used, with the reason; the caller adds which clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A whole decoded file: what it is and how it sounds."""
+
+    sha256: str
+    sampling_rate: int
+    channels: int
+    duration: float
+    """Seconds."""
+    waveform: Waveform
+    """(samples,) mono at 16 kHz, not cropped."""
+
+
+def decode(data: bytes) -> Clip:
+    """Decode the bytes of an audio file (wav, flac, mp3, ogg, any rate, any channels).
+
+    Channels are averaged, other rates are resampled (soxr, high quality). Raises AudioError where nothing can
+    be heard: not audio, truncated, empty, shorter than 25 ms, not finite, or silent throughout.
+    """
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            rate, channels, expected = file.samplerate, file.channels, file.frames
+            samples = file.read(dtype="float32", always_2d=True)  # (frames, channels)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"not readable as audio ({error.error_string.rstrip('.')})") from error
+    if len(samples) < expected:
+        raise AudioError(f"truncated: its header promises {expected} samples, {len(samples)} are there")
+    waveform = to_mono_16k(samples, rate)
+    check_audible(waveform)
+    return Clip(
+        sha256=hashlib.sha256(data).hexdigest(),
+        sampling_rate=rate,
+        channels=channels,
+        duration=len(samples) / rate,
+        waveform=waveform,
+    )
+
+
+def to_mono_16k(samples: npt.NDArray[np.float32], sampling_rate: int) -> Waveform:
+    """Samples (frames,) or (frames, channels) at any rate, in Hz, to (samples,) mono at 16 kHz."""
+    if samples.ndim == 2:
+        samples = samples.mean(axis=1, dtype=np.float32)
+    if sampling_rate != SAMPLING_RATE:
+        samples = soxr.resample(samples, sampling_rate, SAMPLING_RATE, quality="HQ")
+    return np.ascontiguousarray(samples, dtype=np.float32)
+
+
+def check_audible(waveform: Waveform) -> None:
+    """Raise AudioError unless a 16 kHz waveform has something to hear."""
+    if len(waveform) < MIN_SAMPLES:
+        raise AudioError(
+            f"a clip must be at least {MIN_SAMPLES / SAMPLING_RATE * 1000:.0f} ms long, "
+            f"found {len(waveform) / SAMPLING_RATE * 1000:.1f} ms"
+        )
+    if not np.isfinite(waveform).all():
+        raise AudioError("holds samples that are not finite numbers")
+    if not waveform.any():
+        raise AudioError("silent throughout")
+
+
+def crop(waveform: Waveform, seconds: float) -> Waveform:
+    """The first `seconds` of a 16 kHz waveform."""
+    return waveform[: round(seconds * SAMPLING_RATE)]
+
+
+def inside(root: Path, path: str) -> Path:
+    """The file at `path` under `root`. Raises ValueError where it would lie outside."""
+    file = (root / path).resolve()
+    if not file.is_relative_to(root.resolve()):
+        raise ValueError(f"a clip's path must stay inside its corpus's root {root}, found {path}")
+    return file

@@ -1,0 +1,154 @@
+"""Where a frozen encoder's files are, what identifies them, and loading them so that every tensor is used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+BUILTIN = {"builtin:sample-speech": "speech", "builtin:sample-text": "text"}
+"""Names of the checkpoints that come with the package: those of the sample profile."""
+
+INDEX_FILE = "model.safetensors.index.json"
+WEIGHTS_FILE = "model.safetensors"
+HUB_PATTERNS = ["*.json", "*.safetensors", "*.txt"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder with config.json and safetensors, and what identifies its contents."""
+
+    model: str
+    """Its builtin or hub name, or a local folder's own name without its path."""
+    folder: Path
+    revision: str
+    """The hub's commit, or for a local folder `sha256:` and a hash of its files that decide the features."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What config.json says. Raises RuntimeError where it is absent or not a JSON object."""
+        path = self.folder / "config.json"
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RuntimeError(f"a checkpoint must have a config.json, none in {self.folder}") from None
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise RuntimeError(f"{path} must be JSON: {error}") from error
+        if not isinstance(config, dict):
+            raise RuntimeError(f"{path} must be a JSON object, found {type(config).__name__}")
+        return config
+
+    def weight_files(self) -> list[Path]:
+        """The safetensors, one or several. Raises RuntimeError where there are none."""
+        index = self.folder / INDEX_FILE
+        if index.exists():
+            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+            return [self.folder / Path(name).name for name in names]
+        if (self.folder / WEIGHTS_FILE).exists():
+            return [self.folder / WEIGHTS_FILE]
+        pickled = sorted(path.name for path in self.folder.glob("*.bin"))
+        found = f"only {', '.join(pickled)}, which can run code when opened" if pickled else "none"
+        raise RuntimeError(
+            f"a checkpoint must have {WEIGHTS_FILE}, found {found} in {self.folder}: convert it with "
+            f"transformers' save_pretrained, or name a hub revision that has safetensors"
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors by name, on the CPU, as float32."""
+        tensors: dict[str, Tensor] = {}
+        for file in self.weight_files():
+            try:
+                tensors.update(load_file(file))
+            except (SafetensorError, FileNotFoundError) as error:
+                raise RuntimeError(f"{file} must be a whole safetensors file: {error}") from error
+        return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def locate(model: str, revision: str | None = None) -> Checkpoint:
+    """Find a checkpoint by a builtin name, a local folder or a hub name.
+
+    A hub name is fetched (config, tokenizer and safetensors only; no code) unless its cached copy serves.
+    Raises ValueError where nothing is found under the name.
+    """
+    if model in BUILTIN:
+        folder = Path(str(resources.files("pipeline.sample"))) / BUILTIN[model]
+        return Checkpoint(model, folder, _folder_hash(folder))
+    folder = Path(model)
+    if folder.is_dir():
+        if revision is not None:
+            raise ValueError(
+                f"a local folder has no revision: remove revision {revision!r} or the folder {model}"
+            )
+        return Checkpoint(folder.resolve().name, folder, _folder_hash(folder))
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", model) or model.startswith((".", "/")):
+        raise ValueError(
+            f"a model must be one of {', '.join(sorted(BUILTIN))}, a folder, or a hub name owner/name; "
+            f"found {model!r}, and no such folder"
+        )
+    return _from_hub(model, revision)
+
+
+def _from_hub(model: str, revision: str | None) -> Checkpoint:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(model, revision=revision, allow_patterns=HUB_PATTERNS))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(
+            f"{model!r} must be a folder or a hub name: no such folder, and the hub did not give "
+            f"revision {revision or 'main'}: {reason}"
+        ) from error
+    return Checkpoint(model, folder, folder.name)  # the cache names a snapshot's folder by its commit
+
+
+def _folder_hash(folder: Path) -> str:
+    """One hash over the files that decide the features: weights, configuration, tokenizer."""
+    digest = hashlib.sha256()
+    files = sorted(p for p in folder.iterdir() if p.suffix in {".json", ".safetensors", ".txt"})
+    for file in files:
+        with file.open("rb") as opened:
+            digest.update(f"{file.name}:{hashlib.file_digest(opened, 'sha256').hexdigest()}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Load a module's weights so that every tensor is used and none is missing.
+
+    Raises RuntimeError that lists what is missing, left over or of another shape, and names the source.
+    """
+    wanted = module.state_dict()
+    problems = []
+    if missing := sorted(wanted.keys() - tensors.keys()):
+        problems.append(f"missing {_listing(missing)}")
+    if left_over := sorted(tensors.keys() - wanted.keys()):
+        problems.append(f"left over {_listing(left_over)}")
+    for name in sorted(wanted.keys() & tensors.keys()):
+        if wanted[name].shape != tensors[name].shape:
+            problems.append(
+                f"{name} has shape {tuple(tensors[name].shape)} instead of {tuple(wanted[name].shape)}"
+            )
+    if problems:
+        raise RuntimeError(f"every tensor of {source} must fit the model: {'; '.join(problems)}")
+    module.load_state_dict(dict(tensors))
+
+
+def _listing(names: Iterable[str]) -> str:
+    listed = list(names)
+    return f"{len(listed)} tensor{'s' if len(listed) != 1 else ''}: {', '.join(listed)}"
+
+
+def autocast_for(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """The context in which matrix products run in `dtype`; float32 leaves everything as it is."""
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)

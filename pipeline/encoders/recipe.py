@@ -1,0 +1,56 @@
+"""What identifies a feature beside its key: which frozen encoder computed it, and how."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+FORWARD_VERSION = 1
+"""Raised when our forward pass changes its results: older features are then not taken for today's."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a feature is computed: everything that changes its value, and nothing that does not.
+
+    Batch size, device, paths and library versions are provenance, not recipe.
+    """
+
+    modality: str
+    """`speech` or `text`."""
+    model: str
+    revision: str
+    """The hub's commit, or a hash of a local folder's files."""
+    feature_size: int
+    pooling: str
+    padding: str
+    max_length: float
+    """Seconds of speech, or tokens of text, that are heard."""
+    compute_dtype: str = "float32"
+    stored_dtype: str = "float32"
+    forward_version: int = FORWARD_VERSION
+
+    def to_json(self) -> str:
+        """The recipe as JSON with sorted keys: the same recipe, the same text."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Read back what `to_json` wrote. Raises ValueError for anything else."""
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, json.JSONDecodeError) as error:
+            raise ValueError(f"not a recipe: {error}") from error
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that stand for the recipe in file names.
+
+        The model's name is left out where the revision is a hash of contents, so that a checkpoint copied to
+        another folder is still the same checkpoint.
+        """
+        identity = asdict(self)
+        if self.revision.startswith("sha256:"):
+            del identity["model"]
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]

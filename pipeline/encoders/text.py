@@ -1,0 +1,143 @@
+"""The frozen text encoder: sentences to the features of their first token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from transformers import AutoTokenizer, RobertaConfig, RobertaForSequenceClassification
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from pipeline.encoders.checkpoint import Checkpoint, autocast_for, load_exactly, locate
+from pipeline.encoders.recipe import Recipe
+
+
+class TextEncoder:
+    """A RoBERTa emotion classifier, frozen, whose `<s>` of the last layer stands for the sentence."""
+
+    def __init__(
+        self,
+        model: RobertaForSequenceClassification,
+        tokenizer: PreTrainedTokenizerBase,
+        checkpoint: Checkpoint,
+        *,
+        max_tokens: int = 512,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        batch_tokens: int = 4096,
+    ) -> None:
+        config: RobertaConfig = model.config
+        self.pad = config.pad_token_id if config.pad_token_id is not None else 1
+        capacity = config.max_position_embeddings - self.pad - 1
+        if not 2 < max_tokens <= capacity:
+            raise ValueError(f"max_tokens must be 3 to {capacity} for {checkpoint.model}, found {max_tokens}")
+        self.device = torch.device(device)
+        self.model = model.roberta.eval().requires_grad_(False)
+        self.model.to(device=self.device)
+        self.tokenizer = tokenizer
+        self.max_tokens, self.dtype, self.batch_tokens = max_tokens, dtype, batch_tokens
+        self.recipe = Recipe(
+            modality="text",
+            model=checkpoint.model,
+            revision=checkpoint.revision,
+            feature_size=model.config.hidden_size,
+            pooling="first-token",
+            padding="masked",
+            max_length=max_tokens,
+            compute_dtype=str(dtype).removeprefix("torch."),
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str,
+        *,
+        revision: str | None = None,
+        max_tokens: int = 512,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        batch_tokens: int = 4096,
+    ) -> TextEncoder:
+        """Load a RoBERTa classifier from a builtin name, a local folder or a hub name with a revision.
+
+        Sentences are cut at `max_tokens`; `batch_tokens` padded tokens go through the model at once. Raises
+        ValueError for a name that leads nowhere and RuntimeError for a checkpoint with a tensor missing or
+        left over.
+        """
+        checkpoint = locate(model, revision)
+        classifier, tokenizer = load_classifier(checkpoint)
+        return cls(
+            classifier,
+            tokenizer,
+            checkpoint,
+            max_tokens=max_tokens,
+            device=device,
+            dtype=dtype,
+            batch_tokens=batch_tokens,
+        )
+
+    def encode(self, sentences: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Sentences to features (N, F) float32. Raises ValueError for an empty sentence."""
+        for sentence in sentences:
+            if not sentence.strip():
+                raise ValueError("a sentence must have words, found an empty one")
+        features = np.empty((len(sentences), self.recipe.feature_size), dtype=np.float32)
+        if not sentences:
+            return features
+        tokens: list[list[int]] = self.tokenizer(
+            list(sentences), truncation=True, max_length=self.max_tokens, add_special_tokens=True
+        )["input_ids"]
+        for batch in self._batches([len(row) for row in tokens]):
+            features[batch] = self._encode_batch([tokens[i] for i in batch])
+        return features
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Indices in order of length, as many at once as `batch_tokens` allow."""
+        batch: list[int] = []
+        for i in sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True):
+            if batch and (len(batch) + 1) * lengths[batch[0]] > self.batch_tokens:
+                yield batch
+                batch = []
+            batch.append(i)
+        if batch:
+            yield batch
+
+    @torch.inference_mode()
+    def _encode_batch(self, tokens: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
+        longest = max(len(row) for row in tokens)
+        ids = torch.full((len(tokens), longest), self.pad)
+        mask = torch.zeros_like(ids)
+        for i, row in enumerate(tokens):
+            ids[i, : len(row)] = torch.tensor(row)
+            mask[i, : len(row)] = 1
+        with autocast_for(self.device, self.dtype):
+            states = self.model(ids.to(self.device), attention_mask=mask.to(self.device)).last_hidden_state
+        first: npt.NDArray[np.float32] = states[:, 0].float().cpu().numpy()
+        return first
+
+
+def load_classifier(
+    checkpoint: Checkpoint,
+) -> tuple[RobertaForSequenceClassification, PreTrainedTokenizerBase]:
+    """Build and load a RoBERTa classifier and its tokenizer. Raises RuntimeError where they do not fit."""
+    written = checkpoint.config
+    if written.get("model_type") != "roberta":
+        raise RuntimeError(
+            f"a text encoder's config.json must say model_type 'roberta', "
+            f"found {written.get('model_type')!r} in {checkpoint.folder}"
+        )
+    config = RobertaConfig.from_dict(written)
+    tensors = checkpoint.tensors()
+    # Older transformers also wrote the positions 0, 1, 2 … that every model has.
+    positions = tensors.pop("roberta.embeddings.position_ids", None)
+    if positions is not None and not torch.equal(positions.flatten(), torch.arange(positions.numel())):
+        raise RuntimeError(f"roberta.embeddings.position_ids of {checkpoint.folder} must count from 0")
+    classifier = RobertaForSequenceClassification(config)
+    load_exactly(classifier, tensors, str(checkpoint.folder))
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise RuntimeError(f"{checkpoint.folder} must hold its tokenizer: {error}") from error
+    return classifier, tokenizer
