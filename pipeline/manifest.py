@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.tables import read_parquet, write_parquet
+
+MANIFEST_FILE = Path("data/manifest.parquet")
 
 LABEL_MIN, LABEL_MAX = 1.0, 7.0
 """The scale of valence, arousal and dominance: self-assessment manikins from 1 to 7, as in MSP-Podcast."""
@@ -26,3 +37,107 @@ class Utterance:
     emotion: str | None = None
     speaker: str | None = None
     transcript: str | None = None
+
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("duration", pa.float64(), nullable=False),  # seconds
+        pa.field("sampling_rate", pa.int32(), nullable=False),  # Hz
+        pa.field("channels", pa.int32(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("valence", pa.float64(), nullable=False),
+        pa.field("arousal", pa.float64(), nullable=False),
+        pa.field("dominance", pa.float64()),
+        pa.field("emotion", pa.string()),
+        pa.field("speaker", pa.string()),
+        pa.field("transcript", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The rows of a manifest, as read from its file or a part of them."""
+
+    table: pa.Table
+
+    @classmethod
+    def read(cls, path: Path = MANIFEST_FILE) -> Manifest:
+        """Read a manifest. Raises RuntimeError where the file is absent or not a manifest."""
+        return cls(read_parquet(path, SCHEMA, made_by="erclap prepare"))
+
+    def write(self, path: Path = MANIFEST_FILE) -> None:
+        """Write the manifest whole or not at all."""
+        write_parquet(self.table, path)
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def strings(self, column: str) -> list[str]:
+        """A text column's values; None where the corpus says nothing."""
+        values: list[str] = self.table.column(column).to_pylist()
+        return values
+
+    def labels(self) -> npt.NDArray[np.float64]:
+        """Valence and arousal, (N, 2), each on 1..7."""
+        return np.stack([self.table.column(name).to_numpy() for name in ("valence", "arousal")], axis=1)
+
+    def split(self, name: str) -> Manifest:
+        """The rows of one split. Raises ValueError where it has none."""
+        splits = self.strings("split")
+        rows = [i for i, split in enumerate(splits) if split == name]
+        if not rows:
+            counts = ", ".join(f"{split} {count}" for split, count in sorted(Counter(splits).items()))
+            raise ValueError(f"split {name!r} must have utterances, found none; the manifest has {counts}")
+        return Manifest(self.table.take(rows))
+
+    def utterances(self) -> list[Utterance]:
+        """The rows as what the corpus said."""
+        names = list(Utterance.__dataclass_fields__)
+        return [Utterance(**row) for row in self.table.select(names).to_pylist()]
+
+
+def check_utterances(utterances: Sequence[Utterance], source: str) -> None:
+    """Raise ValueError unless ids are unique, paths and splits are there and labels lie on their scale."""
+    if not utterances:
+        raise ValueError(f"a corpus must have utterances, found none in {source}")
+    repeated = [name for name, count in Counter(u.id for u in utterances).items() if count > 1]
+    if repeated:
+        raise ValueError(
+            f"an utterance id must occur once, found {repeated[0]!r} more than once"
+            f"{_and_more(len(repeated))} in {source}"
+        )
+    for field in ("id", "path", "split"):
+        if empty := [u.id or u.path for u in utterances if not getattr(u, field)]:
+            raise ValueError(
+                f"every utterance must have a {field}, found none for {empty[0]!r}"
+                f"{_and_more(len(empty))} in {source}"
+            )
+    for field in ("valence", "arousal", "dominance"):
+        outside = [u for u in utterances if not _on_scale(getattr(u, field), required=field != "dominance")]
+        if outside:
+            raise ValueError(
+                f"{field} must lie within {LABEL_MIN:g}..{LABEL_MAX:g}, found {getattr(outside[0], field)} "
+                f"for {outside[0].id!r}{_and_more(len(outside))} in {source}"
+            )
+
+
+def _on_scale(label: float | None, *, required: bool) -> bool:
+    if label is None:
+        return not required
+    return LABEL_MIN <= label <= LABEL_MAX
+
+
+def _and_more(count: int) -> str:
+    return f" and {count - 1} more like it" if count > 1 else ""
+
+
+def describe_splits(splits: Iterable[str]) -> str:
+    """`train 1000, development 200, …`, the usual splits first."""
+    counts = Counter(splits)
+    order = [s for s in (TRAIN, DEVELOPMENT, TEST1) if s in counts]
+    order += sorted(counts.keys() - set(order))
+    return ", ".join(f"{split} {counts[split]}" for split in order)

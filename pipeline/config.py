@@ -1,0 +1,182 @@
+"""params.yaml as typed models: a key that is unknown, missing or of a wrong type is an error that names it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipeline.methods import method
+
+PARAMS_FILE = Path("params.yaml")
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Dtype = Literal["float32", "bfloat16", "float16"]
+
+
+class Section(BaseModel):
+    """A section of params.yaml."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Sample(Section):
+    """The synthetic sample corpus."""
+
+    utterances: Count
+    seed: int
+
+
+class Table(Section):
+    """A CSV or parquet file of one's own, one row a clip."""
+
+    file: str
+    columns: dict[str, str]
+    """The manifest's name of a column → the file's name of it."""
+    splits: dict[str, str] = Field(default_factory=dict)
+    """A value in the file's split column → the manifest's split; what is not listed stays as it is."""
+    scale: Annotated[list[float], Field(min_length=2, max_length=2)] = [1.0, 7.0]
+    """The file's lowest and highest possible label; labels are rescaled to 1..7."""
+
+
+class Prepare(Section):
+    """Stage prepare: a corpus on disk to data/manifest.parquet."""
+
+    corpus: Literal["sample", "table"]
+    root: str
+    """The folder that the clips' paths are relative to."""
+    sample: Sample | None = None
+    table: Table | None = None
+
+
+class Caption(Section):
+    """Stage caption: labels to sentences."""
+
+    captioner: Literal["lexicon"]
+    seed: int
+    prompt_lists: Count
+    """Lists of the ordinality test, for valence and for arousal each."""
+
+
+class SpeechSettings(Section):
+    """The frozen speech encoder."""
+
+    model: str
+    revision: str | None
+    pooling: Literal["attentive-mean", "attentive-std", "attentive-stats", "regressor-hidden"]
+    padding: Literal["masked", "literal"]
+    crop_seconds: Positive
+
+
+class TextSettings(Section):
+    """The frozen text encoder."""
+
+    model: str
+    revision: str | None
+    max_tokens: Count
+
+
+class Extract(Section):
+    """Stage extract: clips and sentences to features."""
+
+    compute_dtype: Dtype
+    speech: SpeechSettings
+    text: TextSettings
+
+
+class Train(Section):
+    """Stage train: the projection heads of every method."""
+
+    methods: Annotated[list[str], Field(min_length=1)]
+    seed: int
+    epochs: Count
+    batch_size: Annotated[int, Field(ge=2)]
+    learning_rate: Positive
+    embedding_size: Count
+    temperature: Annotated[float, Field(ge=0.01, le=100)]
+    candidates: Literal["farther", "farther-or-equal"]
+    directions: Literal["speech-to-text", "both"]
+
+    @field_validator("methods")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        for name in names:
+            method(name)
+        if len(set(names)) < len(names):
+            raise ValueError(f"a method must be named once, found {', '.join(names)}")
+        return names
+
+
+class Evaluate(Section):
+    """Stage evaluate: the paper's two tables."""
+
+    split: str
+    trials: Count
+    pairs: Annotated[int, Field(ge=2)]
+    """Speech-text pairs of a trial of Table 1."""
+    seed: int
+    alpha: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Runtime(Section):
+    """How, not what: no stage depends on these."""
+
+    device: str = "auto"
+    workers: Count = 2
+    """Threads that read audio."""
+    batch_seconds: Positive = 80.0
+    """Padded speech that goes through the encoder at once."""
+    batch_tokens: Count = 4096
+    """Padded tokens that go through the encoder at once."""
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    prepare: Prepare
+    caption: Caption
+    extract: Extract
+    train: Train
+    evaluate: Evaluate
+    runtime: Runtime = Runtime()
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read and check params.yaml. Raises ValueError with one line that names every key that is wrong."""
+    try:
+        written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(
+            f"there must be a {path} in the folder that erclap runs in, found none in {Path.cwd()}"
+        ) from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} must be YAML: {' '.join(str(error).split())}") from error
+    try:
+        return Params.model_validate(written)
+    except ValidationError as error:
+        raise ValueError(f"{path}: {'; '.join(_explain(detail) for detail in error.errors())}") from error
+
+
+def _explain(detail: Any) -> str:
+    """One problem of pydantic's as: key, what must hold, what was found."""
+    key = ".".join(str(part) for part in detail["loc"]) or "the file"
+    if detail["type"] == "missing":
+        return f"{key} is missing"
+    if detail["type"] == "extra_forbidden":
+        return f"{key} is not a key that exists"
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    hint = ""
+    if detail["type"] == "float_type" and _is_number(detail["input"]):
+        hint = " (YAML takes it for a text: write it with a point and without an exponent, as 0.001)"
+    return f"{key}: {message[0].lower()}{message[1:]}, found {detail['input']!r}{hint}"
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return isinstance(value, str)
