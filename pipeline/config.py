@@ -1,4 +1,4 @@
-"""params.yaml as typed models: a key that is unknown, missing or of a wrong type is an error that names it."""
+"""params.yaml as typed models: an unknown key, a missing one or a wrong type is an error that names it."""
 
 from __future__ import annotations
 

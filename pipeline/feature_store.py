@@ -1,9 +1,9 @@
 """The feature store: what the frozen encoders computed, in immutable HDF5 shards.
 
-A key says what was encoded: the sha256 of an audio file's bytes, or of a sentence. A recipe says how. A shard
-is one HDF5 file of up to `SHARD_ROWS` rows, written under a temporary name, reopened and checked, and only then
-renamed to its own: whatever dies in between leaves nothing that could be taken for a shard, and any number of
-writers need no lock. A shard is never opened for writing again.
+A key says what was encoded: the sha256 of an audio file's bytes, or of a sentence. A recipe says how. A
+shard is one HDF5 file of up to `SHARD_ROWS` rows, written under a temporary name, reopened and checked, and
+only then renamed to its own: whatever dies in between leaves nothing that could be taken for a shard, and any
+number of writers need no lock. A shard is never opened for writing again.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.encoders.recipe import Recipe
+from pipeline.recipe import Recipe
+from pipeline.tables import write_text
 
 SHARD_ROWS = 4096
 CHUNK_ROWS = 256
 SET_ASIDE = ".damaged"
+RECIPE_FILE = "recipe.json"
 
 Features = npt.NDArray[np.float32]
 
@@ -40,8 +42,8 @@ class DamagedShardError(RuntimeError):
 class FeatureStore:
     """The features of one recipe in one folder.
 
-    Rows that were computed twice, by writers that did not know of each other, count once: the shard whose name
-    sorts first serves them.
+    Rows that were computed twice, by writers that did not know of each other, count once: the shard whose
+    name sorts first serves them.
     """
 
     def __init__(self, root: Path, recipe: Recipe) -> None:
@@ -49,6 +51,24 @@ class FeatureStore:
         self._where: dict[str, tuple[Path, int]] | None = None
         self.damaged: list[str] = []
         """Files that were found damaged and set aside, with the reason, since this store was opened."""
+
+    @classmethod
+    def open(cls, root: Path) -> FeatureStore:
+        """The store that `erclap extract` left in a folder, with the recipe it was run with.
+
+        Raises RuntimeError where there is none.
+        """
+        path = root / RECIPE_FILE
+        try:
+            return cls(root, Recipe.from_json(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise RuntimeError(f"{path} is not there: run `erclap extract` first") from None
+        except ValueError as error:
+            raise RuntimeError(f"{path} must hold a recipe ({error}): run `erclap extract` again") from error
+
+    def publish(self) -> None:
+        """Name this store's recipe as the one that readers of the folder get from `open`."""
+        write_text(self.recipe.to_json() + "\n", self.root / RECIPE_FILE)
 
     def keys(self) -> set[str]:
         """The keys that have a feature."""
@@ -151,7 +171,7 @@ class FeatureStore:
         return sorted(self.root.glob("*.h5")) if self.root.is_dir() else []
 
     def _index(self) -> dict[str, tuple[Path, int]]:
-        """Where each key's row lies; made from the shards themselves, so that it cannot disagree with them."""
+        """Where each key's row lies; made from the shards themselves, so it cannot disagree with them."""
         if self._where is None:
             where: dict[str, tuple[Path, int]] = {}
             for shard in self._shards():

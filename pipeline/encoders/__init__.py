@@ -1,6 +1,6 @@
 """The frozen encoders and the recipe that identifies what they computed."""
 
-from pipeline.encoders.recipe import Recipe
+from pipeline.recipe import Recipe
 from pipeline.encoders.speech import SpeechEncoder
 from pipeline.encoders.text import TextEncoder
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline.audio import SAMPLING_RATE, Waveform, check_audible, crop
 from pipeline.encoders.checkpoint import Checkpoint, autocast_for, load_exactly, locate
-from pipeline.encoders.recipe import Recipe
+from pipeline.recipe import Recipe
 from pipeline.encoders.ser import SERConfig, SERModel
 
 Pooling = Literal["attentive-mean", "attentive-std", "attentive-stats", "regressor-hidden"]

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, RobertaConfig, RobertaForSequenceClassif
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pipeline.encoders.checkpoint import Checkpoint, autocast_for, load_exactly, locate
-from pipeline.encoders.recipe import Recipe
+from pipeline.recipe import Recipe
 
 
 class TextEncoder:
