@@ -52,6 +52,8 @@ def decode(data: bytes) -> Clip:
         raise AudioError(f"not readable as audio ({error.error_string.rstrip('.')})") from error
     if len(samples) < expected:
         raise AudioError(f"truncated: its header promises {expected} samples, {len(samples)} are there")
+    if (promised := _riff_size(data)) > len(data):
+        raise AudioError(f"truncated: its header promises {promised} bytes, {len(data)} are there")
     waveform = to_mono_16k(samples, rate)
     check_audible(waveform)
     return Clip(
@@ -61,6 +63,17 @@ def decode(data: bytes) -> Clip:
         duration=len(samples) / rate,
         waveform=waveform,
     )
+
+
+def _riff_size(data: bytes) -> int:
+    """How long a wav's header says that the file is; 0 for another format or for one written to a stream.
+
+    libsndfile takes a shortened wav for a short one.
+    """
+    if data[:4] != b"RIFF":
+        return 0
+    size = int.from_bytes(data[4:8], "little")
+    return 0 if size == 0xFFFFFFFF else size + 8
 
 
 def to_mono_16k(samples: npt.NDArray[np.float32], sampling_rate: int) -> Waveform:

@@ -38,6 +38,8 @@ class Table(Section):
     """The manifest's name of a column → the file's name of it."""
     splits: dict[str, str] = Field(default_factory=dict)
     """A value in the file's split column → the manifest's split; what is not listed stays as it is."""
+    drop: dict[str, list[str]] = Field(default_factory=dict)
+    """The manifest's name of a column → values of the file whose rows are left out."""
     scale: Annotated[list[float], Field(min_length=2, max_length=2)] = [1.0, 7.0]
     """The file's lowest and highest possible label; labels are rescaled to 1..7."""
 
@@ -167,7 +169,9 @@ def _explain(detail: Any) -> str:
         return f"{key} is missing"
     if detail["type"] == "extra_forbidden":
         return f"{key} is not a key that exists"
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if detail["type"] == "value_error":  # one of our own validators, which says it all
+        return f"{key}: {detail['msg'].removeprefix('Value error, ')}"
+    message = detail["msg"].removeprefix("Input ")
     hint = ""
     if detail["type"] == "float_type" and _is_number(detail["input"]):
         hint = " (YAML takes it for a text: write it with a point and without an exponent, as 0.001)"

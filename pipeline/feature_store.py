@@ -24,8 +24,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.files import write_text
 from pipeline.recipe import Recipe
-from pipeline.tables import write_text
+
+SPEECH_FEATURES, TEXT_FEATURES = Path("cache/features/speech"), Path("cache/features/text")
+
+KEY_LENGTH = 64
+"""A sha256 in hexadecimal digits."""
 
 SHARD_ROWS = 4096
 CHUNK_ROWS = 256
@@ -33,6 +38,11 @@ SET_ASIDE = ".damaged"
 RECIPE_FILE = "recipe.json"
 
 Features = npt.NDArray[np.float32]
+
+
+def sentence_key(sentence: str) -> str:
+    """A sentence's key: the sha256 of its UTF-8 bytes."""
+    return hashlib.sha256(sentence.encode()).hexdigest()
 
 
 class DamagedShardError(RuntimeError):
@@ -160,6 +170,8 @@ class FeatureStore:
             raise ValueError(
                 f"features must have shape {(len(keys), self.recipe.feature_size)}, found {features.shape}"
             )
+        if wrong := [key for key in keys if len(key) != KEY_LENGTH or not key.isascii()]:
+            raise ValueError(f"a key must be {KEY_LENGTH} hexadecimal digits, found {wrong[0]!r}")
         if len(set(keys)) < len(keys):
             raise ValueError(f"keys must not repeat, found {len(keys) - len(set(keys))} repeated")
         finite = np.isfinite(features).all(axis=1)
@@ -193,7 +205,7 @@ class FeatureStore:
         temporary = self.root / f".{path.stem}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
         try:
             with h5py.File(temporary, "w-") as file:
-                file.create_dataset("key", data=np.array(keys, dtype=h5py.string_dtype()), fletcher32=True)
+                file.create_dataset("key", data=np.array(keys, dtype=f"S{KEY_LENGTH}"), fletcher32=True)
                 file.create_dataset(
                     "features",
                     data=features.astype(self.recipe.stored_dtype),
@@ -226,7 +238,7 @@ def _read_keys(shard: Path) -> tuple[list[str], Recipe]:
             if not file.attrs.get("complete", False):
                 raise DamagedShardError("was never completed")
             recipe = Recipe.from_json(file.attrs["recipe"])
-            keys: list[str] = file["key"].asstr()[:].tolist()
+            keys = [key.decode("ascii") for key in file["key"][:].tolist()]
             shape = file["features"].shape
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise DamagedShardError(f"is not a whole shard ({error})") from error

@@ -6,14 +6,33 @@ To add one, write a module here with a `read` that returns utterances, name it i
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.config import Prepare
 from pipeline.manifest import Utterance, check_utterances
 
 
-def read_corpus(settings: Prepare, root: Path) -> list[Utterance]:
-    """Read the utterances of the corpus that the params name, whose clips lie under `root`.
+def corpus_root(settings: Prepare) -> Path:
+    """Where the corpus lies: ERCLAP_CORPUS_ROOT where it is set, otherwise prepare.root.
+
+    So that teammates with the corpus mounted elsewhere share one params.yaml, and one lock file.
+    """
+    return Path(os.environ.get("ERCLAP_CORPUS_ROOT") or settings.root)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a reader found."""
+
+    utterances: list[Utterance]
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Why rows were left out, as the params asked → how many."""
+
+
+def read_corpus(settings: Prepare, root: Path) -> Corpus:
+    """Read the corpus that the params name, whose clips lie under `root`.
 
     Raises ValueError where the corpus's own section is missing, or its utterances break the manifest's rules.
     """
@@ -24,11 +43,13 @@ def read_corpus(settings: Prepare, root: Path) -> list[Utterance]:
         if settings.sample is None:
             raise ValueError("params.yaml: prepare.sample is missing, which corpus 'sample' needs")
         with Progress("speak", settings.sample.utterances, "clips") as progress:
-            utterances = sample.read(
-                root,
-                utterances=settings.sample.utterances,
-                seed=settings.sample.seed,
-                progress=progress.to,
+            corpus = Corpus(
+                sample.read(
+                    root,
+                    utterances=settings.sample.utterances,
+                    seed=settings.sample.seed,
+                    progress=progress.to,
+                )
             )
         source = f"the sample corpus in {root}"
     else:
@@ -37,12 +58,14 @@ def read_corpus(settings: Prepare, root: Path) -> list[Utterance]:
         if settings.table is None:
             raise ValueError("params.yaml: prepare.table is missing, which corpus 'table' needs")
         file = Path(settings.table.file)
-        utterances = table.read(
+        utterances, left_out = table.read(
             file,
             columns=settings.table.columns,
             splits=settings.table.splits,
             scale=settings.table.scale,
+            drop=settings.table.drop,
         )
+        corpus = Corpus(utterances, left_out)
         source = str(file)
-    check_utterances(utterances, source)
-    return utterances
+    check_utterances(corpus.utterances, source)
+    return corpus

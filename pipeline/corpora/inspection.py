@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.audio import AudioError, decode, inside
+from pipeline.files import write_csv
 from pipeline.manifest import SCHEMA, Manifest, Utterance
 from pipeline.progress import Progress
-from pipeline.tables import write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +78,4 @@ def _look(file: Path) -> dict[str, object] | str:
 
 def write_rejects(rejects: Sequence[Reject], path: Path) -> None:
     """Write what was left out as CSV: id, path, split, reason. An empty list gives a header alone."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(Reject.__dataclass_fields__), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(reject) for reject in rejects)
-    write_text(text.getvalue(), path)
+    write_csv([asdict(reject) for reject in rejects], path, list(Reject.__dataclass_fields__))

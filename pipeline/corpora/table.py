@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,15 @@ def read(
     columns: Mapping[str, str],
     splits: Mapping[str, str] | None = None,
     scale: Sequence[float] = (LABEL_MIN, LABEL_MAX),
-) -> list[Utterance]:
-    """Read a table's rows as utterances.
+    drop: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[list[Utterance], dict[str, int]]:
+    """Read a table's rows as utterances, and count those left out by the reason.
 
     `columns` maps the manifest's names to the file's: path, split, valence and arousal must be there; id (the
     path where it is not given), dominance, emotion, speaker and transcript may be. `splits` renames the
-    values of the split column. `scale` is the lowest and highest possible label, rescaled to 1..7. Raises
-    ValueError where the map names a column that does not exist, or a label is not a number.
+    values of the split column. `drop` leaves out rows that hold one of the listed values, as the file spells
+    them, in a column. `scale` is the lowest and highest possible label, rescaled to 1..7. Raises ValueError
+    where the map names a column that does not exist, or a label is not a number.
     """
     if unknown := sorted(columns.keys() - {*REQUIRED, *OPTIONAL}):
         raise ValueError(
@@ -50,10 +53,17 @@ def read(
             f"it has {', '.join(table.column_names)}"
         )
     renamed = table.select(list(columns.values())).rename_columns(list(columns))
-    return [
-        _utterance(row, f"row {number} of {file}", splits or {}, low, high)
-        for number, row in enumerate(renamed.to_pylist(), start=1)
-    ]
+    unwanted = {name: set(values) for name, values in (drop or {}).items()}
+    if unmapped := sorted(unwanted.keys() - columns.keys()):
+        raise ValueError(f"prepare.table.drop must name mapped columns, found {', '.join(unmapped)}")
+    utterances, left_out = [], Counter[str]()
+    for number, row in enumerate(renamed.to_pylist(), start=1):
+        reasons = [f"{name} {row[name]}" for name, values in unwanted.items() if str(row[name]) in values]
+        if reasons:
+            left_out[reasons[0]] += 1
+        else:
+            utterances.append(_utterance(row, f"row {number} of {file}", splits or {}, low, high))
+    return utterances, dict(sorted(left_out.items()))
 
 
 def _load(file: Path) -> pa.Table:

@@ -1,0 +1,26 @@
+"""Which device computes, and in which precision."""
+
+from __future__ import annotations
+
+import torch
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is the GPU where there is one; anything else is a torch device. Raises ValueError for none."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"runtime.device must be auto, cpu, cuda or cuda:N, found {name!r}") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"runtime.device {name!r} must be there, found {torch.cuda.device_count()} CUDA devices"
+        )
+    return device
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    """The torch type of that name."""
+    types = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    return types[name]

@@ -1,0 +1,102 @@
+"""The paper's two tests of trained heads: alignment of the spaces (Table 1) and ordinality (Table 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pipeline.alignment import alignment_readings
+from pipeline.captions.prompts import PROMPTS_PER_LIST, Prompt
+from pipeline.feature_store import Features
+from pipeline.heads import ProjectionHeads
+from pipeline.ordinality import OrdinalConsistency, ordinal_consistency
+
+ATTRIBUTE_OF_TEST = {"aoc": "arousal", "voc": "valence"}
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A method's embeddings of one split, each of length one."""
+
+    speech: Features
+    """(N, E)"""
+    text: Features
+    """(N, E), the captions that alignment is measured with."""
+    prompts: Features
+    """(M, E), the ordinality test's prompts."""
+
+
+@torch.inference_mode()
+def embed(heads: ProjectionHeads, speech: Features, text: Features, prompts: Features) -> Embedded:
+    """Frozen features (N, F), (N, F) and (M, F) through the heads."""
+    return Embedded(
+        speech=heads.embed_speech(torch.from_numpy(speech)).numpy(),
+        text=heads.embed_text(torch.from_numpy(text)).numpy(),
+        prompts=heads.embed_text(torch.from_numpy(prompts)).numpy(),
+    )
+
+
+def draw_trials(count: int, pairs: int, trials: int, seed: int) -> list[npt.NDArray[np.int64]]:
+    """Rows of each trial: `pairs` of `count` without replacement; one trial of all rows where that is fewer."""
+    if count <= pairs:
+        return [np.arange(count)]
+    return [
+        np.random.default_rng([seed, trial]).choice(count, pairs, replace=False) for trial in range(trials)
+    ]
+
+
+def measure_alignment(
+    embedded: Mapping[str, Embedded],
+    trials: Sequence[npt.NDArray[np.int64]],
+    *,
+    workers: int = 2,
+    advance: Callable[[int], None] = lambda count: None,
+) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
+    """Every reading of MMD and Wasserstein distance of each method's trials.
+
+    All methods are measured on the same rows, so that their trials are pairs. Returns method → reading →
+    (trials,). `workers` trials are solved at once; `advance` is told of each that is done.
+    """
+
+    def one(job: tuple[str, npt.NDArray[np.int64]]) -> dict[str, float]:
+        name, rows = job
+        return alignment_readings(embedded[name].speech[rows], embedded[name].text[rows])
+
+    jobs = [(name, rows) for name in embedded for rows in trials]
+    values: dict[str, list[dict[str, float]]] = {name: [] for name in embedded}
+    with ThreadPoolExecutor(workers) as pool:
+        for (name, _), readings in zip(jobs, pool.map(one, jobs), strict=True):
+            values[name].append(readings)
+            advance(1)
+    return {
+        name: {reading: np.array([trial[reading] for trial in done]) for reading in done[0]}
+        for name, done in values.items()
+    }
+
+
+def measure_ordinality(
+    embedded: Embedded, prompts: Sequence[Prompt], labels: npt.NDArray[np.float64]
+) -> dict[str, OrdinalConsistency]:
+    """Ordinal consistency by retrieval, for valence (`voc`) and for arousal (`aoc`).
+
+    `prompts` belong to the rows of `embedded.prompts`; `labels` (N, 2) are the clips' valence and arousal.
+    Raises ValueError where there are fewer clips than a list has prompts.
+    """
+    if len(labels) < PROMPTS_PER_LIST:
+        raise ValueError(
+            f"the ordinality test needs at least {PROMPTS_PER_LIST} clips to retrieve, found {len(labels)}"
+        )
+    results = {}
+    for test, attribute in ATTRIBUTE_OF_TEST.items():
+        rows = [i for i, prompt in enumerate(prompts) if prompt.test == test]
+        rows.sort(key=lambda i: (prompts[i].list, prompts[i].position))
+        intended = np.array([getattr(prompts[i], attribute) for i in rows]).reshape(-1, PROMPTS_PER_LIST)
+        queries = embedded.prompts[rows].reshape(*intended.shape, -1)  # (L, Q, E)
+        column = 0 if attribute == "valence" else 1
+        results[test] = ordinal_consistency(queries, intended, embedded.speech, labels[:, column])
+    return results

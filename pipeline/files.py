@@ -1,0 +1,67 @@
+"""Files written whole or not at all, and parquet read with its columns checked."""
+
+from __future__ import annotations
+
+import csv
+import os
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when the block ends, and goes when it fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_csv(rows: Sequence[Mapping[str, object]], path: Path, columns: Sequence[str] | None = None) -> None:
+    """Write rows as CSV whole or not at all; `columns` are the first row's where they are not given."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(columns or rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write a parquet file whole or not at all; the same table gives the same bytes."""
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_parquet(path: Path, schema: pa.Schema, *, made_by: str) -> pa.Table:
+    """Read a parquet file and check its columns.
+
+    `made_by` is the command that makes the file. Raises RuntimeError where the file is absent, is not parquet
+    or has other columns.
+    """
+    if not path.exists():
+        raise RuntimeError(f"{path} is not there: run `{made_by}` first")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise RuntimeError(f"{path} must be a whole parquet file: run `{made_by}` again") from error
+    if not table.schema.equals(schema):
+        raise RuntimeError(
+            f"{path} must have the columns {', '.join(f'{f.name} ({f.type})' for f in schema)}, "
+            f"found {', '.join(f'{f.name} ({f.type})' for f in table.schema)}: run `{made_by}` again"
+        )
+    return table

@@ -1,0 +1,70 @@
+"""The command `erclap`: a group whose commands are imported only when they are run."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "init": ("stages.init", "Write params.yaml for the sample or for the paper's experiment."),
+    "prepare": ("stages.prepare", "Corpus to manifest: every clip hashed, decoded and checked."),
+    "caption": ("stages.caption", "Labels to sentences: captions and the ordinality test's prompts."),
+    "extract": ("stages.extract", "Clips and sentences to frozen features, once, into the cache."),
+    "train": ("stages.train", "Projection heads on cached features, by one method or all."),
+    "eval": ("stages.evaluate", "The paper's two tables and the plots."),
+    "tables": ("stages.tables", "Print the tables of the last evaluation and where to look."),
+}
+"""Command → the module that defines `command`, and its help in one line. In the order of the pipeline."""
+
+BAD_INPUT, FAULT = 2, 1
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name, so that help and completion import no heavy library."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="emotionrankclap", prog_name="erclap")
+def cli() -> None:
+    """Speaking-style sentences and speech in one space, ordered by valence and arousal.
+
+    `dvc repro` runs the whole pipeline; each command here is one of its stages. All read params.yaml in the
+    current folder. ERCLAP_DEBUG=1 shows the traceback behind an error.
+    """
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run a command; an error is one line on stderr, exit code 2 for bad input and 1 for a fault."""
+    # A job scheduler's SIGTERM unwinds like Ctrl-C, so that work in hand is stored first.
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return cli.main(args=args, prog_name="erclap", standalone_mode=True)
+    except (ValueError, RuntimeError, OSError) as error:
+        if os.environ.get("ERCLAP_DEBUG"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(BAD_INPUT if isinstance(error, ValueError) else FAULT)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,78 @@
+"""`erclap extract`: stage one, clips and sentences to frozen features in the cache."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE, all_sentences
+
+from pipeline.config import load_params
+from pipeline.corpora import corpus_root
+from pipeline.feature_store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore, sentence_key
+from pipeline.files import write_csv
+from pipeline.manifest import Manifest
+
+FAILURES_FILE = Path("cache/failures.csv")
+
+
+@click.command("extract")
+def command() -> None:
+    """Run both frozen encoders over every clip and sentence that has no feature yet.
+
+    An interrupted run resumes where it was. Clips that fail are listed in cache/failures.csv, and the command
+    then ends with exit code 1; the others are stored all the same.
+    """
+    params = load_params()
+    manifest = Manifest.read()
+    sentences = all_sentences(CAPTIONS_FILE, PROMPTS_FILE)
+
+    from pipeline.devices import choose_device, torch_dtype
+    from pipeline.encoders import SpeechEncoder, TextEncoder
+    from pipeline.extraction import extract_speech, extract_text
+
+    device = choose_device(params.runtime.device)
+    dtype = torch_dtype(params.extract.compute_dtype)
+    speech = SpeechEncoder.from_pretrained(
+        params.extract.speech.model,
+        params.extract.speech.pooling,
+        revision=params.extract.speech.revision,
+        padding=params.extract.speech.padding,
+        crop_seconds=params.extract.speech.crop_seconds,
+        device=device,
+        dtype=dtype,
+        batch_seconds=params.runtime.batch_seconds,
+    )
+    text = TextEncoder.from_pretrained(
+        params.extract.text.model,
+        revision=params.extract.text.revision,
+        max_tokens=params.extract.text.max_tokens,
+        device=device,
+        dtype=dtype,
+        batch_tokens=params.runtime.batch_tokens,
+    )
+    speech_store = FeatureStore(SPEECH_FEATURES, speech.recipe)
+    text_store = FeatureStore(TEXT_FEATURES, text.recipe)
+    failures = extract_speech(
+        manifest, corpus_root(params.prepare), speech, speech_store, workers=params.runtime.workers
+    )
+    extract_text(sentences, text, text_store)
+    FAILURES_FILE.unlink(missing_ok=True)
+    if failures:
+        write_csv([asdict(failure) for failure in failures], FAILURES_FILE)
+        raise RuntimeError(
+            f"every clip of the manifest must be encoded, {len(failures)} of {len(manifest)} could not: see "
+            f"{FAILURES_FILE} (the first: {failures[0].path}: {failures[0].reason}); the others are stored; "
+            f"mend them or run `erclap prepare` again"
+        )
+    for store, wanted in (
+        (speech_store, set(manifest.strings("sha256"))),
+        (text_store, {sentence_key(sentence) for sentence in sentences}),
+    ):
+        pruned = store.prune(wanted)
+        store.publish()
+        click.echo(
+            f"{store.root}: {len(wanted)} rows of {store.recipe.feature_size}"
+            + (f", {pruned} rows that nothing asks for removed" if pruned else "")
+        )

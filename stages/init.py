@@ -1,0 +1,49 @@
+"""`erclap init`: the params of the paper's experiment."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import click
+
+from pipeline.config import PARAMS_FILE, load_params
+from pipeline.files import replacing
+
+PROFILES = {"paper": Path("params/paper.yaml")}
+ROOT_MARK = "/path/to/MSP-PODCAST"
+
+
+@click.command("init")
+@click.argument("profile", type=click.Choice(list(PROFILES)))
+@click.option(
+    "--root", required=True, metavar="DIR", help="The corpus's folder, which holds Audios/ and Labels/."
+)
+@click.option("--force", is_flag=True, help="Replace a params.yaml that has changes of its own.")
+def command(profile: str, root: str, force: bool) -> None:
+    """Write the paper's settings for a licensed MSP-Podcast to params.yaml.
+
+    `git checkout params.yaml` brings the sample corpus back.
+    """
+    folder = Path(root).expanduser().resolve()
+    if not folder.is_dir():
+        raise ValueError(f"--root must be the corpus's folder, found no folder {folder}")
+    if PARAMS_FILE.exists() and not force and not _committed(PARAMS_FILE):
+        raise ValueError(
+            f"{PARAMS_FILE} must not lose changes, found some that are not committed: "
+            f"commit them, or use --force"
+        )
+    template = PROFILES[profile]
+    if not template.is_file():
+        raise ValueError(f"erclap init runs in the project's folder, found no {template} in {Path.cwd()}")
+    with replacing(PARAMS_FILE) as temporary:
+        temporary.write_text(template.read_text(encoding="utf-8").replace(ROOT_MARK, folder.as_posix()))
+        load_params(temporary)
+    click.echo(f"{PARAMS_FILE}: the {profile}'s settings for {folder}; next: `dvc repro`")
+
+
+def _committed(path: Path) -> bool:
+    """Whether git has the file as it is."""
+    asked = ["git", "status", "--porcelain", "--ignored", "--", str(path)]
+    answer = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return answer.returncode == 0 and not answer.stdout.strip()

@@ -1,0 +1,38 @@
+"""`erclap prepare`: a corpus on disk to data/manifest.parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline.config import load_params
+from pipeline.corpora import corpus_root, read_corpus
+from pipeline.corpora.inspection import inspect, write_rejects
+from pipeline.manifest import MANIFEST_FILE, describe_splits
+
+REJECTS_FILE = Path("data/rejects.csv")
+
+
+@click.command("prepare")
+def command() -> None:
+    """Read the corpus that params.yaml names and write its manifest.
+
+    Every clip is hashed, decoded and checked. Clips that cannot be used are listed with the reason in
+    data/rejects.csv. ERCLAP_CORPUS_ROOT overrides prepare.root, for a corpus that is mounted elsewhere.
+    """
+    params = load_params()
+    root = corpus_root(params.prepare)
+    corpus = read_corpus(params.prepare, root)
+    manifest, rejects = inspect(corpus.utterances, root, workers=params.runtime.workers)
+    write_rejects(rejects, REJECTS_FILE)
+    manifest.write(MANIFEST_FILE)
+    hours = sum(manifest.table.column("duration").to_pylist()) / 3600
+    click.echo(f"{MANIFEST_FILE}: {describe_splits(manifest.strings('split'))}; {hours:.2f} hours of speech")
+    for reason, count in corpus.left_out.items():
+        click.echo(f"{count} rows left out as params.yaml asks: {reason}")
+    if rejects:
+        click.echo(
+            f"{len(rejects)} of {len(corpus.utterances)} clips were left out: see {REJECTS_FILE} "
+            f"(the first: {rejects[0].path}: {rejects[0].reason})"
+        )

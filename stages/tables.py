@@ -1,0 +1,24 @@
+"""`erclap tables`: what the last evaluation came to, and where to look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+TABLES_FOLDER, PLOTS_FOLDER = Path("results/tables"), Path("results/plots")
+METRICS_FILE = Path("results/metrics.json")
+TABLE_FILES = (TABLES_FOLDER / "table1.txt", TABLES_FOLDER / "table2.txt")
+
+
+@click.command("tables")
+def command() -> None:
+    """Print both tables of the last `erclap eval`, and where its files lie."""
+    for path in TABLE_FILES:
+        if not path.exists():
+            raise RuntimeError(f"{path} is not there: run `erclap eval` first")
+        click.echo(path.read_text(encoding="utf-8"))
+    click.echo(f"tables (CSV, markdown, every trial and list): {TABLES_FOLDER}/")
+    click.echo(f"plots: {PLOTS_FOLDER}/")
+    click.echo("trained heads: results/models/")
+    click.echo(f"metrics: {METRICS_FILE} (`dvc metrics show`, `dvc plots show`)")

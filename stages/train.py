@@ -1,0 +1,88 @@
+"""`erclap train`: stage two, projection heads on cached features."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import click
+
+from pipeline.config import Params, load_params
+from pipeline.methods import METHODS, method
+
+MODELS_FOLDER = Path("results/models")
+
+
+@click.command("train")
+@click.option(
+    "--method",
+    "names",
+    multiple=True,
+    metavar="METHOD",
+    help=f"One of {', '.join(METHODS)}; may be repeated. Without it: those of train.methods.",
+)
+def command(names: tuple[str, ...]) -> None:
+    """Train the two projection heads of a method on the cached features.
+
+    Writes results/models/METHOD/: heads.safetensors, config.json and history.csv.
+    """
+    params = load_params()
+    for name in names:
+        method(name)
+    for name in names or params.train.methods:
+        _train_one(name, params)
+
+
+def _train_one(name: str, params: Params) -> None:
+    from pipeline.captions.tables import read_captions
+
+    from pipeline.devices import choose_device
+    from pipeline.files import write_csv
+    from pipeline.heads import save_heads
+    from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
+    from pipeline.pairs import gather_pairs, open_stores
+    from pipeline.training import Epoch, train
+
+    chosen = method(name)
+    device = choose_device(params.runtime.device)
+    manifest = Manifest.read()
+    captions = read_captions(chosen.captions)
+    speech, text = open_stores(params.extract)
+    training, development = (
+        gather_pairs(manifest.split(split), captions, speech, text) for split in (TRAIN, DEVELOPMENT)
+    )
+    started = time.monotonic()
+
+    def report(epoch: Epoch) -> None:
+        if epoch.epoch == 1 or epoch.epoch % max(params.train.epochs // 5, 1) == 0:
+            left = (time.monotonic() - started) / epoch.epoch * (params.train.epochs - epoch.epoch)
+            click.echo(
+                f"{name}: epoch {epoch.epoch}/{params.train.epochs}, training loss {epoch.train_loss:.4f}, "
+                f"validation loss {epoch.validation_loss:.4f}, temperature {epoch.temperature:.3f}, "
+                f"{left:.0f} s left"
+            )
+
+    trained = train(chosen.loss, training, development, params.train, device=device, report=report)
+    folder = MODELS_FOLDER / name
+    save_heads(
+        trained.heads,
+        folder,
+        {
+            "method": name,
+            "seed": params.train.seed,
+            "best_epoch": asdict(trained.best) if trained.best else None,
+            "speech_recipe": json.loads(speech.recipe.to_json()),
+            "text_recipe": json.loads(text.recipe.to_json()),
+        },
+    )
+    columns = [field.name for field in fields(Epoch)]
+    write_csv([asdict(epoch) for epoch in trained.history], folder / "history.csv", columns)
+    if trained.best is None:
+        click.echo(f"{name}: heads as they are before training")
+    else:
+        click.echo(
+            f"{name}: kept epoch {trained.best.epoch}, validation loss {trained.best.validation_loss:.4f}; "
+            f"{time.monotonic() - started:.1f} s"
+        )

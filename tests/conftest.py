@@ -1,0 +1,134 @@
+"""What several tests build: checkpoints in the public formats with random weights, and audio files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
+
+from pipeline.encoders.ser import SERConfig, SERModel
+
+torch.set_num_threads(2)
+
+SMALL_BACKBONE: dict[str, Any] = {
+    "hidden_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "conv_dim": [32] * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 4,
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+    "num_buckets": 32,
+    "max_bucket_distance": 80,
+}
+
+
+def write_ser_checkpoint(folder: Path, backbone: dict[str, Any] | None, seed: int = 0) -> Path:
+    """A SERModel with random weights; `backbone` None is the public full size."""
+    torch.manual_seed(seed)
+    written: dict[str, Any] = {
+        "architectures": ["SERModel"],
+        "model_type": "ser",
+        "ssl_type": "microsoft/wavlm-large" if backbone is None else "small",
+        "hidden_size": 1024 if backbone is None else backbone["hidden_size"],
+        "num_classes": 3,
+        "classifier_hidden_layers": 1,
+        "classifier_dropout_prob": 0.5,
+        "mean": -8.278621631819787e-05,
+        "std": 0.08485510250851999,
+    }
+    if backbone is not None:
+        written["ssl_config"] = backbone
+    known = {name: value for name, value in written.items() if name not in {"architectures", "model_type"}}
+    model = SERModel(SERConfig(**known))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(written))
+    save_file(
+        {name: tensor.contiguous() for name, tensor in model.state_dict().items()},
+        folder / "model.safetensors",
+    )
+    return folder
+
+
+def write_text_checkpoint(folder: Path, seed: int = 0) -> Path:
+    """A small RoBERTa classifier with random weights and a tokenizer of single bytes."""
+    torch.manual_seed(seed)
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: i for i, token in enumerate(special + alphabet)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        cls_token="<s>",
+        pad_token="<pad>",
+        eos_token="</s>",
+        sep_token="</s>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+    ).save_pretrained(folder)
+    config = RobertaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=130,
+        type_vocab_size=1,
+        num_labels=7,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+    )
+    RobertaForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def speech_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_ser_checkpoint(tmp_path_factory.mktemp("speech"), SMALL_BACKBONE)
+
+
+@pytest.fixture(scope="session")
+def text_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_text_checkpoint(tmp_path_factory.mktemp("text"))
+
+
+@pytest.fixture
+def noise() -> Callable[[float], np.ndarray]:
+    """Seeded noise of a length in seconds, at 16 kHz."""
+
+    def make(seconds: float, seed: int = 0) -> np.ndarray:
+        rng = np.random.default_rng([seed, round(seconds * 16_000)])
+        return (0.1 * rng.standard_normal(round(seconds * 16_000))).astype(np.float32)
+
+    return make
+
+
+@pytest.fixture
+def write_audio(noise: Callable[..., np.ndarray]) -> Callable[..., Path]:
+    """Write seeded noise as an audio file of any rate and format."""
+
+    def write(
+        path: Path, seconds: float = 1.0, *, rate: int = 16_000, channels: int = 1, seed: int = 0
+    ) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        samples = noise(seconds * rate / 16_000, seed)
+        soundfile.write(path, np.stack([samples] * channels, axis=1), rate)
+        return path
+
+    return write

@@ -1,0 +1,81 @@
+"""Every clip looked at: the manifest of those that can be heard, the others with their reasons."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+
+import pytest
+
+from pipeline.corpora.inspection import inspect, write_rejects
+from pipeline.manifest import Manifest, Utterance
+
+
+def utterance(path: str, split: str = "train") -> Utterance:
+    return Utterance(path, path, split, 4.0, 3.0, speaker="s")
+
+
+def test_the_manifest_describes_every_clip_in_order(tmp_path, write_audio):
+    write_audio(tmp_path / "a" / "one.flac", 0.5, rate=8_000)
+    write_audio(tmp_path / "two.wav", 1.0, rate=44_100, channels=2)
+    manifest, rejects = inspect([utterance("two.wav"), utterance("a/one.flac")], tmp_path)
+    assert rejects == []
+    two, one = manifest.table.to_pylist()
+    assert (two["path"], two["sampling_rate"], two["channels"]) == ("two.wav", 44_100, 2)
+    assert (one["path"], one["sampling_rate"], one["duration"]) == ("a/one.flac", 8_000, 0.5)
+    assert one["sha256"] == hashlib.sha256((tmp_path / "a" / "one.flac").read_bytes()).hexdigest()
+    assert [u.id for u in manifest.utterances()] == ["two.wav", "a/one.flac"]
+
+
+def test_clips_that_cannot_be_used_are_listed_with_their_reason(tmp_path, write_audio):
+    write_audio(tmp_path / "good.wav")
+    (tmp_path / "bad.wav").write_bytes(b"not audio")
+    (tmp_path / "folder.wav").mkdir()
+    names = ["good.wav", "bad.wav", "gone.wav", "folder.wav"]
+    manifest, rejects = inspect([utterance(name) for name in names], tmp_path)
+    assert manifest.strings("id") == ["good.wav"]
+    assert [reject.path for reject in rejects] == names[1:]
+    write_rejects(rejects, tmp_path / "rejects.csv")
+    with (tmp_path / "rejects.csv").open() as file:
+        listed = list(csv.DictReader(file))
+    assert listed[1] == {"id": "gone.wav", "path": "gone.wav", "split": "train", "reason": "no such file"}
+    assert "not readable as audio" in listed[0]["reason"]
+
+
+def test_a_split_without_a_usable_clip_is_an_error(tmp_path, write_audio):
+    write_audio(tmp_path / "good.wav")
+    with pytest.raises(ValueError, match="none left in test1 .* 1 of 2 clips .* no such file"):
+        inspect([utterance("good.wav"), utterance("gone.wav", "test1")], tmp_path)
+
+
+def test_a_path_outside_the_root_and_an_absent_root_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="must stay inside its corpus's root"):
+        inspect([utterance("../secret.wav")], tmp_path)
+    with pytest.raises(ValueError, match="prepare.root must be the folder"):
+        inspect([utterance("a.wav")], tmp_path / "nowhere")
+
+
+def test_any_number_of_workers_gives_the_same_manifest(tmp_path, write_audio):
+    utterances = [utterance(write_audio(tmp_path / f"{i}.wav", 0.1, seed=i).name) for i in range(20)]
+    one, _ = inspect(utterances, tmp_path, workers=1)
+    many, _ = inspect(utterances, tmp_path, workers=8)
+    assert one.table.equals(many.table)
+    one.write(tmp_path / "one.parquet")
+    many.write(tmp_path / "many.parquet")
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "many.parquet").read_bytes()
+    assert Manifest.read(tmp_path / "one.parquet").table.equals(one.table)
+
+
+def test_an_empty_split_is_named_with_what_there_is(tmp_path, write_audio):
+    write_audio(tmp_path / "good.wav")
+    manifest, _ = inspect([utterance("good.wav")], tmp_path)
+    with pytest.raises(ValueError, match="'development' must have utterances, found none; .* train 1"):
+        manifest.split("development")
+
+
+def test_an_absent_or_foreign_manifest_is_named(tmp_path):
+    with pytest.raises(RuntimeError, match="run `erclap prepare` first"):
+        Manifest.read(tmp_path / "manifest.parquet")
+    (tmp_path / "manifest.parquet").write_text("no")
+    with pytest.raises(RuntimeError, match="must be a whole parquet file: run `erclap prepare` again"):
+        Manifest.read(tmp_path / "manifest.parquet")

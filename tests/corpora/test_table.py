@@ -1,0 +1,103 @@
+"""A corpus of one's own: CSV or parquet with a column map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.corpora.table import read
+from pipeline.manifest import Utterance, check_utterances
+
+COLUMNS = {"path": "file", "split": "set", "valence": "val", "arousal": "act"}
+
+CSV = """file,set,val,act,emo,who
+a/0012.wav,Train,1,5,H,
+b.wav,Dev,2.5,3,X,7
+"""
+
+
+def write(folder: Path, text: str = CSV) -> Path:
+    path = folder / "labels.csv"
+    path.write_text(text)
+    return path
+
+
+def test_columns_are_mapped_and_labels_rescaled(tmp_path):
+    columns = COLUMNS | {"emotion": "emo", "speaker": "who"}
+    utterances, left_out = read(write(tmp_path), columns=columns, splits={"Train": "train"}, scale=(1, 5))
+    assert left_out == {}
+    assert utterances == [
+        Utterance("a/0012.wav", "a/0012.wav", "train", 1.0, 7.0, emotion="H"),
+        Utterance("b.wav", "b.wav", "Dev", 3.25, 4.0, emotion="X", speaker="7"),
+    ]
+
+
+def test_a_parquet_file_reads_as_the_csv_does(tmp_path):
+    table = pa.table({"file": ["0012", "b"], "set": ["Train", "Dev"], "val": [1, 2.5], "act": [5, 3]})
+    pq.write_table(table, tmp_path / "labels.parquet")
+    utterances, _ = read(tmp_path / "labels.parquet", columns=COLUMNS)
+    assert [u.id for u in utterances] == ["0012", "b"]
+    assert [u.valence for u in utterances] == [1.0, 2.5]
+
+
+def test_ids_that_look_like_numbers_stay_as_written(tmp_path):
+    path = write(tmp_path, "file,set,val,act,n\n1.wav,train,4,4,007\n2.wav,train,4,4,7\n")
+    utterances, _ = read(path, columns=COLUMNS | {"id": "n"})
+    assert [u.id for u in utterances] == ["007", "7"]
+
+
+def test_rows_to_drop_are_counted_and_their_labels_not_read(tmp_path):
+    path = write(tmp_path, CSV + "c.wav,Test3,,,X,\n")
+    columns = COLUMNS | {"emotion": "emo"}
+    utterances, left_out = read(path, columns=columns, drop={"split": ["Test3"], "emotion": ["X"]})
+    assert [u.id for u in utterances] == ["a/0012.wav"]
+    assert left_out == {"emotion X": 1, "split Test3": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message"),
+    [
+        (CSV, COLUMNS | {"mood": "emo"}, "may map .* found mood"),
+        (CSV, {"path": "file"}, "must map .* missing split, valence, arousal"),
+        (CSV, COLUMNS | {"valence": "V"}, "missing V; it has file, set, val"),
+        (CSV.replace("2.5", "nice"), COLUMNS, "valence must be a number, found 'nice' in row 2 of"),
+        (CSV.replace("2.5", ""), COLUMNS, "valence must be a number, found nothing in row 2 of"),
+        (CSV.replace("2.5", "7.5"), COLUMNS, r"valence must lie within 1..7, found 7.5 in row 2 of"),
+        (CSV.replace("2.5", "nan"), COLUMNS, r"valence must lie within 1..7, found nan in row 2 of"),
+        (CSV.replace("Dev", ""), COLUMNS, "path and split must not be empty, found an empty one in row 2 of"),
+        (CSV + "c.wav,Train\n", COLUMNS, "must be a CSV or parquet file"),
+    ],
+)
+def test_wrong_input_is_named_with_its_row(tmp_path, text, columns, message):
+    with pytest.raises(ValueError, match=message):
+        read(write(tmp_path, text), columns=columns)
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match="found no file .*labels.csv"):
+        read(tmp_path / "labels.csv", columns=COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ([{"id": "a"}, {"id": "a"}], "an utterance id must occur once, found 'a'"),
+        ([{"valence": 0.5}], r"valence must lie within 1..7, found 0.5 for 'u0'"),
+        ([{"dominance": 8.0}], r"dominance must lie within 1..7, found 8.0"),
+        ([{"arousal": float("nan")}], r"arousal must lie within 1..7, found nan"),
+        ([{"split": ""}], "every utterance must have a split"),
+        ([], "must have utterances, found none"),
+    ],
+)
+def test_utterances_that_break_the_rules_are_refused(changes, message):
+    utterances = [
+        Utterance(
+            **({"id": f"u{i}", "path": "x.wav", "split": "train", "valence": 4.0, "arousal": 4.0} | change)
+        )
+        for i, change in enumerate(changes)
+    ]
+    with pytest.raises(ValueError, match=message):
+        check_utterances(utterances, "here")

@@ -1,0 +1,285 @@
+"""The speech encoder against a slow reference, its poolings and paddings, and checkpoints that do not fit."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from transformers import WavLMConfig, WavLMModel
+
+from pipeline.encoders import SpeechEncoder
+from tests.conftest import SMALL_BACKBONE, write_ser_checkpoint
+
+MEAN, STD = -8.278621631819787e-05, 0.08485510250851999
+
+LARGE = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+}
+
+
+def reference(folder: Path, backbone: dict, waveform: np.ndarray, *, samples: int | None = None) -> dict:
+    """One clip through plain transformers and the pooling written out frame by frame, in float64."""
+    tensors = load_file(folder / "model.safetensors")
+    model = WavLMModel(WavLMConfig(**backbone)).eval()
+    ours = {
+        name.removeprefix("ssl_model."): t for name, t in tensors.items() if name.startswith("ssl_model.")
+    }
+    model.load_state_dict(ours)
+    padded = np.zeros(samples or len(waveform), dtype=np.float32)
+    padded[: len(waveform)] = waveform
+    with torch.no_grad():
+        frames = (
+            model(torch.tensor((padded - MEAN) / (STD + 1e-6))[None]).last_hidden_state[0].double().numpy()
+        )
+    weight = {name: tensor.double().numpy() for name, tensor in tensors.items() if "ssl_model" not in name}
+    scores = []
+    for frame in frames:
+        hidden = np.tanh(
+            weight["pool_model.sap_linear.weight"] @ frame + weight["pool_model.sap_linear.bias"]
+        )
+        scores.append(float(hidden @ weight["pool_model.attention"][:, 0]))
+    shares = np.exp(np.array(scores) - max(scores))
+    shares /= shares.sum()
+    mean, square = np.zeros(frames.shape[1]), np.zeros(frames.shape[1])
+    for share, frame in zip(shares, frames, strict=True):
+        mean += share * frame
+        square += share * frame**2
+    deviation = np.sqrt(np.maximum(square - mean**2, 1e-5))
+    hidden = (
+        weight["ser_model.fc.0.0.weight"] @ np.concatenate([mean, deviation])
+        + weight["ser_model.fc.0.0.bias"]
+    )
+    hidden = (hidden - hidden.mean()) / np.sqrt(hidden.var() + 1e-5)
+    hidden = np.maximum(hidden * weight["ser_model.fc.0.1.weight"] + weight["ser_model.fc.0.1.bias"], 0)
+    return {
+        "attentive-mean": mean,
+        "attentive-std": deviation,
+        "attentive-stats": np.concatenate([mean, deviation]),
+        "regressor-hidden": hidden,
+    }
+
+
+def relative_error(found: np.ndarray, wanted: np.ndarray) -> float:
+    return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
+
+
+@pytest.mark.parametrize(
+    "pooling", ["attentive-mean", "attentive-std", "attentive-stats", "regressor-hidden"]
+)
+@pytest.mark.parametrize("padding", ["masked", "literal"])
+def test_every_pooling_and_padding_agrees_with_the_reference(speech_checkpoint, noise, pooling, padding):
+    clips = [noise(seconds) for seconds in (0.9, 0.4, 1.7)]
+    encoder = SpeechEncoder.from_pretrained(
+        str(speech_checkpoint), pooling, padding=padding, crop_seconds=2.0
+    )
+    features = encoder.encode(clips)
+    assert features.shape == (3, encoder.recipe.feature_size)
+    assert features.dtype == np.float32
+    for clip, feature in zip(clips, features, strict=True):
+        samples = 32_000 if padding == "literal" else None
+        wanted = reference(speech_checkpoint, SMALL_BACKBONE, clip, samples=samples)[pooling]
+        assert relative_error(feature, wanted) < 1e-4
+
+
+def test_full_size_checkpoint_loads_and_agrees_with_the_reference(tmp_path, noise):
+    folder = write_ser_checkpoint(tmp_path / "full", None)
+    clips = [noise(1.3), noise(0.6)]
+    features = SpeechEncoder.from_pretrained(str(folder)).encode(clips)
+    assert features.shape == (2, 1024)
+    for clip, feature in zip(clips, features, strict=True):
+        assert relative_error(feature, reference(folder, LARGE, clip)["attentive-mean"]) < 1e-4
+
+
+@functools.cache
+def load_once(folder: Path) -> SpeechEncoder:
+    return SpeechEncoder.from_pretrained(str(folder))
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.integers(400, 24_000), min_size=2, max_size=6), st.floats(0.5, 10), st.randoms())
+def test_a_clip_has_one_embedding_alone_or_in_any_batch(speech_checkpoint, lengths, batch_seconds, random):
+    rng = np.random.default_rng(sum(lengths))
+    clips = [0.1 * rng.standard_normal(length).astype(np.float32) for length in lengths]
+    encoder = load_once(speech_checkpoint)
+    encoder.batch_seconds = batch_seconds
+    order = list(range(len(clips)))
+    random.shuffle(order)
+    together = encoder.encode([clips[i] for i in order])
+    for row, i in enumerate(order):
+        assert relative_error(together[row], encoder.encode([clips[i]])[0]) < 1e-4
+
+
+def test_a_backbone_with_group_norm_also_gives_one_embedding(tmp_path, noise):
+    backbone = SMALL_BACKBONE | {"feat_extract_norm": "group", "do_stable_layer_norm": False}
+    folder = write_ser_checkpoint(tmp_path / "group", backbone)
+    clips = [noise(0.5), noise(1.1), noise(0.5)]
+    encoder = SpeechEncoder.from_pretrained(str(folder))
+    together = encoder.encode(clips)
+    for clip, feature in zip(clips, together, strict=True):
+        assert relative_error(feature, encoder.encode([clip])[0]) < 1e-4
+        assert relative_error(feature, reference(folder, backbone, clip)["attentive-mean"]) < 1e-4
+
+
+def test_only_the_first_seconds_are_heard(speech_checkpoint, noise):
+    encoder = SpeechEncoder.from_pretrained(str(speech_checkpoint), crop_seconds=1.0)
+    clip = noise(3.0)
+    assert np.array_equal(encoder.encode([clip]), encoder.encode([clip[:16_000]]))
+
+
+def test_no_clips_give_no_rows(speech_checkpoint):
+    assert SpeechEncoder.from_pretrained(str(speech_checkpoint)).encode([]).shape == (0, 48)
+
+
+@pytest.mark.parametrize(
+    ("clip", "message"),
+    [
+        (np.zeros(399, np.float32), "at least 25 ms"),
+        (np.zeros(16_000, np.float32), "silent"),
+        (np.full(16_000, np.nan, np.float32), "not finite"),
+    ],
+)
+def test_a_clip_that_cannot_be_heard_is_refused(speech_checkpoint, clip, message):
+    with pytest.raises(ValueError, match=message):
+        SpeechEncoder.from_pretrained(str(speech_checkpoint)).encode([clip])
+
+
+def change(folder: Path, target: Path, edit) -> Path:
+    shutil.copytree(folder, target)
+    tensors = load_file(target / "model.safetensors")
+    edit(tensors)
+    save_file(tensors, target / "model.safetensors")
+    return target
+
+
+def test_a_missing_a_left_over_and_a_misshapen_tensor_are_all_listed(speech_checkpoint, tmp_path):
+    def edit(tensors):
+        del tensors["pool_model.sap_linear.weight"]
+        tensors["pool_model.surprise"] = torch.zeros(3)
+        tensors["ser_model.out.0.bias"] = torch.zeros(4)
+
+    folder = change(speech_checkpoint, tmp_path / "broken", edit)
+    with pytest.raises(RuntimeError) as error:
+        SpeechEncoder.from_pretrained(str(folder))
+    for part in (
+        "missing 1 tensor: pool_model.sap_linear.weight",
+        "left over 1 tensor: pool_model.surprise",
+        "ser_model.out.0.bias has shape (4,) instead of (3,)",
+        str(folder),
+    ):
+        assert part in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_under_the_older_weight_norm_names_load(speech_checkpoint, tmp_path, noise):
+    def edit(tensors):
+        conv = "ssl_model.encoder.pos_conv_embed.conv"
+        tensors[f"{conv}.weight_g"] = tensors.pop(f"{conv}.parametrizations.weight.original0")
+        tensors[f"{conv}.weight_v"] = tensors.pop(f"{conv}.parametrizations.weight.original1")
+
+    folder = change(speech_checkpoint, tmp_path / "older", edit)
+    old, new = (
+        SpeechEncoder.from_pretrained(str(f)).encode([noise(1.0)]) for f in (folder, speech_checkpoint)
+    )
+    assert np.array_equal(old, new)
+
+
+def test_a_checkpoint_without_the_training_mask_embedding_loads(speech_checkpoint, tmp_path, noise):
+    folder = change(speech_checkpoint, tmp_path / "plain", lambda t: t.pop("ssl_model.masked_spec_embed"))
+    plain, full = (
+        SpeechEncoder.from_pretrained(str(f)).encode([noise(1.0)]) for f in (folder, speech_checkpoint)
+    )
+    assert np.array_equal(plain, full)
+
+
+def test_weights_in_several_files_load(speech_checkpoint, tmp_path, noise):
+    folder = tmp_path / "sharded"
+    folder.mkdir()
+    shutil.copy(speech_checkpoint / "config.json", folder)
+    tensors = load_file(speech_checkpoint / "model.safetensors")
+    weight_map = {}
+    for part in (0, 1):
+        file = f"model-0000{part + 1}-of-00002.safetensors"
+        names = sorted(tensors)[part::2]
+        save_file({name: tensors[name] for name in names}, folder / file)
+        weight_map |= dict.fromkeys(names, file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    sharded, whole = (
+        SpeechEncoder.from_pretrained(str(f)).encode([noise(1.0)]) for f in (folder, speech_checkpoint)
+    )
+    assert np.array_equal(sharded, whole)
+
+
+def test_pickled_weights_are_refused(speech_checkpoint, tmp_path):
+    folder = tmp_path / "pickled"
+    folder.mkdir()
+    shutil.copy(speech_checkpoint / "config.json", folder)
+    torch.save({}, folder / "pytorch_model.bin")
+    with pytest.raises(RuntimeError, match=r"only pytorch_model.bin, which can run code"):
+        SpeechEncoder.from_pretrained(str(folder))
+
+
+def test_a_truncated_weights_file_is_named(speech_checkpoint, tmp_path):
+    folder = tmp_path / "truncated"
+    shutil.copytree(speech_checkpoint, folder)
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(RuntimeError, match=r"model.safetensors must be a whole safetensors file"):
+        SpeechEncoder.from_pretrained(str(folder))
+
+
+def test_another_kind_of_model_is_refused(text_checkpoint):
+    with pytest.raises(RuntimeError, match="model_type 'ser', found 'roberta'"):
+        SpeechEncoder.from_pretrained(str(text_checkpoint))
+
+
+def test_an_unknown_backbone_must_be_described(speech_checkpoint, tmp_path):
+    folder = tmp_path / "unknown"
+    shutil.copytree(speech_checkpoint, folder)
+    config = json.loads((folder / "config.json").read_text())
+    del config["ssl_config"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RuntimeError, match="'ssl_config' or be one of"):
+        SpeechEncoder.from_pretrained(str(folder))
+
+
+def test_an_absent_checkpoint_is_one_clear_line(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ValueError, match="must be one of .* a folder, or a hub name") as error:
+        SpeechEncoder.from_pretrained("./nowhere")
+    assert "\n" not in str(error.value)
+
+
+def test_unknown_pooling_is_refused(speech_checkpoint):
+    with pytest.raises(ValueError, match="pooling must be one of .* found 'max'"):
+        SpeechEncoder.from_pretrained(str(speech_checkpoint), "max")
+
+
+def test_recipe_follows_the_weights_and_not_the_folder(speech_checkpoint, tmp_path):
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(speech_checkpoint, copy)
+    changed = change(speech_checkpoint, tmp_path / "changed", lambda t: t["ser_model.out.0.bias"].add_(1))
+    here, there, other = (
+        SpeechEncoder.from_pretrained(str(f)).recipe.digest for f in (speech_checkpoint, copy, changed)
+    )
+    assert here == there != other
+
+
+def test_recipe_does_not_know_batch_or_device(speech_checkpoint):
+    small = SpeechEncoder.from_pretrained(str(speech_checkpoint), batch_seconds=1)
+    large = SpeechEncoder.from_pretrained(str(speech_checkpoint), batch_seconds=99)
+    assert small.recipe == large.recipe
+    literal = SpeechEncoder.from_pretrained(str(speech_checkpoint), padding="literal")
+    assert literal.recipe.digest != small.recipe.digest

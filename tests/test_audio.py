@@ -1,0 +1,90 @@
+"""Any audio file to mono at 16 kHz, or one reason why not."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+import soundfile
+
+from pipeline.audio import AudioError, decode, inside
+
+
+def tone(rate: int, seconds: float = 1.0, frequency: float = 440.0) -> np.ndarray:
+    return 0.3 * np.sin(2 * np.pi * frequency * np.arange(round(rate * seconds)) / rate)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3", "ogg"])
+def test_every_format_and_rate_gives_the_same_tone(tmp_path, rate, suffix):
+    path = tmp_path / f"tone.{suffix}"
+    soundfile.write(path, tone(rate), rate)
+    clip = decode(path.read_bytes())
+    assert clip.sampling_rate == rate
+    assert clip.channels == 1
+    assert clip.duration == pytest.approx(1.0, abs=0.06)
+    spectrum = np.abs(np.fft.rfft(clip.waveform[2000:14000]))
+    assert np.argmax(spectrum) * 16_000 / 12_000 == pytest.approx(440, abs=2)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+def test_every_sample_format_gives_the_same_waveform(tmp_path, subtype):
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, tone(16_000), 16_000, subtype=subtype)
+    assert np.allclose(decode(path.read_bytes()).waveform, tone(16_000), atol=0.01)
+
+
+def test_channels_are_averaged(tmp_path):
+    path = tmp_path / "stereo.wav"
+    left, right = tone(16_000), tone(16_000, frequency=880)
+    soundfile.write(path, np.stack([left, right], axis=1), 16_000, subtype="FLOAT")
+    clip = decode(path.read_bytes())
+    assert clip.channels == 2
+    assert np.allclose(clip.waveform, (left + right) / 2, atol=1e-6)
+
+
+def test_the_hash_is_of_the_file(tmp_path, write_audio):
+    data = write_audio(tmp_path / "a.wav").read_bytes()
+    assert decode(data).sha256 == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (np.zeros(0), "at least 25 ms long, found 0.0 ms"),
+        (0.1 * np.ones(300), "at least 25 ms long, found 18.8 ms"),
+        (np.zeros(16_000), "silent throughout"),
+        (np.full(16_000, np.nan), "not finite numbers"),
+        (np.full(16_000, np.inf), "not finite numbers"),
+    ],
+)
+def test_what_cannot_be_heard_has_its_reason(tmp_path, samples, reason):
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, samples, 16_000, subtype="FLOAT")
+    with pytest.raises(AudioError, match=reason):
+        decode(path.read_bytes())
+
+
+@pytest.mark.parametrize("data", [b"", b"no audio here", b"RIFF\x00\x00\x00\x00WAVE"])
+def test_what_is_not_audio_is_refused(data):
+    with pytest.raises(AudioError, match="not readable as audio"):
+        decode(data)
+
+
+@pytest.mark.parametrize("suffix", ["flac", "wav"])
+def test_a_truncated_file_is_refused(tmp_path, suffix):
+    path = tmp_path / f"clip.{suffix}"
+    rng = np.random.default_rng(0)
+    soundfile.write(path, 0.1 * rng.standard_normal(32_000), 16_000)
+    data = path.read_bytes()
+    with pytest.raises(AudioError, match="truncated|not readable"):
+        decode(data[: len(data) // 2])
+
+
+def test_a_path_cannot_leave_its_root(tmp_path):
+    assert inside(tmp_path, "a/../b.wav") == tmp_path.resolve() / "b.wav"
+    (tmp_path / "link").symlink_to("/etc")
+    for path in ("../b.wav", "/etc/passwd", "link/passwd"):
+        with pytest.raises(ValueError, match="must stay inside"):
+            inside(tmp_path, path)

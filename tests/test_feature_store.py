@@ -1,0 +1,209 @@
+"""The feature store: what goes in comes out, and nothing broken is ever served."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline import feature_store
+from pipeline.feature_store import FeatureStore, sentence_key
+from pipeline.recipe import Recipe
+
+RECIPE = Recipe(
+    modality="speech",
+    model="small",
+    revision="sha256:ab",
+    feature_size=4,
+    pooling="attentive-mean",
+    padding="masked",
+    max_length=10.0,
+)
+
+
+def rows(start: int, count: int) -> tuple[list[str], np.ndarray]:
+    keys = [sentence_key(f"row {i}") for i in range(start, start + count)]
+    return keys, np.arange(start * 4, (start + count) * 4, dtype=np.float32).reshape(count, 4)
+
+
+def test_rows_come_back_in_the_order_asked(tmp_path):
+    store = FeatureStore(tmp_path, RECIPE)
+    keys, features = rows(0, 10)
+    store.append(keys[:6], features[:6])
+    store.append(keys[6:], features[6:])
+    order = [9, 0, 5, 5, 7]
+    assert np.array_equal(FeatureStore(tmp_path, RECIPE).gather([keys[i] for i in order]), features[order])
+
+
+def test_many_rows_become_several_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr(feature_store, "SHARD_ROWS", 4)
+    store = FeatureStore(tmp_path, RECIPE)
+    keys, features = rows(0, 10)
+    assert len(store.append(keys, features)) == 3
+    assert np.array_equal(store.gather(keys), features)
+
+
+def test_a_missing_key_is_an_error_and_not_zeros(tmp_path):
+    store = FeatureStore(tmp_path, RECIPE)
+    keys, features = rows(0, 3)
+    store.append(keys[:2], features[:2])
+    assert store.missing(keys + keys) == [keys[2]]
+    with pytest.raises(RuntimeError, match=f"none for 1 of 3 speech keys .* {keys[2]}.*erclap extract"):
+        store.gather(keys)
+
+
+def test_another_recipe_has_other_rows(tmp_path):
+    keys, features = rows(0, 2)
+    FeatureStore(tmp_path, RECIPE).append(keys, features)
+    assert FeatureStore(tmp_path, replace(RECIPE, pooling="attentive-std")).missing(keys) == keys
+    assert FeatureStore(tmp_path, replace(RECIPE, model="renamed")).missing(keys) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "features", "message"),
+    [
+        (["a"], np.zeros((1, 4), np.float32), "64 hexadecimal digits, found 'a'"),
+        (rows(0, 2)[0], np.zeros((2, 3), np.float32), r"shape \(2, 4\), found \(2, 3\)"),
+        (rows(0, 1)[0] * 2, np.zeros((2, 4), np.float32), "must not repeat"),
+        (
+            rows(0, 2)[0],
+            np.array([[0, 0, 0, 0], [0, np.nan, 0, 0]], np.float32),
+            "finite, found 1 rows not",
+        ),
+    ],
+)
+def test_bad_rows_are_refused_and_nothing_is_written(tmp_path, keys, features, message):
+    with pytest.raises(ValueError, match=message):
+        FeatureStore(tmp_path / "store", RECIPE).append(keys, features)
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_shard_says_what_it_is_and_leaves_no_temporary_file(tmp_path):
+    (shard,) = FeatureStore(tmp_path, RECIPE).append(*rows(0, 3))
+    with h5py.File(shard) as file:
+        assert Recipe.from_json(file.attrs["recipe"]) == RECIPE
+        assert bool(file.attrs["complete"])
+        assert {"user", "host", "date", "torch"} <= json.loads(file.attrs["provenance"]).keys()
+        assert file["features"].fletcher32
+    assert [path.name for path in tmp_path.iterdir()] == [shard.name]
+
+
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "empty", "text", "foreign", "incomplete"])
+def test_a_damaged_shard_is_named_set_aside_and_its_rows_are_missing(tmp_path, damage, capsys):
+    store = FeatureStore(tmp_path, RECIPE)
+    keys, features = rows(0, 6)
+    (bad,) = store.append(keys[:3], features[:3])
+    store.append(keys[3:], features[3:])
+    whole = bytearray(bad.read_bytes())
+    if damage == "flipped":
+        position = whole.index(features[1].tobytes())
+        whole[position] ^= 1
+    if damage == "truncated":
+        whole = whole[: len(whole) // 2]
+    if damage == "empty":
+        whole = bytearray()
+    if damage == "text":
+        whole = bytearray(b"not a shard")
+    bad.write_bytes(whole)
+    if damage == "foreign":
+        with h5py.File(bad, "w") as file:
+            file["something"] = [1, 2]
+    if damage == "incomplete":
+        with h5py.File(bad, "a") as file:
+            del file.attrs["complete"]
+    found = FeatureStore(tmp_path, RECIPE)
+    assert [line.split(":")[0] for line in found.verify()] == [bad.name]
+    assert found.missing(keys) == keys[:3]
+    assert np.array_equal(found.gather(keys[3:]), features[3:])
+    assert bad.with_name(bad.name + ".damaged").exists()
+    assert bad.name in capsys.readouterr().err
+
+
+def test_a_flipped_bit_is_found_while_reading_too(tmp_path):
+    store = FeatureStore(tmp_path, RECIPE)
+    keys, features = rows(0, 3)
+    (shard,) = store.append(keys, features)
+    whole = bytearray(shard.read_bytes())
+    whole[whole.index(features[1].tobytes())] ^= 1
+    shard.write_bytes(whole)
+    with pytest.raises(RuntimeError, match=f"{shard.name} is damaged and was set aside.*erclap extract"):
+        store.gather(keys)
+    assert store.missing(keys) == keys
+
+
+def test_pruning_keeps_exactly_what_is_wanted(tmp_path):
+    store = FeatureStore(tmp_path, RECIPE)
+    keys, features = rows(0, 9)
+    whole, _, _ = (store.append(keys[i : i + 3], features[i : i + 3])[0] for i in (0, 3, 6))
+    other = FeatureStore(tmp_path, replace(RECIPE, padding="literal"))
+    other.append(keys, features)
+    assert store.prune(keys[:4]) == 5 + 9
+    assert store.keys() == set(keys[:4])
+    assert np.array_equal(store.gather(keys[:4]), features[:4])
+    assert other.missing(keys) == keys
+    assert whole.exists()
+
+
+def test_rows_written_twice_count_once_and_pruning_keeps_one(tmp_path):
+    store = FeatureStore(tmp_path, RECIPE)
+    keys, features = rows(0, 4)
+    store.append(keys[:3], features[:3])
+    store.append(keys[1:], features[1:])
+    assert np.array_equal(store.gather(keys), features)
+    assert store.prune(keys) == 2
+    assert np.array_equal(store.gather(keys), features)
+
+
+def test_readers_learn_the_recipe_from_the_folder(tmp_path):
+    with pytest.raises(RuntimeError, match="recipe.json is not there: run `erclap extract`"):
+        FeatureStore.open(tmp_path)
+    store = FeatureStore(tmp_path, RECIPE)
+    store.append(*rows(0, 1))
+    store.publish()
+    assert FeatureStore.open(tmp_path).recipe == RECIPE
+    (tmp_path / "recipe.json").write_text("{}")
+    with pytest.raises(RuntimeError, match="must hold a recipe"):
+        FeatureStore.open(tmp_path)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+import numpy as np
+from pipeline.feature_store import FeatureStore
+from pipeline.recipe import Recipe
+store = FeatureStore(Path(sys.argv[1]), Recipe.from_json(sys.argv[2]))
+print("ready", flush=True)
+for start in range(0, 10**9, 50):
+    keys = [f"{i:064}" for i in range(start, start + 50)]
+    store.append(keys, np.arange(start * 4, (start + 50) * 4, dtype=np.float32).reshape(50, 4))
+"""
+
+
+def test_a_writer_killed_at_any_moment_leaves_whole_shards_alone(tmp_path):
+    for attempt in range(5):
+        root = tmp_path / str(attempt)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(root), RECIPE.to_json()], stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(0.05 + 0.037 * attempt)
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.communicate()
+        store = FeatureStore(root, RECIPE)
+        assert store.verify() == []
+        keys = sorted(store.keys())
+        assert len(keys) % 50 == 0
+        wanted = np.array([[4 * int(key) + i for i in range(4)] for key in keys], dtype=np.float32)
+        assert np.array_equal(store.gather(keys), wanted.reshape(-1, 4))
+        shutil.rmtree(root)
