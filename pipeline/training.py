@@ -125,7 +125,7 @@ def train(
             epoch=number,
             train_loss=float(total) / len(batches),
             validation_loss=_validate(loss, heads, held_out, validation, settings),
-            temperature=float(heads.temperature),
+            temperature=float(heads.temperature.detach()),
         )
         history.append(epoch)
         report(epoch)

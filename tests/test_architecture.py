@@ -1,0 +1,104 @@
+"""Who may import whom, and what each DVC stage depends on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.imports import ROOT, all_modules, closure, imports_of
+
+PLUMBING = frozenset(
+    Path(name)
+    for name in (
+        # What they say reaches a stage through its params, or changes no result.
+        "pipeline/__init__.py",
+        "pipeline/config.py",
+        "pipeline/devices.py",
+        "pipeline/files.py",
+        "pipeline/progress.py",
+        "stages/__init__.py",
+    )
+)
+
+INDEPENDENT = ("losses", "alignment", "ordinality", "significance", "heads")
+
+STAGES = {
+    "prepare": "stages/prepare.py",
+    "caption": "stages/caption.py",
+    "extract": "stages/extract.py",
+    "train": "stages/train.py",
+    "evaluate": "stages/evaluate.py",
+}
+
+
+def dvc_stages() -> dict:
+    return yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+def test_the_library_never_imports_the_commands():
+    for file in all_modules():
+        if file.parts[0] == "pipeline":
+            assert not [f for f in imports_of(file) if f.parts[0] == "stages"], file
+
+
+@pytest.mark.parametrize("name", INDEPENDENT)
+def test_numeric_modules_import_none_of_their_siblings(name):
+    assert imports_of(Path(f"pipeline/{name}.py")) <= PLUMBING
+
+
+def test_only_the_feature_store_imports_h5py():
+    users = [f for f in all_modules() if "import h5py" in (ROOT / f).read_text()]
+    assert users == [Path("pipeline/feature_store.py")]
+
+
+def test_stage_two_loads_no_encoder_and_opens_no_audio():
+    for stage in ("train", "evaluate"):
+        reached = {str(f) for f in closure(Path(STAGES[stage]))}
+        assert not {f for f in reached if f.startswith("pipeline/encoders/") or f == "pipeline/audio.py"}
+
+
+def test_imports_go_round_in_no_circle():
+    def reached_from(file: Path) -> set[Path]:
+        seen: set[Path] = set()
+        waiting = list(imports_of(file))
+        while waiting:
+            current = waiting.pop()
+            if current not in seen:
+                seen.add(current)
+                waiting += imports_of(current)
+        return seen
+
+    assert [file for file in all_modules() if file in reached_from(file)] == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_stage_depends_on_the_modules_that_it_imports(stage):
+    listed = {dep for dep in dvc_stages()[stage]["deps"] if dep.startswith(("pipeline", "stages"))}
+    wanted = {str(f) for f in closure(Path(STAGES[stage]), without=PLUMBING)}
+    assert listed == wanted
+
+
+def test_editing_a_loss_concerns_training_alone():
+    concerned = [name for name, stage in dvc_stages().items() if "pipeline/losses.py" in stage["deps"]]
+    assert concerned == ["train"]
+
+
+def test_no_stage_depends_on_how_it_is_run():
+    for name, stage in dvc_stages().items():
+        assert not [param for param in stage["params"] if param.startswith("runtime")], name
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    code = "import sys; from stages.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    code += (
+        "print(sorted({'torch', 'transformers', 'numpy', 'h5py', 'pyarrow', 'pydantic'} & set(sys.modules)))"
+    )
+    started = time.monotonic()
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines()[-1] == "[]"
+    assert time.monotonic() - started < 5  # a bound against an import by mistake, not a measurement
