@@ -1,0 +1,377 @@
+"""The real commands on real audio files: a corpus of one's own through all stages, and every kind of bad input."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from stages.cli import main
+
+SPLITS = {"train": 40, "development": 20, "test1": 24}
+
+
+@dataclass
+class Answer:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def erclap(folder: Path, *args: str, **environment: str) -> Answer:
+    """Run a command as its entry point does, in this process, which spares importing torch each time."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with (
+        contextlib.chdir(folder),
+        mock.patch.dict(os.environ, {"HF_HUB_OFFLINE": "1"} | environment),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main(list(args))
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return Answer(code, out.getvalue(), err.getvalue())
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def change_params(project: Path, **changes: Any) -> None:
+    """Set keys such as train__epochs."""
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    for key, value in changes.items():
+        *sections, last = key.split("__")
+        section = params
+        for name in sections:
+            section = section[name]
+        section[last] = value
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, speech_checkpoint, text_checkpoint) -> Path:
+    """A project with a corpus of its own, through all stages."""
+    import soundfile
+
+    project = tmp_path_factory.mktemp("project")
+    rng = np.random.default_rng(0)
+    rows = []
+    for split, count in SPLITS.items():
+        for i in range(count):
+            rate = [8_000, 16_000, 44_100][i % 3]
+            name = f"{split}/{i}.{['wav', 'flac', 'ogg'][i % 3]}"
+            (project / "audio" / split).mkdir(parents=True, exist_ok=True)
+            seconds = 0.2 + 0.3 * rng.random()
+            soundfile.write(project / "audio" / name, 0.1 * rng.standard_normal(round(rate * seconds)), rate)
+            valence, arousal = np.round(rng.uniform(1, 7, 2), 1)
+            rows.append({"f": name, "s": split, "v": valence, "a": arousal, "e": "AHNS"[i % 4]})
+    rows.append({"f": "train/broken.wav", "s": "train", "v": 4, "a": 4, "e": "N"})
+    (project / "audio" / "train" / "broken.wav").write_bytes(b"not audio")
+    with (project / "labels.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    params = {
+        "prepare": {
+            "corpus": "table",
+            "root": "audio",
+            "table": {
+                "file": "labels.csv",
+                "columns": {"path": "f", "split": "s", "valence": "v", "arousal": "a", "emotion": "e"},
+            },
+        },
+        "caption": {"captioner": "lexicon", "seed": 0, "prompt_lists": 15},
+        "extract": {
+            "compute_dtype": "float32",
+            "speech": {
+                "model": str(speech_checkpoint),
+                "revision": None,
+                "pooling": "attentive-mean",
+                "padding": "masked",
+                "crop_seconds": 10.0,
+            },
+            "text": {"model": str(text_checkpoint), "revision": None, "max_tokens": 128},
+        },
+        "train": {
+            "methods": ["clap-template", "clap-sce", "supconclap", "emotionrankclap", "untrained"],
+            "seed": 0,
+            "epochs": 2,
+            "batch_size": 16,
+            "learning_rate": 0.001,
+            "embedding_size": 32,
+            "temperature": 1.0,
+            "candidates": "farther",
+            "directions": "speech-to-text",
+        },
+        "evaluate": {"split": "test1", "trials": 4, "pairs": 16, "seed": 0, "alpha": 0.05},
+    }
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    for command in ("prepare", "caption", "extract", "train", "eval"):
+        answer = erclap(project, command)
+        assert answer.returncode == 0, answer.stderr
+        (project / f"{command}.log").write_text(answer.stdout + answer.stderr)
+    return project
+
+
+@pytest.fixture
+def project(prepared, tmp_path) -> Path:
+    """A copy of that project to break."""
+    return shutil.copytree(prepared, tmp_path / "project")
+
+
+def test_prepare_counts_what_it_left_out_and_lists_it(prepared):
+    log = (prepared / "prepare.log").read_text()
+    assert "train 40, development 20, test1 24" in log
+    assert "1 of 85 clips were left out: see data/rejects.csv" in log
+    (reject,) = read_csv(prepared / "data/rejects.csv")
+    assert reject["path"] == "train/broken.wav"
+
+
+def test_extraction_shows_progress_with_a_rate(prepared):
+    log = (prepared / "extract.log").read_text()
+    assert "speech: 84/84 clips (100%)" in log
+    assert "clips/s" in log
+    assert "cache/features/speech: 84 rows of 48" in log
+
+
+def test_every_method_has_heads_history_and_figures(prepared):
+    metrics = json.loads((prepared / "results/metrics.json").read_text())
+    assert metrics.keys() == {"clap-template", "clap-sce", "supconclap", "emotionrankclap", "untrained"}
+    assert {"aoc", "voc", "mmd", "w1", "w2", "aoc_std"} <= metrics["emotionrankclap"].keys()
+    assert {"aoc", "voc"} <= metrics["clap-template"].keys()
+    assert "mmd" not in metrics["clap-template"]
+    for name in metrics:
+        folder = prepared / "results/models" / name
+        assert json.loads((folder / "config.json").read_text())["method"] == name
+        history = read_csv(folder / "history.csv")
+        assert len(history) == (0 if name == "untrained" else 2)
+
+
+def test_tables_plots_and_every_value_are_kept(prepared):
+    results = prepared / "results"
+    for name in ("table1", "table2"):
+        assert {path.suffix for path in (results / "tables").glob(f"{name}.*")} == {".csv", ".md", ".txt"}
+    trials = pq.read_table(results / "tables/alignment_trials.parquet").to_pylist()
+    assert len(trials) == 4 * 4
+    lists = pq.read_table(results / "tables/ordinality_lists.parquet").to_pylist()
+    assert len(lists) == 5 * 2 * 15
+    metrics = json.loads((results / "metrics.json").read_text())
+    taus = [row["tau"] for row in lists if (row["method"], row["test"]) == ("clap-sce", "voc")]
+    assert np.mean(taus) == pytest.approx(metrics["clap-sce"]["voc"])
+    retrieved = pq.read_table(results / "tables/ordinality_retrievals.parquet").to_pylist()
+    one_list = [r for r in retrieved if (r["method"], r["test"], r["list"]) == ("clap-sce", "voc", 3)]
+    assert len({r["utterance_id"] for r in one_list}) == 14
+    assert {path.name for path in (results / "plots").iterdir()} == {
+        *(f"embeddings_{name}.png" for name in metrics),
+        "tau.png",
+        "training.png",
+    }
+
+
+def test_eval_and_tables_print_both_tables_and_where_to_look(prepared):
+    log = (prepared / "eval.log").read_text()
+    for part in (
+        "Table 1.",
+        "Table 2.",
+        "labels.csv, test1",
+        "MSP-Podcast 1.12",
+        "0.616 ± .13",
+        "results/plots/",
+    ):
+        assert part in log
+    again = erclap(prepared, "tables")
+    assert again.returncode == 0
+    assert again.stdout.strip() in log
+
+
+def test_running_all_again_changes_no_file(project):
+    def contents() -> dict[str, bytes]:
+        kept = ("data", "cache", "results")
+        return {str(p): p.read_bytes() for k in kept for p in (project / k).rglob("*") if p.is_file()}
+
+    before = contents()
+    for command in ("prepare", "caption", "extract", "train", "eval"):
+        assert erclap(project, command).returncode == 0
+    after = contents()
+    assert before.keys() == after.keys()
+    assert [name for name in before if before[name] != after[name]] == []
+
+
+def test_extract_takes_up_a_new_clip_and_lets_go_of_an_old_one(project):
+    lines = (project / "labels.csv").read_text().splitlines()
+    (project / "audio/train/new.wav").write_bytes((project / "audio/train/0.wav").read_bytes()[:-400])
+    header = bytearray((project / "audio/train/new.wav").read_bytes())
+    header[4:8] = (len(header) - 8).to_bytes(4, "little")
+    (project / "audio/train/new.wav").write_bytes(header)
+    lines[1] = "train/new.wav,train,3.0,3.0,N"
+    (project / "labels.csv").write_text("\n".join(lines) + "\n")
+    for command in ("prepare", "caption"):
+        assert erclap(project, command).returncode == 0
+    answer = erclap(project, "extract")
+    assert answer.returncode == 0
+    assert "speech: 1/1 clips" in answer.stderr
+    assert "84 rows of 48, 1 rows that nothing asks for removed" in answer.stdout
+
+
+def test_one_method_can_be_trained_alone(project):
+    before = (project / "results/models/clap-sce/heads.safetensors").read_bytes()
+    change_params(project, train__epochs=1)
+    answer = erclap(project, "train", "--method", "emotionrankclap")
+    assert answer.returncode == 0
+    assert "epoch 1/1" in answer.stdout
+    assert (project / "results/models/clap-sce/heads.safetensors").read_bytes() == before
+
+
+def fails(project: Path, *args: str, code: int, message: str) -> None:
+    """The command ends with the code and one line that holds the message, and leaves nothing half-written."""
+    answer = erclap(project, *args)
+    assert answer.returncode == code, (answer.stdout, answer.stderr)
+    errors = [line for line in answer.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, answer.stderr
+    assert message in errors[0]
+    assert "Traceback" not in answer.stderr
+    assert not list(project.rglob("*.tmp"))
+
+
+def test_a_missing_key_is_one_line(project):
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    del params["train"]["epochs"]
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    fails(project, "train", code=2, message="params.yaml: train.epochs is missing")
+
+
+def test_an_unknown_method_is_one_line(project):
+    fails(project, "train", "--method", "clap", code=2, message="a method must be one of")
+
+
+def test_a_label_outside_its_scale_is_one_line_and_keeps_the_manifest(project):
+    before = (project / "data/manifest.parquet").read_bytes()
+    text = (project / "labels.csv").read_text().splitlines()
+    text[3] = ",".join([*text[3].split(",")[:2], "7.5", "4", "N"])
+    (project / "labels.csv").write_text("\n".join(text))
+    fails(
+        project, "prepare", code=2, message="valence must lie within 1..7, found 7.5 in row 3 of labels.csv"
+    )
+    assert (project / "data/manifest.parquet").read_bytes() == before
+
+
+def test_a_duplicate_id_is_one_line(project):
+    text = (project / "labels.csv").read_text().splitlines()
+    (project / "labels.csv").write_text("\n".join([*text, text[1]]))
+    fails(project, "prepare", code=2, message="an utterance id must occur once, found 'train/0.wav'")
+
+
+def test_a_split_with_no_usable_clip_is_one_line(project):
+    for path in (project / "audio/test1").iterdir():
+        path.write_bytes(b"not audio")
+    fails(project, "prepare", code=2, message="every split must keep a clip, found none left in test1")
+
+
+def test_an_empty_split_is_one_line(project):
+    kept = [r for r in (project / "labels.csv").read_text().splitlines() if ",development," not in r]
+    (project / "labels.csv").write_text("\n".join(kept))
+    for command in ("prepare", "caption", "extract"):
+        assert erclap(project, command).returncode == 0
+    fails(project, "train", code=2, message="split 'development' must have utterances, found none")
+    change_params(project, evaluate__split="test9")
+    fails(project, "eval", code=2, message="split 'test9' must have utterances, found none")
+
+
+def test_a_split_smaller_than_a_batch_is_one_line(project):
+    change_params(project, train__batch_size=32)
+    fails(
+        project, "train", code=2, message="the development split must have at least a batch of rows, found 20"
+    )
+
+
+def test_an_absent_checkpoint_is_one_line(project):
+    change_params(project, extract__speech__model="nowhere/at-all")
+    fails(project, "extract", code=2, message="'nowhere/at-all' must be a folder or a hub name")
+
+
+def test_a_checkpoint_with_a_missing_tensor_is_one_line(project, speech_checkpoint):
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(speech_checkpoint, project / "broken")
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["pool_model.attention"]
+    save_file(tensors, folder / "model.safetensors")
+    before = sorted((project / "cache").rglob("*"))
+    change_params(project, extract__speech__model=str(folder))
+    fails(project, "extract", code=1, message="missing 1 tensor: pool_model.attention")
+    assert sorted((project / "cache").rglob("*")) == before
+
+
+def test_a_clip_that_is_gone_is_listed_and_the_others_are_stored(project):
+    shutil.rmtree(project / "cache")
+    (project / "audio/train/5.ogg").unlink()
+    fails(project, "extract", code=1, message="1 of 84 could not: see cache/failures.csv")
+    (row,) = read_csv(project / "cache/failures.csv")
+    assert row["path"] == "train/5.ogg"
+    answer = erclap(project, "extract")
+    assert "speech: 1/1 clips" in answer.stderr
+
+
+def test_stages_out_of_order_say_what_to_run(project):
+    shutil.rmtree(project / "cache")
+    fails(project, "train", code=1, message="recipe.json is not there: run `erclap extract` first")
+    shutil.rmtree(project / "results")
+    fails(project, "tables", code=1, message="run `erclap eval` first")
+    (project / "data/captions.parquet").unlink()
+    fails(project, "extract", code=1, message="captions.parquet is not there: run `erclap caption` first")
+    (project / "data/manifest.parquet").unlink()
+    fails(project, "caption", code=1, message="manifest.parquet is not there: run `erclap prepare` first")
+
+
+def test_features_of_other_settings_are_refused(project):
+    change_params(project, extract__speech__pooling="attentive-std")
+    fails(project, "train", code=1, message="extract.speech.pooling 'attentive-std', found 'attentive-mean'")
+
+
+def test_heads_of_a_method_never_trained_are_named(project):
+    shutil.rmtree(project / "results/models/clap-sce")
+    fails(project, "eval", code=1, message="results/models/clap-sce/config.json is not there")
+
+
+def test_an_unknown_device_is_one_line(project):
+    change_params(project, runtime={"device": "gpu"})
+    fails(project, "train", code=2, message="runtime.device must be auto, cpu, cuda or cuda:N, found 'gpu'")
+
+
+def test_the_corpus_may_be_mounted_elsewhere(project):
+    (project / "audio").rename(project / "mounted")
+    fails(
+        project,
+        "prepare",
+        code=2,
+        message="prepare.root must be the folder of the clips, found no folder audio",
+    )
+    answer = erclap(project, "prepare", ERCLAP_CORPUS_ROOT="mounted")
+    assert answer.returncode == 0
+
+
+def test_debugging_shows_the_traceback(project):
+    with pytest.raises(ValueError, match="a method must be one of"):
+        erclap(project, "train", "--method", "clap", ERCLAP_DEBUG="1")
+
+
+def test_help_names_every_command(tmp_path):
+    answer = erclap(tmp_path, "--help")
+    for name in ("init", "prepare", "caption", "extract", "train", "eval", "tables"):
+        assert f"\n  {name} " in answer.stdout
