@@ -1,0 +1,61 @@
+"""Ordinal consistency over several seeds: every method against untrained heads, on the features in the cache.
+
+    python benchmarks/sample_seeds.py [--seeds 5]
+
+Needs a run of the pipeline (`make run`) before it. A seed draws the heads' initial weights and the order of
+the batches; the corpus, the captions and the features stay the same. Prints a markdown table: the mean over
+seeds of the mean tau over lists, ± its standard deviation over seeds, and the lowest.
+"""
+
+from __future__ import annotations
+
+import click
+import numpy as np
+
+from pipeline.captions.tables import read_captions, read_prompts
+from pipeline.config import load_params
+from pipeline.evaluation import embed, measure_ordinality
+from pipeline.feature_store import sentence_key
+from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
+from pipeline.methods import METHODS
+from pipeline.pairs import gather_pairs, open_stores
+from pipeline.training import train
+
+
+@click.command()
+@click.option("--seeds", default=5, show_default=True, help="How many seeds, from 0.")
+def main(seeds: int) -> None:
+    params = load_params()
+    manifest = Manifest.read()
+    speech, text = open_stores(params.extract)
+    prompts = read_prompts()
+    prompt_features = text.gather([sentence_key(prompt.text) for prompt in prompts])
+    test = gather_pairs(manifest.split(params.evaluate.split), read_captions("va"), speech, text)
+    print(
+        f"{params.prepare.corpus} corpus, {params.evaluate.split}, {len(test)} clips, seeds 0 to {seeds - 1}\n"
+    )
+    print("| method | AOC | lowest | VOC | lowest |")
+    print("| --- | --- | --- | --- | --- |")
+    for name in params.train.methods:
+        method = METHODS[name]
+        captions = read_captions(method.captions)
+        training, development = (
+            gather_pairs(manifest.split(split), captions, speech, text) for split in (TRAIN, DEVELOPMENT)
+        )
+        means: dict[str, list[float]] = {"aoc": [], "voc": []}
+        for seed in range(seeds):
+            settings = params.train.model_copy(update={"seed": seed})
+            heads = train(method.loss, training, development, settings).heads
+            embedded = embed(heads, test.speech, test.text, prompt_features)
+            for measure, found in measure_ordinality(embedded, prompts, test.labels).items():
+                means[measure].append(float(found.tau.mean()))
+        cells = [
+            cell
+            for values in means.values()
+            for cell in (f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}", f"{min(values):.3f}")
+        ]
+        print(f"| {method.title} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""The cross-modality emotion ordinality test: does a more aroused description find more aroused speech?
+
+A list of descriptions, each a step further on one attribute, retrieves one utterance a description. Its score is
+Kendall's tau between the values that the descriptions were written for and those of the utterances found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Embeddings = NDArray[np.floating[Any]]
+Values = NDArray[Any]
+
+SAME = 1e-12
+"""Cosines this close are a tie: a matrix product rounds equal rows unequally, by where they stand in it."""
+
+CHUNK_BYTES = 256 * 2**20
+"""Of similarities held at once."""
+
+
+@dataclass(frozen=True)
+class OrdinalConsistency:
+    """What each of the L lists of Q descriptions found."""
+
+    tau: NDArray[np.float64]
+    """(L,) Kendall's tau of each list, within [−1, 1]."""
+    retrieved: NDArray[np.int64]
+    """(L, Q) indices of the utterances found, in the order of the descriptions, distinct within a list."""
+
+
+def retrieve_without_replacement(queries: Embeddings, pool: Embeddings) -> NDArray[np.int64]:
+    """For each query in turn, the most similar item by cosine that no earlier query took.
+
+    Ties go to the lowest index; a row of norm zero has cosine 0 with everything.
+
+    Args:
+        queries: (Q, E), description embeddings.
+        pool: (P, E), speech embeddings, P at least Q.
+
+    Returns: (Q,) distinct indices into the pool.
+
+    Raises ValueError for shapes that do not fit, values that are not finite and a pool smaller than Q.
+
+    >>> import numpy as np
+    >>> retrieve_without_replacement(np.array([[1.0, 0.0], [1.0, 0.1]]), np.array([[0.0, 1.0], [2.0, 0.0]]))
+    array([1, 0])
+    """
+    _check(queries, pool, dimensions=2)
+    return _take_in_turn(_unit(queries) @ _unit(pool).T)
+
+
+def kendall_tau(x: Values, y: Values) -> float:
+    """Kendall's tau-b, which counts ties on either side.
+
+    Args:
+        x: (Q,), at least two values.
+        y: (Q,).
+
+    Returns: within [−1, 1]; 1 for the same order, −1 for the reverse, and 0 where one side is constant: tau-b
+        is undefined there, and no order was shown.
+
+    Raises ValueError for other shapes and values that are not finite.
+
+    >>> import numpy as np
+    >>> round(kendall_tau(np.array([1, 2, 3]), np.array([1.0, 3.0, 2.0])), 4)  # two pairs agree, one does not
+    0.3333
+    """
+    if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
+        raise ValueError(f"x and y must be (Q,), Q at least 2, found {x.shape} and {y.shape}")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError(f"x and y must be finite, found {x.tolist()} and {y.tolist()}")
+    if (x == x[0]).all() or (y == y[0]).all():
+        return 0.0
+    return float(stats.kendalltau(x, y, variant="b").statistic)
+
+
+def ordinal_consistency(
+    queries: Embeddings, intended: Values, pool: Embeddings, pool_labels: Values
+) -> OrdinalConsistency:
+    """Section 4.2.2: retrieval by every list, and Kendall's tau of what it found.
+
+    An utterance is retrieved once at most within a list; the next list has the whole pool again.
+
+    Args:
+        queries: (L, Q, E), description embeddings.
+        intended: (L, Q), the valence or arousal that each description was written for.
+        pool: (P, E), speech embeddings, P at least Q.
+        pool_labels: (P,), the same attribute of each utterance.
+
+    Returns: tau (L,) and the retrieved indices (L, Q).
+
+    Raises ValueError for shapes that do not fit, values that are not finite and a pool smaller than Q.
+
+    >>> import numpy as np
+    >>> pool = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    >>> ordinal_consistency(pool[None], np.array([[1, 4, 7]]), pool, np.array([1.5, 4.0, 6.5])).tau
+    array([1.])
+    """
+    _check(queries, pool, dimensions=3)
+    if intended.shape != queries.shape[:2] or pool_labels.shape != pool.shape[:1]:
+        raise ValueError(
+            f"intended and pool_labels must be {queries.shape[:2]} and {pool.shape[:1]}, "
+            f"found {intended.shape} and {pool_labels.shape}"
+        )
+    lists, size, _ = queries.shape
+    unit_queries, unit_pool = _unit(queries), _unit(pool)
+    retrieved = np.empty((lists, size), dtype=np.int64)
+    together = max(1, CHUNK_BYTES // (size * len(pool) * unit_pool.itemsize))
+    for start in range(0, lists, together):
+        chunk = unit_queries[start : start + together]
+        similarity = chunk.reshape(-1, chunk.shape[-1]) @ unit_pool.T
+        for offset, rows in enumerate(similarity.reshape(-1, size, len(pool))):
+            retrieved[start + offset] = _take_in_turn(rows)
+    tau = [kendall_tau(values, pool_labels[found]) for values, found in zip(intended, retrieved, strict=True)]
+    return OrdinalConsistency(np.array(tau, dtype=np.float64), retrieved)
+
+
+def _take_in_turn(similarity: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(Q, P) to (Q,); the similarities of what was taken are overwritten."""
+    taken = np.empty(len(similarity), dtype=np.int64)
+    for query, row in enumerate(similarity):
+        row[taken[:query]] = -np.inf
+        taken[query] = np.argmax(row >= row.max() - SAME)
+    return taken
+
+
+def _unit(embeddings: Embeddings) -> NDArray[np.float64]:
+    """(..., E) in float64 and of length one; rows of norm zero stay zero."""
+    wide = embeddings.astype(np.float64)
+    norms = np.linalg.norm(wide, axis=-1, keepdims=True)
+    unit: NDArray[np.float64] = np.divide(wide, norms, out=np.zeros_like(wide), where=norms > 0)
+    return unit
+
+
+def _check(queries: Embeddings, pool: Embeddings, *, dimensions: int) -> None:
+    if queries.ndim != dimensions or pool.ndim != 2 or queries.shape[-1] != pool.shape[-1]:
+        expected = "(Q, E)" if dimensions == 2 else "(L, Q, E)"
+        raise ValueError(
+            f"queries and pool must be {expected} and (P, E), found {queries.shape} and {pool.shape}"
+        )
+    if queries.shape[-2] > len(pool):
+        raise ValueError(
+            f"a pool must hold an item for each query, found {len(pool)} for {queries.shape[-2]}"
+        )
+    for name, embeddings in (("queries", queries), ("pool", pool)):
+        if not np.isfinite(embeddings).all():
+            bad = np.count_nonzero(~np.isfinite(embeddings).all(axis=-1))
+            raise ValueError(f"{name} must be finite, found {bad} rows of {embeddings.shape} that are not")
