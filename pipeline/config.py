@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -52,6 +53,14 @@ class Prepare(Section):
     """The folder that the clips' paths are relative to."""
     sample: Sample | None = None
     table: Table | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the corpus lies: ERCLAP_CORPUS_ROOT where it is set, otherwise `root`.
+
+        So that teammates with the corpus mounted elsewhere share one params.yaml, and one lock file.
+        """
+        return Path(os.environ.get("ERCLAP_CORPUS_ROOT") or self.root)
 
 
 class Caption(Section):

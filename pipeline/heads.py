@@ -18,6 +18,9 @@ from pipeline.files import replacing, write_text
 TEMPERATURE_MIN, TEMPERATURE_MAX = 0.01, 100.0
 """Equation 3 has no lower bound in the temperature: a good order could be sharpened for ever."""
 
+MODELS_FOLDER = Path("results/models")
+"""A folder of heads for each method."""
+
 WEIGHTS_FILE, CONFIG_FILE = "heads.safetensors", "config.json"
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 import pyarrow as pa
+
 from pipeline.captions.captioning import caption_prompts, caption_utterances
 from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE
-
 from pipeline.config import load_params
 from pipeline.files import write_parquet
 from pipeline.manifest import Manifest

@@ -13,7 +13,6 @@ from pipeline.config import Params, load_params
 from pipeline.methods import METHODS
 from stages.tables import METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER
 from stages.tables import command as print_tables
-from stages.train import MODELS_FOLDER
 
 
 @click.command("eval")
@@ -33,15 +32,14 @@ def command(ctx: click.Context) -> None:
 def evaluate(params: Params) -> None:
     """Run both tests and write everything that they come to."""
     from pipeline.captions.tables import read_captions, read_prompts
-
     from pipeline.evaluation import draw_trials, embed, measure_alignment, measure_ordinality
     from pipeline.feature_store import sentence_key
     from pipeline.files import write_csv, write_parquet, write_text
-    from pipeline.heads import load_heads
+    from pipeline.heads import MODELS_FOLDER, load_heads
     from pipeline.manifest import Manifest
     from pipeline.pairs import gather_pairs, open_stores
-    from pipeline.report.plots import plot_embeddings, plot_tau, plot_training
     from pipeline.progress import Progress
+    from pipeline.report.plots import plot_embeddings, plot_tau, plot_training
     from pipeline.report.records import list_records, retrieval_records, trial_records
     from pipeline.report.tables import alignment_table, metrics, ordinality_table, significance_rows
 

@@ -6,10 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE, all_sentences
 
+from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE, all_sentences
 from pipeline.config import load_params
-from pipeline.corpora import corpus_root
 from pipeline.feature_store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore, sentence_key
 from pipeline.files import write_csv
 from pipeline.manifest import Manifest
@@ -55,7 +54,7 @@ def command() -> None:
     speech_store = FeatureStore(SPEECH_FEATURES, speech.recipe)
     text_store = FeatureStore(TEXT_FEATURES, text.recipe)
     failures = extract_speech(
-        manifest, corpus_root(params.prepare), speech, speech_store, workers=params.runtime.workers
+        manifest, params.prepare.folder, speech, speech_store, workers=params.runtime.workers
     )
     extract_text(sentences, text, text_store)
     FAILURES_FILE.unlink(missing_ok=True)

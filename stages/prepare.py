@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from pipeline.config import load_params
-from pipeline.corpora import corpus_root, read_corpus
+from pipeline.corpora import read_corpus
 from pipeline.corpora.inspection import inspect, write_rejects
 from pipeline.manifest import MANIFEST_FILE, describe_splits
 
@@ -22,7 +22,7 @@ def command() -> None:
     data/rejects.csv. ERCLAP_CORPUS_ROOT overrides prepare.root, for a corpus that is mounted elsewhere.
     """
     params = load_params()
-    root = corpus_root(params.prepare)
+    root = params.prepare.folder
     corpus = read_corpus(params.prepare, root)
     manifest, rejects = inspect(corpus.utterances, root, workers=params.runtime.workers)
     write_rejects(rejects, REJECTS_FILE)

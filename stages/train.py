@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, fields
-from pathlib import Path
 
 import click
 
 from pipeline.config import Params, load_params
 from pipeline.methods import METHODS, method
-
-MODELS_FOLDER = Path("results/models")
 
 
 @click.command("train")
@@ -37,10 +34,9 @@ def command(names: tuple[str, ...]) -> None:
 
 def _train_one(name: str, params: Params) -> None:
     from pipeline.captions.tables import read_captions
-
     from pipeline.devices import choose_device
     from pipeline.files import write_csv
-    from pipeline.heads import save_heads
+    from pipeline.heads import MODELS_FOLDER, save_heads
     from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
     from pipeline.pairs import gather_pairs, open_stores
     from pipeline.training import Epoch, train

@@ -29,7 +29,8 @@ def imports_of(file: Path) -> frozenset[Path]:
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         for name in names:
-            if name.split(".")[0] in {"pipeline", "stages"} and (imported := module_file(name)):
+            imported = module_file(name) if name.split(".")[0] in {"pipeline", "stages"} else None
+            if imported and imported != file:
                 found.add(imported)
     return frozenset(found)
 

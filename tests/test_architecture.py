@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.encoders.checkpoint import BUILTIN
 from tests.imports import ROOT, all_modules, closure, imports_of
 
 PLUMBING = frozenset(
@@ -78,9 +79,13 @@ def test_imports_go_round_in_no_circle():
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_each_stage_depends_on_the_modules_that_it_imports(stage):
-    listed = {dep for dep in dvc_stages()[stage]["deps"] if dep.startswith(("pipeline", "stages"))}
+    listed = {dep for dep in dvc_stages()[stage]["deps"] if dep.endswith(".py")}
     wanted = {str(f) for f in closure(Path(STAGES[stage]), without=PLUMBING)}
     assert listed == wanted
+
+
+def test_extraction_depends_on_the_checkpoints_that_come_with_the_package():
+    assert {f"pipeline/sample/{kind}" for kind in BUILTIN.values()} <= set(dvc_stages()["extract"]["deps"])
 
 
 def test_editing_a_loss_concerns_training_alone():

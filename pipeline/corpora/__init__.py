@@ -6,20 +6,11 @@ To add one, write a module here with a `read` that returns utterances, name it i
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.config import Prepare
 from pipeline.manifest import Utterance, check_utterances
-
-
-def corpus_root(settings: Prepare) -> Path:
-    """Where the corpus lies: ERCLAP_CORPUS_ROOT where it is set, otherwise prepare.root.
-
-    So that teammates with the corpus mounted elsewhere share one params.yaml, and one lock file.
-    """
-    return Path(os.environ.get("ERCLAP_CORPUS_ROOT") or settings.root)
 
 
 @dataclass(frozen=True)

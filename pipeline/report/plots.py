@@ -55,7 +55,9 @@ def plot_embeddings(
         axes.set_title(f"coloured by {attribute}")
         axes.set_xlabel(f"first principal component ({shares[0]:.0%} of the variance)")
         axes.set_ylabel(f"second ({shares[1]:.0%})")
-        axes.legend(loc="best")
+        legend = axes.legend(loc="best")
+        for handle in legend.legend_handles:
+            handle.set_color("grey")  # shapes tell the modalities apart, colours the labels
         figure.colorbar(drawn, ax=axes, label=attribute)
     _save(figure, path)
 

@@ -1,0 +1,82 @@
+"""Makes the two tables of sentences: a caption of every utterance, and the ordinality test's prompts.
+
+A sentence depends on the seed, on what it describes and on its own name, never on the order of rows. A prompt
+alone looks at other sentences: at the captions, and at those before it in its list, to differ from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+from dataclasses import asdict
+
+import pyarrow as pa
+
+from pipeline.captions.categorical import template
+from pipeline.captions.lexicon import describe
+from pipeline.captions.prompts import Prompt, WordedPrompt, ordinality_plan
+from pipeline.captions.seeding import rng_of
+from pipeline.captions.tables import CAPTIONS_SCHEMA, PROMPTS_SCHEMA
+from pipeline.manifest import Utterance
+
+MOST_DRAWS = 1000
+
+Captioner = Callable[[Sequence[Utterance], int], list[str]]
+"""Utterances and a seed → a sentence of each."""
+
+
+def _by_valence_and_arousal(utterances: Sequence[Utterance], seed: int) -> list[str]:
+    return [describe(u.valence, u.arousal, rng_of(seed, "va", u.id)) for u in utterances]
+
+
+def _by_template(utterances: Sequence[Utterance], seed: int) -> list[str]:
+    return [template(u) for u in utterances]
+
+
+VARIANTS: dict[str, Captioner] = {"va": _by_valence_and_arousal, "template": _by_template}
+"""The ways to caption a corpus: by valence and arousal, or by the emotion class."""
+
+
+def caption_utterances(utterances: Sequence[Utterance], variant: str, seed: int) -> pa.Table:
+    """Caption every utterance: a table of CAPTIONS_SCHEMA in the order of the utterances.
+
+    Raises ValueError for a variant that does not exist, and for an utterance that lacks what it needs.
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"a caption variant must be one of {', '.join(VARIANTS)}, found {variant!r}")
+    texts = VARIANTS[variant](utterances, seed)
+    ids = [utterance.id for utterance in utterances]
+    return pa.table([ids, [variant] * len(ids), texts], schema=CAPTIONS_SCHEMA)
+
+
+def caption_prompts(lists: int, seed: int, exclude: Set[str]) -> pa.Table:
+    """Write the ordinality test with so many lists a test: a table of PROMPTS_SCHEMA, 28 rows for each.
+
+    No sentence is in `exclude`, where the captions belong, and none is twice in a list. Raises ValueError for
+    no list at all, and RuntimeError where 1000 draws find no sentence that is allowed.
+    """
+    prompts = word_prompts(ordinality_plan(lists), seed, exclude)
+    return pa.Table.from_pylist([asdict(prompt) for prompt in prompts], schema=PROMPTS_SCHEMA)
+
+
+def word_prompts(plan: Sequence[Prompt], seed: int, exclude: Set[str] = frozenset()) -> list[WordedPrompt]:
+    """Describe every prompt of a plan, as `caption_prompts` does."""
+    worded = []
+    of_list: dict[tuple[str, int], set[str]] = {}
+    for prompt in plan:
+        taken = of_list.setdefault((prompt.test, prompt.list), set())
+        text = _word(prompt, seed, exclude, taken)
+        taken.add(text)
+        worded.append(WordedPrompt(**asdict(prompt), text=text))
+    return worded
+
+
+def _word(prompt: Prompt, seed: int, exclude: Set[str], taken: Set[str]) -> str:
+    for draw in range(MOST_DRAWS):
+        rng = rng_of(seed, "prompt", prompt.test, prompt.list, prompt.position, draw)
+        text = describe(prompt.valence, prompt.arousal, rng)
+        if text not in exclude and text not in taken:
+            return text
+    raise RuntimeError(
+        f"a prompt of the ordinality test must be no caption and no other prompt of its list, found none in "
+        f"{MOST_DRAWS} draws for valence {prompt.valence:g}, arousal {prompt.arousal:g}: change caption.seed"
+    )
