@@ -19,9 +19,9 @@ TEMPERATURE_MIN, TEMPERATURE_MAX = 0.01, 100.0
 """Equation 3 has no lower bound in the temperature: a good order could be sharpened for ever."""
 
 MODELS_FOLDER = Path("results/models")
-"""A folder of heads for each method."""
+"""A folder for each method: its heads and its training's history."""
 
-WEIGHTS_FILE, CONFIG_FILE = "heads.safetensors", "config.json"
+WEIGHTS_FILE, CONFIG_FILE, HISTORY_FILE = "heads.safetensors", "config.json", "history.csv"
 
 
 class ProjectionHeads(nn.Module):

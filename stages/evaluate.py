@@ -11,7 +11,7 @@ import click
 
 from pipeline.config import Params, load_params
 from pipeline.methods import METHODS
-from stages.tables import METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER
+from stages.tables import CURVES_FOLDER, METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER
 from stages.tables import command as print_tables
 
 
@@ -21,7 +21,8 @@ def command(ctx: click.Context) -> None:
     """Measure the trained heads of train.methods and print both tables of the paper.
 
     Table 1: MMD and Wasserstein distance between speech and caption embeddings. Table 2: ordinal consistency
-    of retrieval by Kendall's tau. Writes results/metrics.json, results/tables/ and results/plots/.
+    of retrieval by Kendall's tau. Writes results/metrics.json, and tables, plots and training curves to
+    results/.
     """
     params = load_params()
     evaluate(params)
@@ -35,7 +36,7 @@ def evaluate(params: Params) -> None:
     from pipeline.evaluation import draw_trials, embed, measure_alignment, measure_ordinality
     from pipeline.feature_store import sentence_key
     from pipeline.files import write_csv, write_parquet, write_text
-    from pipeline.heads import MODELS_FOLDER, load_heads
+    from pipeline.heads import HISTORY_FILE, MODELS_FOLDER, load_heads
     from pipeline.manifest import Manifest
     from pipeline.pairs import gather_pairs, open_stores
     from pipeline.progress import Progress
@@ -53,7 +54,7 @@ def evaluate(params: Params) -> None:
     for name in names:
         heads, _ = load_heads(MODELS_FOLDER / name)
         embedded[name] = embed(heads, pairs.speech, pairs.text, prompt_features)
-        if history := _read_history(MODELS_FOLDER / name / "history.csv"):
+        if history := _read_history(MODELS_FOLDER / name / HISTORY_FILE):
             histories[name] = history
 
     ordinality = {name: measure_ordinality(embedded[name], prompts, pairs.labels) for name in names}
@@ -66,7 +67,7 @@ def evaluate(params: Params) -> None:
         )
 
     corpus = f"{_corpus_name(params)}, {settings.split}"
-    for folder in (TABLES_FOLDER, PLOTS_FOLDER):
+    for folder in (TABLES_FOLDER, PLOTS_FOLDER, CURVES_FOLDER):
         shutil.rmtree(folder, ignore_errors=True)
     if readings:
         alignment_table(
@@ -96,6 +97,8 @@ def evaluate(params: Params) -> None:
             PLOTS_FOLDER / f"embeddings_{name}.png",
         )
     plot_tau(taus, f"Ordinal consistency: {corpus}", PLOTS_FOLDER / "tau.png")
+    for name, history in histories.items():
+        write_csv(history, CURVES_FOLDER / f"{name}.csv")
     if histories:
         plot_training(histories, PLOTS_FOLDER / "training.png")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 TABLES_FOLDER, PLOTS_FOLDER = Path("results/tables"), Path("results/plots")
+CURVES_FOLDER = Path("results/curves")
 METRICS_FILE = Path("results/metrics.json")
 TABLE_FILES = (TABLES_FOLDER / "table1.txt", TABLES_FOLDER / "table2.txt")
 

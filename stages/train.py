@@ -36,7 +36,7 @@ def _train_one(name: str, params: Params) -> None:
     from pipeline.captions.tables import read_captions
     from pipeline.devices import choose_device
     from pipeline.files import write_csv
-    from pipeline.heads import MODELS_FOLDER, save_heads
+    from pipeline.heads import HISTORY_FILE, MODELS_FOLDER, save_heads
     from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
     from pipeline.pairs import gather_pairs, open_stores
     from pipeline.training import Epoch, train
@@ -74,7 +74,7 @@ def _train_one(name: str, params: Params) -> None:
         },
     )
     columns = [field.name for field in fields(Epoch)]
-    write_csv([asdict(epoch) for epoch in trained.history], folder / "history.csv", columns)
+    write_csv([asdict(epoch) for epoch in trained.history], folder / HISTORY_FILE, columns)
     if trained.best is None:
         click.echo(f"{name}: heads as they are before training")
     else:

@@ -31,10 +31,10 @@ def test_the_papers_profile_has_the_papers_settings():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("  epochs: 120\n", "", "train.epochs is missing"),
-        ("epochs: 120", "epocs: 120", "train.epochs is missing; train.epocs is not a key that exists"),
-        ("learning_rate: 0.001", "learning_rate: 1e-3", "train.learning_rate: .* found '1e-3' .*as 0.001"),
-        ("learning_rate: 0.001", "learning_rate: -1.0", "train.learning_rate: .*greater than 0, found -1.0"),
+        ("  epochs: 60\n", "", "train.epochs is missing"),
+        ("epochs: 60", "epocs: 60", "train.epochs is missing; train.epocs is not a key that exists"),
+        ("learning_rate: 0.003", "learning_rate: 1e-3", "train.learning_rate: .* found '1e-3' .*as 0.001"),
+        ("learning_rate: 0.003", "learning_rate: -1.0", "train.learning_rate: .*greater than 0, found -1.0"),
         ("batch_size: 64", "batch_size: many", "train.batch_size: .*integer, found 'many'"),
         ("supconclap,", "supconclip,", "train.methods: a method must be one of .* found 'supconclip'"),
         ("supconclap,", "clap-sce,", "train.methods: a method must be named once"),

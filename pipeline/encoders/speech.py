@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Literal, get_args
 
@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from pipeline.audio import SAMPLING_RATE, Waveform, check_audible, crop
+from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, autocast_for, load_exactly, locate
-from pipeline.recipe import Recipe
 from pipeline.encoders.ser import SERConfig, SERModel
+from pipeline.recipe import Recipe
 
 Pooling = Literal["attentive-mean", "attentive-std", "attentive-stats", "regressor-hidden"]
 Padding = Literal["masked", "literal"]
@@ -100,26 +101,17 @@ class SpeechEncoder:
         heard = [crop(np.asarray(waveform, dtype=np.float32), self.crop_seconds) for waveform in waveforms]
         for waveform in heard:
             check_audible(waveform)
-        for batch in self._batches([len(waveform) for waveform in heard]):
-            features[batch] = self._encode_batch([heard[i] for i in batch])
-        return features
-
-    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Indices in order of length, as many at once as `batch_seconds` of padded speech allow."""
-        order = sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True)
-        budget = round(self.batch_seconds * SAMPLING_RATE)
         # A group norm runs over time, padding included: such a backbone takes clips of one length together.
         equal_only = self.padding == "masked" and self.model.ssl_model.config.feat_extract_norm == "group"
-        batch: list[int] = []
-        for i in order:
-            longest = round(self.crop_seconds * SAMPLING_RATE) if self.padding == "literal" else None
-            full = batch and (len(batch) + 1) * (longest or lengths[batch[0]]) > budget
-            if full or (batch and equal_only and lengths[i] != lengths[batch[0]]):
-                yield batch
-                batch = []
-            batch.append(i)
-        if batch:
-            yield batch
+        batches = batches_by_length(
+            [len(waveform) for waveform in heard],
+            self.batch_seconds * SAMPLING_RATE,
+            padded_to=self.crop_seconds * SAMPLING_RATE if self.padding == "literal" else None,
+            equal_only=equal_only,
+        )
+        for batch in batches:
+            features[batch] = self._encode_batch([heard[i] for i in batch])
+        return features
 
     @torch.inference_mode()
     def _encode_batch(self, waveforms: Sequence[Waveform]) -> npt.NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import torch
 from transformers import AutoTokenizer, RobertaConfig, RobertaForSequenceClassification
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, autocast_for, load_exactly, locate
 from pipeline.recipe import Recipe
 
@@ -34,7 +35,7 @@ class TextEncoder:
         if not 2 < max_tokens <= capacity:
             raise ValueError(f"max_tokens must be 3 to {capacity} for {checkpoint.model}, found {max_tokens}")
         self.device = torch.device(device)
-        self.model = model.roberta.eval().requires_grad_(False)
+        self.model = model.roberta.train(False).requires_grad_(False)
         self.model.to(device=self.device)
         self.tokenizer = tokenizer
         self.max_tokens, self.dtype, self.batch_tokens = max_tokens, dtype, batch_tokens
@@ -89,20 +90,9 @@ class TextEncoder:
         tokens: list[list[int]] = self.tokenizer(
             list(sentences), truncation=True, max_length=self.max_tokens, add_special_tokens=True
         )["input_ids"]
-        for batch in self._batches([len(row) for row in tokens]):
+        for batch in batches_by_length([len(row) for row in tokens], self.batch_tokens):
             features[batch] = self._encode_batch([tokens[i] for i in batch])
         return features
-
-    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Indices in order of length, as many at once as `batch_tokens` allow."""
-        batch: list[int] = []
-        for i in sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True):
-            if batch and (len(batch) + 1) * lengths[batch[0]] > self.batch_tokens:
-                yield batch
-                batch = []
-            batch.append(i)
-        if batch:
-            yield batch
 
     @torch.inference_mode()
     def _encode_batch(self, tokens: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
@@ -136,8 +126,21 @@ def load_classifier(
         raise RuntimeError(f"roberta.embeddings.position_ids of {checkpoint.folder} must count from 0")
     classifier = RobertaForSequenceClassification(config)
     load_exactly(classifier, tensors, str(checkpoint.folder))
+    return classifier, load_tokenizer(checkpoint)
+
+
+def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
+    """The checkpoint's own tokenizer. Raises RuntimeError where its files are absent or cannot be read."""
+    there = {path.name for path in checkpoint.folder.iterdir()}
+    # Without these files transformers gives an empty tokenizer, for which every word is unknown.
+    if "tokenizer.json" not in there and not {"vocab.json", "merges.txt"} <= there:
+        raise RuntimeError(
+            f"{checkpoint.folder} must hold tokenizer.json, or vocab.json and merges.txt, found neither"
+        )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            checkpoint.folder, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
-        raise RuntimeError(f"{checkpoint.folder} must hold its tokenizer: {error}") from error
-    return classifier, tokenizer
+        raise RuntimeError(f"{checkpoint.folder} must hold a tokenizer that loads: {error}") from error
+    return tokenizer

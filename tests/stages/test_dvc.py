@@ -1,0 +1,138 @@
+"""The pipeline as DVC runs it, with real `dvc` commands on a small sample corpus."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+SMALLER = {
+    "utterances: 1500": "utterances: 150",
+    "prompt_lists: 100": "prompt_lists: 14",
+    "[clap-template, clap-sce, supconclap, emotionrankclap, untrained]": "[clap-sce, emotionrankclap]",
+    "epochs: 60": "epochs: 3",
+    "batch_size: 64": "batch_size: 16",
+    "trials: 30": "trials: 3",
+    "pairs: 200": "pairs: 20",
+}
+
+
+def run(folder: Path, *command: str) -> str:
+    """What a command prints; it must succeed."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    # The checkout's own copy of the code is what runs in it.
+    environment |= {"PATH": path, "PYTHONPATH": str(folder)}
+    answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout + answer.stderr
+
+
+def stages_run(output: str) -> list[str]:
+    return re.findall(r"Running stage '([^']+)'", output)
+
+
+def commit(folder: Path) -> None:
+    run(folder, "git", "add", "--all")
+    identity = ("-c", "user.name=tests", "-c", "user.email=tests@example.com")
+    run(folder, "git", *identity, "commit", "-qm", "as it is")
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory) -> Path:
+    """A checkout of its own, run once."""
+    project = tmp_path_factory.mktemp("checkout")
+    for name in ("pipeline", "stages", "params"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, project)
+    (project / ".dvc").mkdir()
+    for name in ("config", ".gitignore"):
+        shutil.copy(ROOT / ".dvc" / name, project / ".dvc")
+    for old, new in SMALLER.items():
+        edit(project / "params.yaml", old, new)
+    run(project, "git", "init", "-q")
+    (project / "first.log").write_text(run(project, "dvc", "repro"))
+    commit(project)
+    return project
+
+
+@pytest.fixture
+def project(reproduced):
+    """That checkout, put back as it was afterwards."""
+    yield reproduced
+    run(reproduced, "git", "checkout", "-q", "--force", "HEAD", ".")
+    run(reproduced, "dvc", "checkout", "-q", "--force")
+
+
+def test_one_command_runs_all_and_a_second_nothing(project):
+    assert stages_run((project / "first.log").read_text()) == [
+        "prepare",
+        "caption",
+        "extract",
+        "train@clap-sce",
+        "train@emotionrankclap",
+        "evaluate",
+    ]
+    again = run(project, "dvc", "repro")
+    assert stages_run(again) == []
+    assert "up to date" in again
+
+
+def test_editing_a_loss_runs_training_and_evaluation_alone(project):
+    edit(project / "pipeline/losses.py", "(normalisers - positives)", "(normalisers - 1.5 * positives)")
+    assert stages_run(run(project, "dvc", "repro")) == ["train@clap-sce", "train@emotionrankclap", "evaluate"]
+
+
+def test_editing_what_changes_no_result_runs_nothing(project):
+    edit(project / "params.yaml", "workers: 2", "workers: 1")
+    with (project / "pipeline/progress.py").open("a") as file:
+        file.write("# edited\n")
+    assert stages_run(run(project, "dvc", "repro")) == []
+
+
+def test_an_experiment_with_another_rate_retrains_and_touches_nothing_else(project):
+    output = run(project, "dvc", "exp", "run", "-S", "train.learning_rate=0.0003")
+    assert stages_run(output) == ["train@clap-sce", "train@emotionrankclap", "evaluate"]
+    difference = run(project, "dvc", "metrics", "diff")
+    assert "emotionrankclap.aoc" in difference
+    assert "results/metrics.json" in difference
+
+
+def test_metrics_and_plots_are_shown(project):
+    shown = run(project, "dvc", "metrics", "show")
+    for name in ("clap-sce.w1", "emotionrankclap.voc", "emotionrankclap.mmd"):
+        assert name in shown
+    shown = run(project, "dvc", "plots", "show")
+    assert "failed" not in shown
+    page = Path(shown.strip().splitlines()[-1].removeprefix("file://"))
+    html = page.read_text()
+    for part in ("curves/clap-sce.csv", "curves/emotionrankclap.csv", "embeddings_emotionrankclap.png"):
+        assert part in html
+
+
+def test_the_store_is_pushed_and_pulled_to_a_clone_that_has_no_audio(project, tmp_path):
+    run(project, "dvc", "remote", "add", "-d", "team", str(tmp_path / "remote"))
+    run(project, "dvc", "push", "-q")
+    commit_before = run(project, "git", "rev-parse", "HEAD").strip()
+    clone = tmp_path / "clone"
+    run(tmp_path, "git", "clone", "-q", str(project), str(clone))
+    assert run(clone, "git", "rev-parse", "HEAD").strip() == commit_before
+    shutil.copy(project / ".dvc/config", clone / ".dvc/config")
+    run(clone, "dvc", "pull", "-q")
+    assert not (clone / "data/sample").exists()
+    assert stages_run(run(clone, "dvc", "repro")) == []
+    assert list((clone / "cache/features/speech").glob("*.h5"))
