@@ -16,9 +16,10 @@ from stages.tables import command as print_tables
 
 
 @click.command("eval")
+@click.option("--quiet", is_flag=True, help="Write the tables without printing them.")
 @click.pass_context
-def command(ctx: click.Context) -> None:
-    """Measure the trained heads of train.methods and print both tables of the paper.
+def command(ctx: click.Context, quiet: bool) -> None:
+    """Measure the trained heads of train.methods and make both tables of the paper.
 
     Table 1: MMD and Wasserstein distance between speech and caption embeddings. Table 2: ordinal consistency
     of retrieval by Kendall's tau. Writes results/metrics.json, and tables, plots and training curves to
@@ -26,8 +27,10 @@ def command(ctx: click.Context) -> None:
     """
     params = load_params()
     evaluate(params)
-    click.echo()
-    ctx.invoke(print_tables)
+    if quiet:
+        click.echo(f"{TABLES_FOLDER}/, {PLOTS_FOLDER}/: `erclap tables` prints the tables")
+    else:
+        ctx.invoke(print_tables)
 
 
 def evaluate(params: Params) -> None:

@@ -18,17 +18,15 @@ from pipeline.significance import better_than_all, paired_test
 
 Values = npt.NDArray[np.float64]
 
-ALIGNMENT_READINGS = {
+MMD_READINGS = {
     "mmd": "√MMD² (γ = 1)",
     "mmd_squared": "MMD² (γ = 1)",
     "mmd_median": "√MMD² (γ median)",
     "mmd_squared_median": "MMD² (γ median)",
-    "w1": "W1",
-    "w2": "W2",
-    "w2_squared": "W2²",
 }
-"""Readings of the paper's MMD and Wasserstein distance; lower is better. The paper does not say which it used."""
-
+WASSERSTEIN_READINGS = {"w1": "W1", "w2": "W2", "w2_squared": "W2²"}
+ALIGNMENT_READINGS = MMD_READINGS | WASSERSTEIN_READINGS
+"""What Table 1 may mean by its two distances, which it does not say; lower is better."""
 
 HEADLINE = ("mmd", "w1", "aoc", "voc")
 """The measures that `dvc metrics` compares."""
@@ -39,6 +37,8 @@ class Table:
     """A table as it is shown, with the plain figures behind it."""
 
     title: str
+    corpora: str
+    """What ours and the paper's figures were measured on."""
     header: list[str]
     rows: list[list[str]]
     notes: list[str]
@@ -47,7 +47,12 @@ class Table:
 
     def markdown(self) -> str:
         """The table for a README or a page."""
-        lines = [f"**{self.title}**", "", _joined(self.header), _joined(["---"] * len(self.header))]
+        lines = [
+            f"**{self.title}** {self.corpora}",
+            "",
+            _joined(self.header),
+            _joined(["---"] * len(self.header)),
+        ]
         lines += [_joined(row) for row in self.rows]
         return "\n".join([*lines, "", *(f"{note}  " for note in self.notes), ""])
 
@@ -62,7 +67,7 @@ class Table:
 
         rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
         body = [line(self.header), rule, *(line(row) for row in self.rows), rule]
-        return "\n".join([self.title, rule, *body, *self.notes, ""])
+        return "\n".join([self.title, self.corpora, rule, *body, *self.notes, ""])
 
     def csv(self) -> str:
         """The unrounded figures."""
@@ -87,15 +92,13 @@ def alignment_table(
     shown = {
         reading: _cells(values, reading, alpha, higher_is_better=False) for reading in ALIGNMENT_READINGS
     }
-    rows = [
-        [
-            METHODS[name].title,
-            *(shown[reading][name] for reading in ALIGNMENT_READINGS),
-            published.published(name, "mmd"),
-            published.published(name, "wasserstein"),
-        ]
-        for name in values
-    ]
+    rows = []
+    for readings, paper, measure in (
+        (MMD_READINGS, "paper's MMD", "mmd"),
+        (WASSERSTEIN_READINGS, "paper's Wasserstein", "wasserstein"),
+    ):
+        rows += [[label, *(shown[reading][name] for name in values)] for reading, label in readings.items()]
+        rows.append([paper, *(published.published(name, measure) for name in values)])
     if available > pairs:
         sampling = f"{trials} trials of {pairs} of {available} pairs each, mean ± std over trials."
     else:
@@ -104,8 +107,9 @@ def alignment_table(
             f"no spread and no test of significance."
         )
     return Table(
-        title=f"Table 1. Cross-modal alignment, lower is better. Ours: {corpus}. Paper: {published.CORPUS}.",
-        header=["method", *ALIGNMENT_READINGS.values(), "paper's MMD", "paper's Wass."],
+        title="Table 1. Cross-modal alignment, lower is better.",
+        corpora=f"Ours: {corpus}. Paper: {published.CORPUS}.",
+        header=["distance", *(METHODS[name].title for name in values)],
         rows=rows,
         notes=[sampling, *_star_note(values, alpha)],
         figures=[
@@ -135,8 +139,8 @@ def ordinality_table(
         for name in values
     ]
     return Table(
-        title=f"Table 2. Ordinal consistency, Kendall's τ, higher is better. Ours: {corpus}. "
-        f"Paper: {published.CORPUS}.",
+        title="Table 2. Ordinal consistency, Kendall's τ, higher is better.",
+        corpora=f"Ours: {corpus}. Paper: {published.CORPUS}.",
         header=["method", "AOC", "paper's AOC", "VOC", "paper's VOC"],
         rows=rows,
         notes=[
