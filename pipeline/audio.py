@@ -18,6 +18,9 @@ SAMPLING_RATE = 16_000
 MIN_SAMPLES = 400
 """WavLM's receptive field, 25 ms: a shorter clip gives no frame."""
 
+SILENCE = 2.0**-13
+"""Of full scale, −78 dB: four steps of 16 bits. Recorded silence is seldom all zeros, but has dither of a step."""
+
 Waveform = npt.NDArray[np.float32]
 
 
@@ -94,8 +97,9 @@ def check_audible(waveform: Waveform) -> None:
         )
     if not np.isfinite(waveform).all():
         raise AudioError("holds samples that are not finite numbers")
-    if not waveform.any():
-        raise AudioError("silent throughout")
+    swing = float(waveform.max()) - float(waveform.min())
+    if swing < 2 * SILENCE:
+        raise AudioError(f"silent throughout: never louder than {SILENCE:.5f} of full scale around its mean")
 
 
 def crop(waveform: Waveform, seconds: float) -> Waveform:

@@ -55,6 +55,8 @@ def test_the_hash_is_of_the_file(tmp_path, write_audio):
         (np.zeros(0), "at least 25 ms long, found 0.0 ms"),
         (0.1 * np.ones(300), "at least 25 ms long, found 18.8 ms"),
         (np.zeros(16_000), "silent throughout"),
+        (np.full(16_000, 0.25), "silent throughout"),
+        (2.0**-15 * np.random.default_rng(0).integers(-2, 3, 16_000), "silent throughout"),
         (np.full(16_000, np.nan), "not finite numbers"),
         (np.full(16_000, np.inf), "not finite numbers"),
     ],
@@ -64,6 +66,12 @@ def test_what_cannot_be_heard_has_its_reason(tmp_path, samples, reason):
     soundfile.write(path, samples, 16_000, subtype="FLOAT")
     with pytest.raises(AudioError, match=reason):
         decode(path.read_bytes())
+
+
+def test_a_whisper_is_no_silence(tmp_path):
+    path = tmp_path / "whisper.wav"
+    soundfile.write(path, 0.001 * tone(16_000), 16_000, subtype="PCM_24")
+    assert np.abs(decode(path.read_bytes()).waveform).max() == pytest.approx(0.0003, rel=0.01)
 
 
 @pytest.mark.parametrize("data", [b"", b"no audio here", b"RIFF\x00\x00\x00\x00WAVE"])
