@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -36,8 +37,11 @@ def command(profile: str, root: str, force: bool) -> None:
     template = PROFILES[profile]
     if not template.is_file():
         raise ValueError(f"erclap init runs in the project's folder, found no {template} in {Path.cwd()}")
+    # The template's paths stand in double quotes, in which YAML reads what JSON writes.
+    quoted = json.dumps(folder.as_posix(), ensure_ascii=False)[1:-1]
     with replacing(PARAMS_FILE) as temporary:
-        temporary.write_text(template.read_text(encoding="utf-8").replace(ROOT_MARK, folder.as_posix()))
+        text = template.read_text(encoding="utf-8").replace(ROOT_MARK, quoted)
+        temporary.write_text(text, encoding="utf-8")
         load_params(temporary)
     click.echo(f"{PARAMS_FILE}: the {profile}'s settings for {folder}; next: `dvc repro`")
 

@@ -54,7 +54,8 @@ class Table:
             _joined(["---"] * len(self.header)),
         ]
         lines += [_joined(row) for row in self.rows]
-        return "\n".join([*lines, "", *(f"{note}  " for note in self.notes), ""])
+        text = "\n".join([*lines, "", *(f"{note}  " for note in self.notes), ""])
+        return text.replace("| *", "| \\*").replace("\n* ", "\n\\* ")  # stars, not italics and lists
 
     def text(self) -> str:
         """The table for a terminal."""

@@ -95,6 +95,13 @@ def test_the_title_names_both_corpora_in_every_form(tmp_path):
         assert "MSP-Podcast 1.12, test1" in text
 
 
+def test_stars_are_stars_in_markdown_too():
+    text = ordinality_table(ORDINALITY, corpus="here", pool=300, alpha=0.05).markdown()
+    assert "| \\*0.6" in text
+    assert "\n\\* better than every baseline" in text
+    assert "**Table 2." in text
+
+
 def test_the_terminal_table_is_aligned():
     lines = ordinality_table(ORDINALITY, corpus="here", pool=300, alpha=0.05).text().splitlines()
     rules = [i for i, line in enumerate(lines) if line.startswith("─")]

@@ -1,9 +1,10 @@
-"""What `dvc repro` costs when there is nothing to do: this project against an empty pipeline of two stages.
+"""What waiting for nothing costs: `dvc repro` with nothing to do, and `erclap --help`.
 
-    python benchmarks/noop_repro.py [--runs 5]
+    python benchmarks/startup.py [--runs 5]
 
-Needs a run of the pipeline (`make run`) before it. The peer is a fresh DVC repository whose two stages each
-write one small file; both are timed as whole processes, in turn, after one run that is not counted.
+Needs a run of the pipeline (`make run`) before it, and its environment active. The peer of `dvc repro` is a fresh
+DVC repository whose two stages each write one small file; that of `erclap --help` is an interpreter that imports
+click. All are timed as whole processes, in turn, after one run that is not counted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -37,6 +39,13 @@ def repro(folder: Path) -> float:
     return seconds
 
 
+def seconds_of(*command: str) -> float:
+    """Seconds that a command takes, which must succeed."""
+    started = time.perf_counter()
+    subprocess.run(command, capture_output=True, check=True)
+    return time.perf_counter() - started
+
+
 @click.command()
 @click.option("--runs", default=5, show_default=True)
 def main(runs: int) -> None:
@@ -47,16 +56,21 @@ def main(runs: int) -> None:
             subprocess.run(command, cwd=peer, check=True)
         (peer / "dvc.yaml").write_text(PEER)
         subprocess.run(["dvc", "repro", "-q"], cwd=peer, check=True)
-        times: dict[str, list[float]] = {"this project": [], "empty pipeline": []}
+        timed: dict[str, Callable[[], float]] = {
+            "dvc repro, nothing to do": lambda: repro(project),
+            "dvc repro of an empty pipeline": lambda: repro(peer),
+            "erclap --help": lambda: seconds_of("erclap", "--help"),
+            "python -c 'import click'": lambda: seconds_of("python", "-c", "import click"),
+        }
+        times: dict[str, list[float]] = {label: [] for label in timed}
         for run in range(runs + 1):
-            for label, folder in (("this project", project), ("empty pipeline", peer)):
-                seconds = repro(folder)
+            for label, measure in timed.items():
+                seconds = measure()
                 if run:
                     times[label].append(seconds)
+    print(f"| {runs} runs each | median s | lowest s |\n| --- | --- | --- |")
     for label, values in times.items():
-        print(f"{label}: median {statistics.median(values):.2f} s, lowest {min(values):.2f} s of {runs} runs")
-    ours, theirs = (statistics.median(values) for values in times.values())
-    print(f"difference of medians: {ours - theirs:.2f} s")
+        print(f"| {label} | {statistics.median(values):.2f} | {min(values):.2f} |")
 
 
 if __name__ == "__main__":
