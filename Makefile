@@ -32,10 +32,10 @@ sample-models: setup  ## train the two small checkpoints of the sample profile a
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, found: $$($(PYTHON) --version). Name one: make PYTHON=python3.12 run" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "Python 3.11 to 3.13 is needed, found: $$($(PYTHON) --version). Name one: make PYTHON=python3.12 run" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 clean:            ## the environment and everything computed
-	rm -rf $(VENV) results cache/features data/sample data/*.parquet data/*.csv
+	rm -rf $(VENV) dvc.lock data/sample data/*.parquet data/*.csv cache/features results/*/*/ results/tables results/plots results/curves results/metrics.json

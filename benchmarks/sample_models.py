@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from pipeline.captions.tables import read_captions
 from pipeline.config import load_params
+from pipeline.gathering import gather_pairs, open_stores
 from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
-from pipeline.pairs import gather_pairs, open_stores
 
 Values = npt.NDArray[np.float64]
 

@@ -16,9 +16,9 @@ from pipeline.captions.tables import read_captions, read_prompts
 from pipeline.config import load_params
 from pipeline.evaluation import embed, measure_ordinality
 from pipeline.feature_store import sentence_key
+from pipeline.gathering import gather_pairs, open_stores
 from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
 from pipeline.methods import METHODS
-from pipeline.pairs import gather_pairs, open_stores
 from pipeline.training import train
 
 

@@ -18,6 +18,9 @@ SAMPLING_RATE = 16_000
 MIN_SAMPLES = 400
 """WavLM's receptive field, 25 ms: a shorter clip gives no frame."""
 
+STREAMED_WAV = 0x7FFF0000
+"""Sizes from here on are what programs write that do not know the size yet: sox, ffmpeg, espeak-ng."""
+
 SILENCE = 2.0**-13
 """Of full scale, −78 dB: four steps of 16 bits. Recorded silence is seldom all zeros, but has dither of a step."""
 
@@ -57,6 +60,8 @@ def decode(data: bytes) -> Clip:
         raise AudioError(f"truncated: its header promises {expected} samples, {len(samples)} are there")
     if (promised := _riff_size(data)) > len(data):
         raise AudioError(f"truncated: its header promises {promised} bytes, {len(data)} are there")
+    if _ogg_is_open(data):
+        raise AudioError("truncated: its last page is not marked as the last")
     waveform = to_mono_16k(samples, rate)
     check_audible(waveform)
     return Clip(
@@ -76,7 +81,19 @@ def _riff_size(data: bytes) -> int:
     if data[:4] != b"RIFF":
         return 0
     size = int.from_bytes(data[4:8], "little")
-    return 0 if size == 0xFFFFFFFF else size + 8
+    return 0 if size >= STREAMED_WAV else size + 8
+
+
+def _ogg_is_open(data: bytes) -> bool:
+    """Whether an ogg file lacks its end: libsndfile takes a shortened one for a short one."""
+    if data[:4] != b"OggS":
+        return False
+    page = data[data.rfind(b"OggS") :]
+    if len(page) < 27:
+        return True
+    segments = page[26]
+    last = bool(page[5] & 4)
+    return not last or len(page) < 27 + segments + sum(page[27 : 27 + segments])
 
 
 def to_mono_16k(samples: npt.NDArray[np.float32], sampling_rate: int) -> Waveform:

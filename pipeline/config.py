@@ -58,9 +58,11 @@ class Prepare(Section):
     def folder(self) -> Path:
         """Where the corpus lies: ERCLAP_CORPUS_ROOT where it is set, otherwise `root`.
 
-        So that teammates with the corpus mounted elsewhere share one params.yaml, and one lock file.
+        So that teammates with the corpus mounted elsewhere share one params.yaml, and one lock file. The sample
+        is written, not mounted, and stays in its `root`.
         """
-        return Path(os.environ.get("ERCLAP_CORPUS_ROOT") or self.root)
+        mounted = os.environ.get("ERCLAP_CORPUS_ROOT") if self.corpus != "sample" else None
+        return Path(mounted or self.root)
 
 
 class Caption(Section):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 
@@ -9,10 +11,9 @@ def choose_device(name: str) -> torch.device:
     """`auto` is the GPU where there is one; anything else is a torch device. Raises ValueError for none."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ValueError(f"runtime.device must be auto, cpu, cuda or cuda:N, found {name!r}") from None
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise ValueError(f"runtime.device must be auto, cpu, cuda or cuda:N, found {name!r}")
+    device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"runtime.device {name!r} must be there, found {torch.cuda.device_count()} CUDA devices"

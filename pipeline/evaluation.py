@@ -12,9 +12,15 @@ import torch
 
 from pipeline.alignment import alignment_readings
 from pipeline.captions.prompts import PROMPTS_PER_LIST, Prompt
-from pipeline.feature_store import Features
+from pipeline.config import Evaluate
 from pipeline.heads import ProjectionHeads
+from pipeline.methods import METHODS
 from pipeline.ordinality import OrdinalConsistency, ordinal_consistency
+from pipeline.pairs import Pairs
+from pipeline.progress import Progress
+
+Features = npt.NDArray[np.float32]
+Values = npt.NDArray[np.float64]
 
 ATTRIBUTE_OF_TEST = {"aoc": "arousal", "voc": "valence"}
 
@@ -39,6 +45,45 @@ def embed(heads: ProjectionHeads, speech: Features, text: Features, prompts: Fea
         text=heads.embed_text(torch.from_numpy(text)).numpy(),
         prompts=heads.embed_text(torch.from_numpy(prompts)).numpy(),
     )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What several methods came to on one split."""
+
+    pairs: Pairs
+    embedded: dict[str, Embedded]
+    readings: dict[str, dict[str, Values]]
+    """Method → reading of Table 1 → (trials,); only methods that belong there."""
+    ordinality: dict[str, dict[str, OrdinalConsistency]]
+    """Method → `aoc` or `voc` → the lists' taus and retrievals."""
+
+    @property
+    def taus(self) -> dict[str, dict[str, Values]]:
+        """Method → `aoc` or `voc` → (lists,)."""
+        return {
+            name: {test: found.tau for test, found in tests.items()}
+            for name, tests in self.ordinality.items()
+        }
+
+
+def evaluate_heads(
+    heads: Mapping[str, ProjectionHeads],
+    pairs: Pairs,
+    prompts: Sequence[Prompt],
+    prompt_features: Features,
+    settings: Evaluate,
+    *,
+    workers: int = 2,
+) -> Evaluation:
+    """Both tests of the paper for each method's heads; `prompt_features` (M, F) belong to `prompts`."""
+    embedded = {name: embed(h, pairs.speech, pairs.text, prompt_features) for name, h in heads.items()}
+    ordinality = {name: measure_ordinality(e, prompts, pairs.labels) for name, e in embedded.items()}
+    aligned = {name: e for name, e in embedded.items() if METHODS[name].aligned}
+    trials = draw_trials(len(pairs), settings.pairs, settings.trials, settings.seed)
+    with Progress("alignment", len(aligned) * len(trials), "trials") as progress:
+        readings = measure_alignment(aligned, trials, workers=workers, advance=progress.advance)
+    return Evaluation(pairs, embedded, readings, ordinality)
 
 
 def draw_trials(count: int, pairs: int, trials: int, seed: int) -> list[npt.NDArray[np.int64]]:

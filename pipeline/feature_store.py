@@ -14,6 +14,7 @@ import json
 import os
 import socket
 import sys
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.files import write_text
-from pipeline.recipe import Recipe
+from pipeline.recipe import FORWARD_VERSION, Recipe
 
 SPEECH_FEATURES, TEXT_FEATURES = Path("cache/features/speech"), Path("cache/features/text")
 
@@ -36,6 +37,9 @@ SHARD_ROWS = 4096
 CHUNK_ROWS = 256
 SET_ASIDE = ".damaged"
 RECIPE_FILE = "recipe.json"
+
+SECONDS_UNTIL_LEFTOVER = 3600.0
+"""A younger temporary file may be one that another writer is at."""
 
 Features = npt.NDArray[np.float32]
 
@@ -56,8 +60,9 @@ class FeatureStore:
     name sorts first serves them.
     """
 
-    def __init__(self, root: Path, recipe: Recipe) -> None:
-        self.root, self.recipe = root, recipe
+    def __init__(self, root: Path, recipe: Recipe, *, asked: dict[str, object] | None = None) -> None:
+        """`asked` is what the params said, which the recipe was made from."""
+        self.root, self.recipe, self.asked = root, recipe, asked or {}
         self._where: dict[str, tuple[Path, int]] | None = None
         self.damaged: list[str] = []
         """Files that were found damaged and set aside, with the reason, since this store was opened."""
@@ -66,19 +71,28 @@ class FeatureStore:
     def open(cls, root: Path) -> FeatureStore:
         """The store that `erclap extract` left in a folder, with the recipe it was run with.
 
-        Raises RuntimeError where there is none.
+        Raises RuntimeError where there is none, or where its features are of an older forward pass.
         """
         path = root / RECIPE_FILE
         try:
-            return cls(root, Recipe.from_json(path.read_text(encoding="utf-8")))
+            written = json.loads(path.read_text(encoding="utf-8"))
+            recipe = Recipe.from_json(json.dumps(written["recipe"]))
+            store = cls(root, recipe, asked=dict(written["asked"]))
         except FileNotFoundError:
             raise RuntimeError(f"{path} is not there: run `erclap extract` first") from None
-        except ValueError as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise RuntimeError(f"{path} must hold a recipe ({error}): run `erclap extract` again") from error
+        if recipe.forward_version != FORWARD_VERSION:
+            raise RuntimeError(
+                f"the features in {root} must be of forward pass {FORWARD_VERSION}, found "
+                f"{recipe.forward_version}: run `erclap extract`"
+            )
+        return store
 
     def publish(self) -> None:
-        """Name this store's recipe as the one that readers of the folder get from `open`."""
-        write_text(self.recipe.to_json() + "\n", self.root / RECIPE_FILE)
+        """Name this store's recipe, and what was asked for, as those that readers get from `open`."""
+        written = {"recipe": json.loads(self.recipe.to_json()), "asked": self.asked}
+        write_text(json.dumps(written, indent=2, sort_keys=True) + "\n", self.root / RECIPE_FILE)
 
     def keys(self) -> set[str]:
         """The keys that have a feature."""
@@ -141,28 +155,42 @@ class FeatureStore:
         return self.damaged[before:]
 
     def prune(self, wanted: Iterable[str]) -> int:
-        """Keep exactly the wanted rows of this recipe, so that the folder depends on the inputs alone.
+        """Keep exactly the wanted rows of this recipe, so that the folder holds what the inputs ask for.
 
-        A shard with rows that nobody wants any more is rewritten without them; shards of other recipes go.
-        Returns how many rows went.
+        A shard with rows that nobody wants any more is rewritten without them; shards of other recipes go, and
+        so do files that a killed writer left. Whatever is kept is whole before anything goes. Returns how many
+        rows went. Raises RuntimeError where a wanted row is not there in the end.
         """
-        keep, gone = set(wanted), 0
-        served: set[str] = set()
-        for shard in self._shards():
-            keys, features, recipe = _read_shard(shard)
-            stays = [
-                i
-                for i, key in enumerate(keys)
-                if recipe.digest == self.recipe.digest and key in keep and key not in served
-            ]
+        keep, kept, gone = set(wanted), set[Path](), 0
+        shards, served = self._shards(), set[str]()
+        for shard in shards:
+            try:
+                keys, recipe = _read_keys(shard)
+                ours = recipe.digest == self.recipe.digest
+                stays = [i for i, key in enumerate(keys) if ours and key in keep and key not in served]
+                if len(stays) == len(keys):
+                    kept.add(shard)
+                elif stays:
+                    _, features, _ = _read_shard(shard)
+                    # The name follows from the keys, so it may be that of a shard which is already there.
+                    kept.add(self._write_shard([keys[i] for i in stays], features[stays]))
+            except DamagedShardError as error:
+                self._set_aside(shard, str(error))
+                continue
             served.update(keys[i] for i in stays)
             gone += len(keys) - len(stays)
-            if len(stays) == len(keys):
-                continue
-            if stays:
-                self._write_shard([keys[i] for i in stays], features[stays])
-            shard.unlink()
+        for shard in shards:
+            if shard not in kept:
+                shard.unlink(missing_ok=True)
+        for leftover in self.root.glob(".*.tmp"):
+            if time.time() - leftover.stat().st_mtime > SECONDS_UNTIL_LEFTOVER:
+                leftover.unlink(missing_ok=True)
         self._where = None
+        if lost := self.missing(keep):
+            raise RuntimeError(
+                f"every wanted row must be in {self.root}, found none for {len(lost)} (the first: {lost[0]}): "
+                f"run `erclap extract` again"
+            )
         return gone
 
     def _check_rows(self, keys: Sequence[str], features: Features) -> None:

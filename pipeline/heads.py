@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.files import replacing, write_text
+from pipeline.recipe import Recipe
 
 TEMPERATURE_MIN, TEMPERATURE_MAX = 0.01, 100.0
 """Equation 3 has no lower bound in the temperature: a good order could be sharpened for ever."""
@@ -40,8 +43,17 @@ class ProjectionHeads(nn.Module):
 
     @property
     def temperature(self) -> Tensor:
-        """The temperature as it is used: within [0.01, 100]."""
-        return self.log_temperature.exp().clamp(TEMPERATURE_MIN, TEMPERATURE_MAX)
+        """What similarities are divided by."""
+        return self.log_temperature.exp()
+
+    @torch.no_grad()
+    def bound_temperature(self) -> None:
+        """Bring the temperature back into [0.01, 100], after a step of the optimiser.
+
+        On the parameter, as CLIP does it: beyond a bound in the forward pass it would have no gradient to come
+        back by.
+        """
+        self.log_temperature.clamp_(math.log(TEMPERATURE_MIN), math.log(TEMPERATURE_MAX))
 
     def embed_speech(self, features: Tensor) -> Tensor:
         """Speech features (N, F) to embeddings (N, E) of length one; a head that says nothing gives zeros."""
@@ -63,18 +75,55 @@ def save_heads(heads: ProjectionHeads, folder: Path, about: dict[str, Any]) -> N
     with replacing(folder / WEIGHTS_FILE) as temporary:
         temporary.write_bytes(save(tensors))
     config = {"heads": heads.sizes, **about}
-    write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", folder / CONFIG_FILE)
+    write_text(json.dumps(config, indent=2, sort_keys=True, allow_nan=False) + "\n", folder / CONFIG_FILE)
 
 
-def load_heads(folder: Path) -> tuple[ProjectionHeads, dict[str, Any]]:
-    """Read what `save_heads` wrote. Raises RuntimeError where a file is absent or does not fit."""
+def load_heads(folder: Path, recipes: Sequence[Recipe] = ()) -> ProjectionHeads:
+    """Read what `save_heads` wrote.
+
+    `recipes` are those of the speech and the text features that the heads will be given. Raises RuntimeError
+    where a file is absent or does not fit, or where the heads were trained on features of other recipes.
+    """
+    config = read_config(folder)
     try:
-        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         heads = ProjectionHeads(**config["heads"])
         heads.load_state_dict(load_file(folder / WEIGHTS_FILE))
-    except FileNotFoundError as error:
-        raise RuntimeError(f"{error.filename} is not there: run `erclap train` first") from None
+    except FileNotFoundError:
+        raise RuntimeError(f"{folder / WEIGHTS_FILE} is not there: run `erclap train` first") from None
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise RuntimeError(f"{folder} must hold whole heads ({reason}): run `erclap train` again") from error
-    return heads.eval(), config
+    for recipe in recipes:
+        learnt = Recipe.from_json(json.dumps(config.get(f"{recipe.modality}_recipe", {})))
+        if learnt.digest != recipe.digest:
+            raise RuntimeError(
+                f"the heads in {folder} must be trained on the {recipe.modality} features of the cache, "
+                f"found heads for other ones: run `erclap train`"
+            )
+    return heads.eval()
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What config.json says of heads. Raises RuntimeError where it is absent or no JSON object."""
+    path = folder / CONFIG_FILE
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RuntimeError(f"{path} is not there: run `erclap train` first") from None
+    except ValueError as error:
+        raise RuntimeError(f"{path} must be JSON ({error}): run `erclap train` again") from error
+    if not isinstance(config, dict):
+        raise RuntimeError(f"{path} must be a JSON object: run `erclap train` again")
+    return config
+
+
+def read_history(folder: Path) -> list[dict[str, float]]:
+    """The epochs that led to the heads in a folder. Raises RuntimeError where their file is absent or garbled."""
+    path = folder / HISTORY_FILE
+    try:
+        with path.open(encoding="utf-8") as file:
+            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        raise RuntimeError(f"{path} is not there: run `erclap train` first") from None
+    except (ValueError, TypeError) as error:
+        raise RuntimeError(f"{path} must hold numbers ({error}): run `erclap train` again") from error

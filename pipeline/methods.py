@@ -34,6 +34,9 @@ METHODS: dict[str, Method] = {
 
 OURS = "emotionrankclap"
 
+MEASURED_CAPTIONS = "va"
+"""The caption variant whose alignment with speech Table 1 measures, whatever a method learnt from."""
+
 
 def method(name: str) -> Method:
     """The method of that name. Raises ValueError for a name that is none."""

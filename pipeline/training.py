@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -81,7 +82,7 @@ def train(
     `loss` None gives the heads as they are before training. `report` is told every epoch.
 
     Raises ValueError where a split has fewer rows than a batch, or where the loss needs emotions that the
-    corpus does not have.
+    corpus does not have, and RuntimeError where the loss diverges.
     """
     device = torch.device(device)
     for name, pairs in (("training", training), ("development", development)):
@@ -120,6 +121,7 @@ def train(
             optimiser.zero_grad()
             value.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
+            heads.bound_temperature()
             total += value.detach()
         epoch = Epoch(
             epoch=number,
@@ -127,6 +129,11 @@ def train(
             validation_loss=_validate(loss, heads, held_out, validation, settings),
             temperature=float(heads.temperature.detach()),
         )
+        if not (math.isfinite(epoch.train_loss) and math.isfinite(epoch.validation_loss)):
+            raise RuntimeError(
+                f"the loss must stay finite, found training {epoch.train_loss} and validation "
+                f"{epoch.validation_loss} in epoch {number}: lower train.learning_rate"
+            )
         history.append(epoch)
         report(epoch)
         if best is None or epoch.validation_loss < best.validation_loss:

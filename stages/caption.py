@@ -10,7 +10,7 @@ from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE
 from pipeline.config import load_params
 from pipeline.files import write_parquet
 from pipeline.manifest import Manifest
-from pipeline.methods import METHODS
+from pipeline.methods import MEASURED_CAPTIONS, METHODS
 
 
 @click.command("caption")
@@ -22,7 +22,7 @@ def command() -> None:
     """
     params = load_params()
     utterances = Manifest.read().utterances()
-    variants = sorted({METHODS[name].captions for name in params.train.methods})
+    variants = sorted({MEASURED_CAPTIONS} | {METHODS[name].captions for name in params.train.methods})
     captions = pa.concat_tables(
         caption_utterances(utterances, variant, params.caption.seed) for variant in variants
     )

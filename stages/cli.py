@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 COMMANDS = {
-    "init": ("stages.init", "Write params.yaml for the sample or for the paper's experiment."),
+    "init": ("stages.init", "Write the paper's settings to params.yaml."),
     "prepare": ("stages.prepare", "Corpus to manifest: every clip hashed, decoded and checked."),
     "caption": ("stages.caption", "Labels to sentences: captions and the ordinality test's prompts."),
     "extract": ("stages.extract", "Clips and sentences to frozen features, once, into the cache."),

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import shutil
 from pathlib import Path
 
 import click
 
 from pipeline.config import Params, load_params
-from pipeline.methods import METHODS
 from stages.tables import CURVES_FOLDER, METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER
 from stages.tables import command as print_tables
 
@@ -34,76 +30,38 @@ def command(ctx: click.Context, quiet: bool) -> None:
 
 
 def evaluate(params: Params) -> None:
-    """Run both tests and write everything that they come to."""
+    """Run both tests and write everything that they come to, or nothing."""
     from pipeline.captions.tables import read_captions, read_prompts
-    from pipeline.evaluation import draw_trials, embed, measure_alignment, measure_ordinality
+    from pipeline.evaluation import evaluate_heads
     from pipeline.feature_store import sentence_key
-    from pipeline.files import write_csv, write_parquet, write_text
-    from pipeline.heads import HISTORY_FILE, MODELS_FOLDER, load_heads
+    from pipeline.files import replacing_folder, write_text
+    from pipeline.gathering import gather_pairs, open_stores
+    from pipeline.heads import MODELS_FOLDER, load_heads, read_history
     from pipeline.manifest import Manifest
-    from pipeline.pairs import gather_pairs, open_stores
-    from pipeline.progress import Progress
-    from pipeline.report.plots import plot_embeddings, plot_tau, plot_training
-    from pipeline.report.records import list_records, retrieval_records, trial_records
-    from pipeline.report.tables import alignment_table, metrics, ordinality_table, significance_rows
+    from pipeline.methods import MEASURED_CAPTIONS
+    from pipeline.report.writing import metrics_json, write_curves, write_plots, write_tables
 
-    settings, names = params.evaluate, params.train.methods
-    test_split = Manifest.read().split(settings.split)
-    speech, text = open_stores(params.extract)
-    pairs = gather_pairs(test_split, read_captions("va"), speech, text)
+    stores = open_stores(params.extract)
+    captions = read_captions(MEASURED_CAPTIONS)
+    pairs = gather_pairs(Manifest.read().split(params.evaluate.split), captions, *stores)
     prompts = read_prompts()
-    prompt_features = text.gather([sentence_key(prompt.text) for prompt in prompts])
-    embedded, histories = {}, {}
-    for name in names:
-        heads, _ = load_heads(MODELS_FOLDER / name)
-        embedded[name] = embed(heads, pairs.speech, pairs.text, prompt_features)
-        if history := _read_history(MODELS_FOLDER / name / HISTORY_FILE):
-            histories[name] = history
-
-    ordinality = {name: measure_ordinality(embedded[name], prompts, pairs.labels) for name in names}
-    taus = {name: {test: found.tau for test, found in tests.items()} for name, tests in ordinality.items()}
-    aligned = {name: embedded[name] for name in names if METHODS[name].aligned}
-    trials = draw_trials(len(pairs), settings.pairs, settings.trials, settings.seed)
-    with Progress("alignment", len(aligned) * len(trials), "trials") as progress:
-        readings = measure_alignment(
-            aligned, trials, workers=params.runtime.workers, advance=progress.advance
-        )
-
-    corpus = f"{_corpus_name(params)}, {settings.split}"
-    for folder in (TABLES_FOLDER, PLOTS_FOLDER, CURVES_FOLDER):
-        shutil.rmtree(folder, ignore_errors=True)
-    if readings:
-        alignment_table(
-            readings, corpus=corpus, pairs=settings.pairs, available=len(pairs), alpha=settings.alpha
-        ).write(TABLES_FOLDER, "table1")
-        write_parquet(trial_records(readings), TABLES_FOLDER / "alignment_trials.parquet")
-    ordinality_table(taus, corpus=corpus, pool=len(pairs), alpha=settings.alpha).write(
-        TABLES_FOLDER, "table2"
+    prompt_features = stores[1].gather([sentence_key(prompt.text) for prompt in prompts])
+    folders = {name: MODELS_FOLDER / name for name in params.train.methods}
+    heads = {name: load_heads(folder, [store.recipe for store in stores]) for name, folder in folders.items()}
+    evaluation = evaluate_heads(
+        heads, pairs, prompts, prompt_features, params.evaluate, workers=params.runtime.workers
     )
-    write_parquet(list_records(ordinality), TABLES_FOLDER / "ordinality_lists.parquet")
-    write_parquet(
-        retrieval_records(ordinality, pairs.ids, pairs.labels),
-        TABLES_FOLDER / "ordinality_retrievals.parquet",
-    )
-    significance = significance_rows(readings, higher_is_better=False) + significance_rows(
-        taus, higher_is_better=True
-    )
-    if significance:
-        write_csv(significance, TABLES_FOLDER / "significance.csv")
-    write_text(json.dumps(metrics(readings, taus), indent=2, sort_keys=True) + "\n", METRICS_FILE)
-
-    for name in names:
-        plot_embeddings(
-            embedded[name],
-            pairs.labels,
-            f"{METHODS[name].title}: {corpus}",
-            PLOTS_FOLDER / f"embeddings_{name}.png",
-        )
-    plot_tau(taus, f"Ordinal consistency: {corpus}", PLOTS_FOLDER / "tau.png")
-    for name, history in histories.items():
-        write_csv(history, CURVES_FOLDER / f"{name}.csv")
-    if histories:
-        plot_training(histories, PLOTS_FOLDER / "training.png")
+    corpus = f"{_corpus_name(params)}, {params.evaluate.split}"
+    histories = {name: read_history(folder) for name, folder in folders.items()}
+    with (
+        replacing_folder(TABLES_FOLDER) as tables,
+        replacing_folder(PLOTS_FOLDER) as plots,
+        replacing_folder(CURVES_FOLDER) as curves,
+    ):
+        write_tables(evaluation, params.evaluate, corpus, tables)
+        write_plots(evaluation, histories, corpus, plots)
+        write_curves(histories, curves)
+    write_text(metrics_json(evaluation), METRICS_FILE)
 
 
 def _corpus_name(params: Params) -> str:
@@ -111,8 +69,3 @@ def _corpus_name(params: Params) -> str:
     if params.prepare.corpus == "sample":
         return "sample corpus (synthetic speech)"
     return Path(params.prepare.table.file).name if params.prepare.table else params.prepare.corpus
-
-
-def _read_history(path: Path) -> list[dict[str, float]]:
-    with path.open(encoding="utf-8") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]

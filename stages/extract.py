@@ -11,6 +11,7 @@ from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE, all_sentences
 from pipeline.config import load_params
 from pipeline.feature_store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore, sentence_key
 from pipeline.files import write_csv
+from pipeline.gathering import asked_for
 from pipeline.manifest import Manifest
 
 FAILURES_FILE = Path("cache/failures.csv")
@@ -51,8 +52,11 @@ def command() -> None:
         dtype=dtype,
         batch_tokens=params.runtime.batch_tokens,
     )
-    speech_store = FeatureStore(SPEECH_FEATURES, speech.recipe)
-    text_store = FeatureStore(TEXT_FEATURES, text.recipe)
+    asked_speech, asked_text = asked_for(params.extract)
+    speech_store = FeatureStore(SPEECH_FEATURES, speech.recipe, asked=asked_speech)
+    text_store = FeatureStore(TEXT_FEATURES, text.recipe, asked=asked_text)
+    for store in (speech_store, text_store):
+        store.verify()  # what is damaged is set aside and computed again
     failures = extract_speech(
         manifest, params.prepare.folder, speech, speech_store, workers=params.runtime.workers
     )

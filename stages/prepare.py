@@ -8,7 +8,7 @@ import click
 
 from pipeline.config import load_params
 from pipeline.corpora import read_corpus
-from pipeline.corpora.inspection import inspect, write_rejects
+from pipeline.corpora.inspection import check_splits, inspect, write_rejects
 from pipeline.manifest import MANIFEST_FILE, describe_splits
 
 REJECTS_FILE = Path("data/rejects.csv")
@@ -24,8 +24,14 @@ def command() -> None:
     params = load_params()
     root = params.prepare.folder
     corpus = read_corpus(params.prepare, root)
-    manifest, rejects = inspect(corpus.utterances, root, workers=params.runtime.workers)
+    manifest, rejects = inspect(
+        corpus.utterances,
+        root,
+        heard_seconds=params.extract.speech.crop_seconds,
+        workers=params.runtime.workers,
+    )
     write_rejects(rejects, REJECTS_FILE)
+    check_splits(manifest, rejects, REJECTS_FILE)
     manifest.write(MANIFEST_FILE)
     hours = sum(manifest.table.column("duration").to_pylist()) / 3600
     click.echo(f"{MANIFEST_FILE}: {describe_splits(manifest.strings('split'))}; {hours:.2f} hours of speech")

@@ -15,9 +15,10 @@ TABLE_FILES = (TABLES_FOLDER / "table1.txt", TABLES_FOLDER / "table2.txt")
 @click.command("tables")
 def command() -> None:
     """Print both tables of the last `erclap eval`, and where its files lie."""
-    for path in TABLE_FILES:
-        if not path.exists():
-            raise RuntimeError(f"{path} is not there: run `erclap eval` first")
+    written = [path for path in TABLE_FILES if path.exists()]
+    if not written:
+        raise RuntimeError(f"{TABLES_FOLDER} must hold tables: run `erclap eval` first")
+    for path in written:
         click.echo(path.read_text(encoding="utf-8"))
     click.echo(f"tables (CSV, markdown, every trial and list): {TABLES_FOLDER}/")
     click.echo(f"plots: {PLOTS_FOLDER}/")

@@ -35,10 +35,10 @@ def command(names: tuple[str, ...]) -> None:
 def _train_one(name: str, params: Params) -> None:
     from pipeline.captions.tables import read_captions
     from pipeline.devices import choose_device
-    from pipeline.files import write_csv
+    from pipeline.files import replacing_folder, write_csv
+    from pipeline.gathering import gather_pairs, open_stores
     from pipeline.heads import HISTORY_FILE, MODELS_FOLDER, save_heads
     from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
-    from pipeline.pairs import gather_pairs, open_stores
     from pipeline.training import Epoch, train
 
     chosen = method(name)
@@ -61,20 +61,17 @@ def _train_one(name: str, params: Params) -> None:
             )
 
     trained = train(chosen.loss, training, development, params.train, device=device, report=report)
-    folder = MODELS_FOLDER / name
-    save_heads(
-        trained.heads,
-        folder,
-        {
-            "method": name,
-            "seed": params.train.seed,
-            "best_epoch": asdict(trained.best) if trained.best else None,
-            "speech_recipe": json.loads(speech.recipe.to_json()),
-            "text_recipe": json.loads(text.recipe.to_json()),
-        },
-    )
-    columns = [field.name for field in fields(Epoch)]
-    write_csv([asdict(epoch) for epoch in trained.history], folder / HISTORY_FILE, columns)
+    about = {
+        "method": name,
+        "seed": params.train.seed,
+        "best_epoch": asdict(trained.best) if trained.best else None,
+        "speech_recipe": json.loads(speech.recipe.to_json()),
+        "text_recipe": json.loads(text.recipe.to_json()),
+    }
+    with replacing_folder(MODELS_FOLDER / name) as folder:
+        save_heads(trained.heads, folder, about)
+        columns = [field.name for field in fields(Epoch)]
+        write_csv([asdict(epoch) for epoch in trained.history], folder / HISTORY_FILE, columns)
     if trained.best is None:
         click.echo(f"{name}: heads as they are before training")
     else:

@@ -80,14 +80,22 @@ def test_what_is_not_audio_is_refused(data):
         decode(data)
 
 
-@pytest.mark.parametrize("suffix", ["flac", "wav"])
+@pytest.mark.parametrize("suffix", ["flac", "wav", "ogg"])
 def test_a_truncated_file_is_refused(tmp_path, suffix):
     path = tmp_path / f"clip.{suffix}"
     rng = np.random.default_rng(0)
     soundfile.write(path, 0.1 * rng.standard_normal(32_000), 16_000)
     data = path.read_bytes()
-    with pytest.raises(AudioError, match="truncated|not readable"):
-        decode(data[: len(data) // 2])
+    for share in (0.5, 0.9):
+        with pytest.raises(AudioError, match="truncated|not readable"):
+            decode(data[: int(share * len(data))])
+
+
+@pytest.mark.parametrize("size", [0x7FFFF024, 0xFFFFFFFF, 0x7FFFFFFF])
+def test_a_wav_written_to_a_stream_does_not_count_as_truncated(tmp_path, write_audio, size):
+    data = bytearray(write_audio(tmp_path / "a.wav").read_bytes())
+    data[4:8] = size.to_bytes(4, "little")
+    assert decode(bytes(data)).duration == 1.0
 
 
 def test_a_path_cannot_leave_its_root(tmp_path):

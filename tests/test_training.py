@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.config import Train
-from pipeline.heads import ProjectionHeads, load_heads, save_heads
+from pipeline.heads import ProjectionHeads, load_heads, read_config, save_heads
 from pipeline.methods import METHODS
 from pipeline.pairs import Pairs
 from pipeline.training import train
@@ -116,6 +116,23 @@ def test_a_split_smaller_than_a_batch_is_refused(training, development, name):
         train("rank-n-contrast", pairs(training, 1), pairs(development, 2), SETTINGS)
 
 
+def test_a_temperature_at_its_bound_still_learns():
+    settings = with_settings(temperature=0.01, learning_rate=0.05, epochs=1)
+    first = train("rank-n-contrast", pairs(64, 1), pairs(32, 2), settings).heads
+    assert float(first.temperature.detach()) >= 0.01
+    heads = ProjectionHeads(4, 4, 4, temperature=0.01)
+    heads(torch.randn(4, 4), torch.randn(4, 4)).sum().backward()
+    assert heads.log_temperature.grad is not None
+    assert float(heads.log_temperature.grad) != 0
+
+
+def test_a_diverging_loss_ends_training_with_one_line():
+    with pytest.raises(
+        RuntimeError, match="the loss must stay finite, .* in epoch .*lower train.learning_rate"
+    ):
+        train("symmetric-cross-entropy", pairs(64, 1), pairs(32, 2), with_settings(learning_rate=1e38))
+
+
 def test_contrasting_emotions_needs_emotions():
     lacking = pairs(32, 1)
     lacking.emotions[3] = None
@@ -130,14 +147,15 @@ def test_heads_give_unit_embeddings_and_the_temperature_keeps_its_bounds():
     assert heads(torch.randn(5, 24), torch.randn(3, 20)).shape == (5, 3)
     for value, used in ((-99.0, 0.01), (99.0, 100.0), (0.0, 1.0)):
         heads.log_temperature.data.fill_(value)
+        heads.bound_temperature()
         assert float(heads.temperature.detach()) == pytest.approx(used)
 
 
 def test_heads_come_back_from_their_folder(tmp_path):
     heads = ProjectionHeads(24, 20, 32, temperature=0.5)
     save_heads(heads, tmp_path, {"method": "emotionrankclap"})
-    loaded, about = load_heads(tmp_path)
-    assert about["method"] == "emotionrankclap"
+    loaded = load_heads(tmp_path)
+    assert read_config(tmp_path)["method"] == "emotionrankclap"
     for name, tensor in heads.state_dict().items():
         assert torch.equal(tensor, loaded.state_dict()[name])
 

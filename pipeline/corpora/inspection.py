@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.audio import AudioError, decode, inside
+from pipeline.audio import AudioError, check_audible, crop, decode, inside
 from pipeline.files import write_csv
 from pipeline.manifest import SCHEMA, Manifest, Utterance
 from pipeline.progress import Progress
@@ -27,13 +28,13 @@ class Reject:
 
 
 def inspect(
-    utterances: Sequence[Utterance], root: Path, *, workers: int = 2
+    utterances: Sequence[Utterance], root: Path, *, heard_seconds: float = math.inf, workers: int = 2
 ) -> tuple[Manifest, list[Reject]]:
     """Hash, decode and check every clip under `root` with `workers` threads.
 
-    Returns the manifest of the clips that can be heard, in the given order, and the others with their
-    reasons. Raises ValueError where a path leaves the root, where the root is absent, or where a split is
-    left with no clip at all.
+    `heard_seconds` of a clip are what the encoder will hear, and must not be silent. Returns the manifest of
+    the clips that can be heard, in the given order, and the others with their reasons. Raises ValueError where
+    a path leaves the root or the root is absent.
     """
     if not root.is_dir():
         raise ValueError(f"prepare.root must be the folder of the clips, found no folder {root}")
@@ -41,27 +42,34 @@ def inspect(
     rows: list[dict[str, object]] = []
     rejects: list[Reject] = []
     with ThreadPoolExecutor(workers) as pool, Progress("inspect", len(files), "clips") as progress:
-        for utterance, file, outcome in zip(utterances, files, pool.map(_look, files), strict=True):
+        outcomes = pool.map(lambda file: _look(file, heard_seconds), files)
+        for utterance, file, outcome in zip(utterances, files, outcomes, strict=True):
             if isinstance(outcome, str):
                 rejects.append(Reject(utterance.id, utterance.path, utterance.split, outcome))
             else:
                 path = file.relative_to(root.resolve()).as_posix()
                 rows.append({**asdict(utterance), "path": path, **outcome})
             progress.advance()
-    emptied = sorted({u.split for u in utterances} - {str(row["split"]) for row in rows})
-    if emptied:
-        reasons = Counter(reject.reason for reject in rejects if reject.split in emptied).most_common(1)
-        raise ValueError(
-            f"every split must keep a clip, found none left in {', '.join(emptied)} under {root}: "
-            f"{len(rejects)} of {len(files)} clips cannot be used, most often: {reasons[0][0]}"
-        )
     return Manifest(pa.Table.from_pylist(rows, schema=SCHEMA)), rejects
 
 
-def _look(file: Path) -> dict[str, object] | str:
+def check_splits(manifest: Manifest, rejects: Sequence[Reject], listing: Path) -> None:
+    """Raise ValueError where a split is left with no clip at all; `listing` is where the rejects are."""
+    emptied = sorted({reject.split for reject in rejects} - set(manifest.strings("split")))
+    if emptied:
+        reasons = Counter(reject.reason for reject in rejects if reject.split in emptied).most_common(1)
+        raise ValueError(
+            f"every split must keep a clip, found none left in {', '.join(emptied)}: {len(rejects)} of "
+            f"{len(rejects) + len(manifest)} clips cannot be used, most often: {reasons[0][0]}; see {listing}"
+        )
+
+
+def _look(file: Path, heard_seconds: float) -> dict[str, object] | str:
     """What the manifest says about a clip, without its samples, or why it cannot be used."""
     try:
         clip = decode(file.read_bytes())
+        if heard_seconds < clip.duration:
+            check_audible(crop(clip.waveform, heard_seconds))
     except AudioError as error:
         return str(error)
     except FileNotFoundError:

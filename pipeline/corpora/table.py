@@ -47,6 +47,8 @@ def read(
     if not low < high:
         raise ValueError(f"prepare.table.scale must be a low and a high label, found {low:g} and {high:g}")
     table = _load(file)
+    if repeated := sorted({n for n in columns.values() if table.column_names.count(n) > 1}):
+        raise ValueError(f"{file} must have a mapped column once, found {', '.join(repeated)} repeated")
     if absent := sorted(set(columns.values()) - set(table.column_names)):
         raise ValueError(
             f"{file} must have the columns that prepare.table.columns names, missing {', '.join(absent)}; "

@@ -52,7 +52,10 @@ class Checkpoint:
         """The safetensors, one or several. Raises RuntimeError where there are none."""
         index = self.folder / INDEX_FILE
         if index.exists():
-            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+            try:
+                names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise RuntimeError(f"{index} must map tensors to files by 'weight_map': {error!r}") from error
             return [self.folder / Path(name).name for name in names]
         if (self.folder / WEIGHTS_FILE).exists():
             return [self.folder / WEIGHTS_FILE]
@@ -110,6 +113,11 @@ def _from_hub(model: str, revision: str | None) -> Checkpoint:
             f"{model!r} must be a folder or a hub name: no such folder, and the hub did not give "
             f"revision {revision or 'main'}: {reason}"
         ) from error
+    if not any(folder.glob("*.safetensors")):
+        raise RuntimeError(
+            f"{model} at {folder.name} must have safetensors, the hub has none there: name a revision that has "
+            f"them, or convert it once with transformers' from_pretrained and save_pretrained and name the folder"
+        )
     return Checkpoint(model, folder, folder.name)  # the cache names a snapshot's folder by its commit
 
 

@@ -42,7 +42,7 @@ class SpeechEncoder:
             raise ValueError(f"padding must be one of {', '.join(get_args(Padding))}, found {padding!r}")
         self.device = torch.device(device)
         self.model = model.to(self.device).eval().requires_grad_(False)
-        self.pooling, self.padding, self.crop_seconds = pooling, padding, crop_seconds
+        self.pooling, self.padding, self.crop_seconds = pooling, padding, float(crop_seconds)
         self.dtype, self.batch_seconds = dtype, batch_seconds
         self.recipe = Recipe(
             modality="speech",
@@ -51,7 +51,7 @@ class SpeechEncoder:
             feature_size=model.config.hidden_size * (2 if pooling == "attentive-stats" else 1),
             pooling=pooling,
             padding=padding,
-            max_length=crop_seconds,
+            max_length=self.crop_seconds,
             compute_dtype=str(dtype).removeprefix("torch."),
         )
 

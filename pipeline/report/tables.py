@@ -139,6 +139,10 @@ def ordinality_table(
         ]
         for name in values
     ]
+    rows += [
+        [title, *(cell for test in tests for cell in ("not built", published.published(name, test)))]
+        for name, title in published.NOT_BUILT.items()
+    ]
     return Table(
         title="Table 2. Ordinal consistency, Kendall's τ, higher is better.",
         corpora=f"Ours: {corpus}. Paper: {published.CORPUS}.",
@@ -171,7 +175,7 @@ def significance_rows(
             "measure": measure,
             "baseline": name,
             "mean_difference": float(np.mean(ours - baseline)),
-            "better": bool(np.mean(ours - baseline) > 0) is higher_is_better,
+            "better": bool(np.mean(ours - baseline) * (1 if higher_is_better else -1) > 0),
             "p": paired_test(ours, baseline),
         }
         for measure, ours in values[OURS].items()
@@ -209,7 +213,8 @@ def _cells(
 
 def _star_note(values: Mapping[str, Mapping[str, Values]], alpha: float) -> list[str]:
     baselines = [METHODS[name].title for name in values if METHODS[name].baseline]
-    if OURS not in values or not baselines:
+    trials = min(len(found) for measures in values.values() for found in measures.values())
+    if OURS not in values or not baselines or trials < 2:
         return []
     return [
         f"* better than every baseline here ({', '.join(baselines)}): two-tailed paired t, p < {alpha:g}."

@@ -22,6 +22,7 @@ from transformers import RobertaConfig, RobertaForSequenceClassification, Robert
 
 from pipeline.captions.lexicon import describe
 from pipeline.captions.words import GRADES
+from pipeline.sample.annotators import AROUSAL, VALENCE
 
 SPECIAL_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 """In the order of their ids, which are RoBERTa's but for the mask's."""
@@ -38,9 +39,6 @@ TARGET_WIDTH = 1.5
 So wide, because the logits of a Gaussian are linear in the labels, with a slope of one over its square: a gentle
 slope leaves the features nearly linear in them, as far as the corners of the plane.
 """
-
-MSP_VALENCE, MSP_AROUSAL = (4.24, 0.84), (4.38, 0.94)
-"""Mean and standard deviation of the labels of MSP-Podcast's training set."""
 
 BATCH, EPOCHS, PEAK_LEARNING_RATE = 64, 4, 2e-3
 THREADS = 1
@@ -83,7 +81,7 @@ def train(
 def draw_labels(count: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """Valence and arousal (count, 2): half of them even over 0.5..7, half as common as in MSP-Podcast."""
     even = rng.uniform(GRADES[0], GRADES[-1], size=(count - count // 2, 2))
-    means, deviations = zip(MSP_VALENCE, MSP_AROUSAL, strict=True)
+    means, deviations = zip(VALENCE, AROUSAL, strict=True)
     common = rng.normal(means, deviations, size=(count // 2, 2))
     labels: npt.NDArray[np.float64] = np.clip(np.concatenate([even, common]), GRADES[0], GRADES[-1])
     return labels

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from pipeline.corpora.inspection import inspect, write_rejects
+from pipeline.corpora.inspection import check_splits, inspect, write_rejects
 from pipeline.manifest import Manifest, Utterance
 
 
@@ -44,8 +47,18 @@ def test_clips_that_cannot_be_used_are_listed_with_their_reason(tmp_path, write_
 
 def test_a_split_without_a_usable_clip_is_an_error(tmp_path, write_audio):
     write_audio(tmp_path / "good.wav")
-    with pytest.raises(ValueError, match="none left in test1 .* 1 of 2 clips .* no such file"):
-        inspect([utterance("good.wav"), utterance("gone.wav", "test1")], tmp_path)
+    manifest, rejects = inspect([utterance("good.wav"), utterance("gone.wav", "test1")], tmp_path)
+    with pytest.raises(ValueError, match="none left in test1: 1 of 2 clips .* no such file; see list.csv"):
+        check_splits(manifest, rejects, Path("list.csv"))
+
+
+def test_a_clip_that_is_silent_as_far_as_it_is_heard_is_left_out(tmp_path, noise):
+    late = np.concatenate([np.zeros(32_000, np.float32), noise(1.0)])
+    soundfile.write(tmp_path / "late.wav", late, 16_000)
+    whole, _ = inspect([utterance("late.wav")], tmp_path)
+    assert len(whole) == 1
+    _, rejects = inspect([utterance("late.wav")], tmp_path, heard_seconds=1.5)
+    assert "silent throughout" in rejects[0].reason
 
 
 def test_a_path_outside_the_root_and_an_absent_root_are_refused(tmp_path):

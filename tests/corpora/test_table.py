@@ -68,6 +68,7 @@ def test_rows_to_drop_are_counted_and_their_labels_not_read(tmp_path):
         (CSV.replace("2.5", "7.5"), COLUMNS, r"valence must lie within 1..7, found 7.5 in row 2 of"),
         (CSV.replace("2.5", "nan"), COLUMNS, r"valence must lie within 1..7, found nan in row 2 of"),
         (CSV.replace("Dev", ""), COLUMNS, "path and split must not be empty, found an empty one in row 2 of"),
+        (CSV.replace("emo", "val"), COLUMNS, "must have a mapped column once, found val repeated"),
         (CSV + "c.wav,Train\n", COLUMNS, "must be a CSV or parquet file"),
     ],
 )

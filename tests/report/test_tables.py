@@ -67,6 +67,7 @@ def test_lower_is_better_in_alignment_and_untrained_heads_are_no_baseline():
 def test_a_single_trial_says_so_and_stars_nothing():
     single = {name: {r: v[:1] for r, v in found.items()} for name, found in ALIGNMENT.items()}
     table = alignment_table(single, corpus="here", pairs=5000, available=300, alpha=0.05)
+    assert len(table.notes) == 1
     assert "One trial of all 300 pairs" in table.notes[0]
     ours = [row for row in table.rows if not row[0].startswith("paper's")]
     assert not any("*" in cell or "±" in cell for row in ours for cell in row[1:])

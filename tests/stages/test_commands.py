@@ -343,6 +343,43 @@ def test_features_of_other_settings_are_refused(project):
     fails(project, "train", code=1, message="extract.speech.pooling 'attentive-std', found 'attentive-mean'")
 
 
+def test_heads_of_other_features_are_refused(project):
+    change_params(project, extract__speech__pooling="attentive-std")
+    assert erclap(project, "extract").returncode == 0
+    fails(
+        project, "eval", code=1, message="clap-template must be trained on the speech features of the cache"
+    )
+
+
+def test_methods_outside_table_1_can_be_evaluated_alone(project):
+    change_params(project, train__methods=["clap-template"])
+    for command in ("caption", "extract", "train", "eval"):
+        answer = erclap(project, command)
+        assert answer.returncode == 0, answer.stderr
+    assert "Table 2." in answer.stdout
+    assert "Table 1." not in answer.stdout
+    assert not (project / "results/tables/table1.txt").exists()
+
+
+def test_a_damaged_shard_is_set_aside_and_computed_again(project):
+    (shard,) = (project / "cache/features/speech").glob("*.h5")
+    whole = bytearray(shard.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    shard.write_bytes(whole)
+    answer = erclap(project, "extract")
+    assert answer.returncode == 0, answer.stderr
+    assert f"{shard.name}.damaged" in answer.stderr
+    assert "speech: 84/84 clips" in answer.stderr
+    assert erclap(project, "eval").returncode == 0
+
+
+def test_a_diverging_training_keeps_the_heads_of_before(project):
+    before = (project / "results/models/clap-sce/heads.safetensors").read_bytes()
+    change_params(project, train__learning_rate=1e38)
+    fails(project, "train", "--method", "clap-sce", code=1, message="the loss must stay finite")
+    assert (project / "results/models/clap-sce/heads.safetensors").read_bytes() == before
+
+
 def test_heads_of_a_method_never_trained_are_named(project):
     shutil.rmtree(project / "results/models/clap-sce")
     fails(project, "eval", code=1, message="results/models/clap-sce/config.json is not there")

@@ -1,1 +1,0 @@
-from pipeline.files import read_parquet, write_parquet  # noqa
