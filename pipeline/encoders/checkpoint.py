@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -157,6 +158,17 @@ def _listing(names: Iterable[str]) -> str:
     return f"{len(listed)} tensor{'s' if len(listed) != 1 else ''}: {', '.join(listed)}"
 
 
-def autocast_for(device: torch.device, dtype: torch.dtype) -> torch.autocast:
-    """The context in which matrix products run in `dtype`; float32 leaves everything as it is."""
-    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+@contextmanager
+def computing_in(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """Within this, matrix products run in `dtype`; float32 means float32 on a GPU too, never TF32."""
+    cudnn = torch.backends.cudnn
+    with (
+        cudnn.flags(
+            enabled=cudnn.enabled,
+            benchmark=cudnn.benchmark,
+            deterministic=cudnn.deterministic,
+            allow_tf32=False,
+        ),
+        torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32),
+    ):
+        yield

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline.audio import SAMPLING_RATE, Waveform, check_audible, crop
 from pipeline.encoders.batching import batches_by_length
-from pipeline.encoders.checkpoint import Checkpoint, autocast_for, load_exactly, locate
+from pipeline.encoders.checkpoint import Checkpoint, computing_in, load_exactly, locate
 from pipeline.encoders.ser import SERConfig, SERModel
 from pipeline.recipe import Recipe
 
@@ -122,7 +122,7 @@ class SpeechEncoder:
             row[: len(waveform)] = torch.from_numpy(waveform)
         lengths = torch.tensor([longest] * len(samples) if self.padding == "literal" else samples)
         padded, lengths = padded.to(self.device), lengths.to(self.device)
-        with autocast_for(self.device, self.dtype):
+        with computing_in(self.device, self.dtype):
             frames, valid = self.model.frames(self.model.normalise(padded), lengths)
         return self._pool(frames.float(), valid).cpu().numpy()
 

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, RobertaConfig, RobertaForSequenceClassif
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pipeline.encoders.batching import batches_by_length
-from pipeline.encoders.checkpoint import Checkpoint, autocast_for, load_exactly, locate
+from pipeline.encoders.checkpoint import Checkpoint, computing_in, load_exactly, locate
 from pipeline.recipe import Recipe
 
 
@@ -102,7 +102,7 @@ class TextEncoder:
         for i, row in enumerate(tokens):
             ids[i, : len(row)] = torch.tensor(row)
             mask[i, : len(row)] = 1
-        with autocast_for(self.device, self.dtype):
+        with computing_in(self.device, self.dtype):
             states = self.model(ids.to(self.device), attention_mask=mask.to(self.device)).last_hidden_state
         first: npt.NDArray[np.float32] = states[:, 0].float().cpu().numpy()
         return first
