@@ -16,7 +16,8 @@ from pipeline.captions.prompts import PROMPTS_PER_LIST, ordinality_plan
 from pipeline.encoders.checkpoint import locate
 from pipeline.encoders.text import TextEncoder
 from pipeline.sample import text_checkpoint
-from pipeline.sample.text_checkpoint import CELLS, MSP_AROUSAL, MSP_VALENCE, draw_labels
+from pipeline.sample.annotators import AROUSAL, VALENCE
+from pipeline.sample.text_checkpoint import CELLS, draw_labels
 
 BUILTIN = "builtin:sample-text"
 SENTENCE = "The person is speaking in a hushed voice at a drawn-out pace, sounding contented."
@@ -57,7 +58,7 @@ def test_training_hears_even_and_common_labels_within_the_grades() -> None:
     assert labels.min() >= 0.5
     assert labels.max() <= 7
     assert (labels < 1).any(axis=0).all()
-    assert labels[1000:].mean(axis=0) == pytest.approx([MSP_VALENCE[0], MSP_AROUSAL[0]], abs=0.1)
+    assert labels[1000:].mean(axis=0) == pytest.approx([VALENCE[0], AROUSAL[0]], abs=0.1)
 
 
 def test_checkpoint_is_in_the_public_format_and_small() -> None:
