@@ -37,7 +37,9 @@ def test_training_again_gives_the_same_bytes(tmp_path: Path) -> None:
         speech_checkpoint.train(tmp_path / name, utterances=20, epochs=1)
     for file in ("config.json", "model.safetensors"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
-    features = SpeechEncoder.from_pretrained(str(tmp_path / "one")).encode([np.sin(np.arange(16_000, dtype=np.float32))])
+    features = SpeechEncoder.from_pretrained(str(tmp_path / "one")).encode(
+        [np.sin(np.arange(16_000, dtype=np.float32))]
+    )
     assert features.shape == (1, 96)
 
 
