@@ -55,6 +55,9 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> Any:
     """Run a command; an error is one line on stderr, exit code 2 for bad input and 1 for a fault."""
+    # Threads that spin while they wait make everything many times slower where other work shares the machine, our
+    # own reading of audio included. Read by OpenMP when torch is loaded, which only the commands do.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # A job scheduler's SIGTERM unwinds like Ctrl-C, so that work in hand is stored first.
     signal.signal(signal.SIGTERM, _terminate)
     try:
