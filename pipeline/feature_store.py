@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import io
 import json
 import os
 import socket
 import sys
 import time
-import uuid
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -25,7 +25,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.files import write_text
+from pipeline.files import replacing, write_text
 from pipeline.recipe import FORWARD_VERSION, Recipe
 
 SPEECH_FEATURES, TEXT_FEATURES = Path("cache/features/speech"), Path("cache/features/text")
@@ -230,26 +230,23 @@ class FeatureStore:
     def _write_shard(self, keys: list[str], features: Features) -> Path:
         digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
         path = self.root / f"{self.recipe.digest}-{digest}.h5"
-        temporary = self.root / f".{path.stem}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
-        try:
-            with h5py.File(temporary, "w-") as file:
-                file.create_dataset("key", data=np.array(keys, dtype=f"S{KEY_LENGTH}"), fletcher32=True)
-                file.create_dataset(
-                    "features",
-                    data=features.astype(self.recipe.stored_dtype),
-                    chunks=(min(CHUNK_ROWS, len(keys)), features.shape[1]),
-                    fletcher32=True,
-                )
-                file.attrs["recipe"] = self.recipe.to_json()
-                file.attrs["provenance"] = json.dumps(_provenance(), sort_keys=True)
-                file.attrs["complete"] = True
+        # Made in memory and then written at once: HDF5 itself may crash where the disk is full.
+        image = io.BytesIO()
+        with h5py.File(image, "w") as file:
+            file.create_dataset("key", data=np.array(keys, dtype=f"S{KEY_LENGTH}"), fletcher32=True)
+            file.create_dataset(
+                "features",
+                data=features.astype(self.recipe.stored_dtype),
+                chunks=(min(CHUNK_ROWS, len(keys)), features.shape[1]),
+                fletcher32=True,
+            )
+            file.attrs["recipe"] = self.recipe.to_json()
+            file.attrs["provenance"] = json.dumps(_provenance(), sort_keys=True)
+            file.attrs["complete"] = True
+        with replacing(path) as temporary:
+            temporary.write_bytes(image.getbuffer())
             _read_shard(temporary)
-            with temporary.open("rb") as whole:
-                os.fsync(whole.fileno())
-            temporary.replace(path)
-            _sync_folder(self.root)
-        finally:
-            temporary.unlink(missing_ok=True)
+        _sync_folder(self.root)
         return path
 
     def _set_aside(self, shard: Path, reason: str) -> None:

@@ -65,8 +65,14 @@ def main(args: list[str] | None = None) -> Any:
     except (ValueError, RuntimeError, OSError) as error:
         if os.environ.get("ERCLAP_DEBUG"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_one_line(error)}", file=sys.stderr)
         sys.exit(BAD_INPUT if isinstance(error, ValueError) else FAULT)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename} cannot be read or written: {error.strerror}"
+    return " ".join(str(error).split())
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

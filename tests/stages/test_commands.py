@@ -8,6 +8,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -371,6 +373,24 @@ def test_a_damaged_shard_is_set_aside_and_computed_again(project):
     assert f"{shard.name}.damaged" in answer.stderr
     assert "speech: 84/84 clips" in answer.stderr
     assert erclap(project, "eval").returncode == 0
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_store_as_it_was(project):
+    shutil.rmtree(project / "cache/features/speech")
+    before = sorted((project / "cache").rglob("*"))
+    limited = (
+        "import resource, sys; from stages.cli import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); main(['extract'])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", limited], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 1
+    last = answer.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: cache/features/speech/")
+    assert last.endswith(".h5 cannot be read or written: File too large")
+    assert sorted((project / "cache").rglob("*")) == sorted([*before, project / "cache/features/speech"])
+    assert erclap(project, "extract").returncode == 0
 
 
 def test_a_diverging_training_keeps_the_heads_of_before(project):
