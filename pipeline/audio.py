@@ -15,6 +15,9 @@ import soxr
 SAMPLING_RATE = 16_000
 """Hz, what WavLM hears."""
 
+MIN_RATE = 4_000
+"""Hz; below it there is no speech to hear, and a rate of 1 Hz would make hours of a second."""
+
 MIN_SAMPLES = 400
 """WavLM's receptive field, 25 ms: a shorter clip gives no frame."""
 
@@ -62,6 +65,8 @@ def decode(data: bytes) -> Clip:
         raise AudioError(f"truncated: its header promises {promised} bytes, {len(data)} are there")
     if _ogg_is_open(data):
         raise AudioError("truncated: its last page is not marked as the last")
+    if rate < MIN_RATE:
+        raise AudioError(f"speech needs a sampling rate of at least {MIN_RATE} Hz, found {rate}")
     waveform = to_mono_16k(samples, rate)
     check_audible(waveform)
     return Clip(

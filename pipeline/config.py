@@ -21,7 +21,7 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 class Section(BaseModel):
     """A section of params.yaml."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Sample(Section):
@@ -70,7 +70,7 @@ class Caption(Section):
 
     captioner: Literal["lexicon"]
     seed: int
-    prompt_lists: Count
+    prompt_lists: Annotated[int, Field(ge=1, le=10_000)]
     """Lists of the ordinality test, for valence and for arousal each."""
 
 
@@ -81,7 +81,7 @@ class SpeechSettings(Section):
     revision: str | None
     pooling: Literal["attentive-mean", "attentive-std", "attentive-stats", "regressor-hidden"]
     padding: Literal["masked", "literal"]
-    crop_seconds: Positive
+    crop_seconds: Annotated[float, Field(ge=0.025)]
 
 
 class TextSettings(Section):
@@ -157,15 +157,28 @@ class Params(Section):
     runtime: Runtime = Runtime()
 
 
+class UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]
+    """YAML that refuses a key written twice, of which it would otherwise take the last and say nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for i, key in enumerate(keys):
+            if key in keys[:i]:
+                raise yaml.YAMLError(
+                    f"key {key!r} is written twice, in line {node.value[i][0].start_mark.line + 1}"
+                )
+        return super().construct_mapping(node, deep)
+
+
 def load_params(path: Path = PARAMS_FILE) -> Params:
     """Read and check params.yaml. Raises ValueError with one line that names every key that is wrong."""
     try:
-        written = yaml.safe_load(path.read_text(encoding="utf-8"))
+        written = yaml.load(path.read_text(encoding="utf-8"), UniqueKeys)  # noqa: S506 (it is a SafeLoader)
     except FileNotFoundError:
         raise ValueError(
             f"there must be a {path} in the folder that erclap runs in, found none in {Path.cwd()}"
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} must be YAML: {' '.join(str(error).split())}") from error
     try:
         return Params.model_validate(written)

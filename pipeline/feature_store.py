@@ -250,6 +250,7 @@ class FeatureStore:
         return path
 
     def _set_aside(self, shard: Path, reason: str) -> None:
+        reason = " ".join(reason.split())
         self.damaged.append(f"{shard.name}: {reason}")
         print(f"warning: {shard} {reason}; set aside as {shard.name}{SET_ASIDE}", file=sys.stderr)
         shard.replace(shard.with_name(shard.name + SET_ASIDE))

@@ -93,6 +93,8 @@ def load_heads(folder: Path, recipes: Sequence[Recipe] = ()) -> ProjectionHeads:
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise RuntimeError(f"{folder} must hold whole heads ({reason}): run `erclap train` again") from error
+    if not all(bool(tensor.isfinite().all()) for tensor in heads.state_dict().values()):
+        raise RuntimeError(f"the heads in {folder} must be finite, found others: run `erclap train` again")
     for recipe in recipes:
         learnt = Recipe.from_json(json.dumps(config.get(f"{recipe.modality}_recipe", {})))
         if learnt.digest != recipe.digest:

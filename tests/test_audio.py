@@ -68,6 +68,12 @@ def test_what_cannot_be_heard_has_its_reason(tmp_path, samples, reason):
         decode(path.read_bytes())
 
 
+def test_a_rate_too_low_for_speech_is_refused(tmp_path):
+    soundfile.write(tmp_path / "clip.wav", tone(16_000), 1)
+    with pytest.raises(AudioError, match="at least 4000 Hz, found 1"):
+        decode((tmp_path / "clip.wav").read_bytes())
+
+
 def test_a_whisper_is_no_silence(tmp_path):
     path = tmp_path / "whisper.wav"
     soundfile.write(path, 0.001 * tone(16_000), 16_000, subtype="PCM_24")

@@ -160,7 +160,7 @@ def test_heads_come_back_from_their_folder(tmp_path):
         assert torch.equal(tensor, loaded.state_dict()[name])
 
 
-@pytest.mark.parametrize("damage", ["absent", "no config", "truncated", "other sizes"])
+@pytest.mark.parametrize("damage", ["absent", "no config", "truncated", "other sizes", "not finite"])
 def test_heads_that_are_not_whole_are_named(tmp_path, damage):
     save_heads(ProjectionHeads(24, 20, 32), tmp_path, {})
     weights = tmp_path / "heads.safetensors"
@@ -170,6 +170,10 @@ def test_heads_that_are_not_whole_are_named(tmp_path, damage):
         (tmp_path / "config.json").unlink()
     if damage == "truncated":
         weights.write_bytes(weights.read_bytes()[:100])
+    if damage == "not finite":
+        heads = ProjectionHeads(24, 20, 32)
+        heads.text[0].bias.data[0] = float("nan")
+        save_heads(heads, tmp_path, {})
     if damage == "other sizes":
         save_heads(ProjectionHeads(24, 20, 16), tmp_path / "other", {})
         weights.write_bytes((tmp_path / "other" / "heads.safetensors").read_bytes())
