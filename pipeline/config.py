@@ -167,7 +167,8 @@ class UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]
                 raise yaml.YAMLError(
                     f"key {key!r} is written twice, in line {node.value[i][0].start_mark.line + 1}"
                 )
-        return super().construct_mapping(node, deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:

@@ -56,6 +56,7 @@ def command() -> None:
     speech_store = FeatureStore(SPEECH_FEATURES, speech.recipe, asked=asked_speech)
     text_store = FeatureStore(TEXT_FEATURES, text.recipe, asked=asked_text)
     for store in (speech_store, text_store):
+        store.root.mkdir(parents=True, exist_ok=True)
         store.verify()  # what is damaged is set aside and computed again
     failures = extract_speech(
         manifest, params.prepare.folder, speech, speech_store, workers=params.runtime.workers
