@@ -21,6 +21,11 @@ MIN_RATE = 4_000
 MIN_SAMPLES = 400
 """WavLM's receptive field, 25 ms: a shorter clip gives no frame."""
 
+LOUDEST = 1e3
+"""Of full scale, far beyond what any recording holds; the encoder would overflow."""
+
+BLOCK_FRAMES = 1 << 20
+
 STREAMED_WAV = 0x7FFF0000
 """Sizes from here on are what programs write that do not know the size yet: sox, ffmpeg, espeak-ng."""
 
@@ -56,7 +61,9 @@ def decode(data: bytes) -> Clip:
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             rate, channels, expected = file.samplerate, file.channels, file.frames
-            samples = file.read(dtype="float32", always_2d=True)  # (frames, channels)
+            # In blocks, so that a header which promises more than there is costs no memory.
+            blocks = list(file.blocks(BLOCK_FRAMES, dtype="float32", always_2d=True))
+            samples = np.concatenate(blocks) if blocks else np.empty((0, channels), np.float32)
     except soundfile.LibsndfileError as error:
         raise AudioError(f"not readable as audio ({error.error_string.rstrip('.')})") from error
     if len(samples) < expected:
@@ -119,6 +126,8 @@ def check_audible(waveform: Waveform) -> None:
         )
     if not np.isfinite(waveform).all():
         raise AudioError("holds samples that are not finite numbers")
+    if (peak := float(np.abs(waveform).max())) > LOUDEST:
+        raise AudioError(f"samples must be within -1..1 or a little over, found {peak:.3g}")
     swing = float(waveform.max()) - float(waveform.min())
     if swing < 2 * SILENCE:
         raise AudioError(f"silent throughout: never louder than {SILENCE:.5f} of full scale around its mean")
@@ -129,8 +138,22 @@ def crop(waveform: Waveform, seconds: float) -> Waveform:
     return waveform[: round(seconds * SAMPLING_RATE)]
 
 
+def read_clip(file: Path) -> Clip:
+    """Decode a file. Raises AudioError as `decode` does, and where it is absent, unreadable or no plain file."""
+    try:
+        if file.exists() and not file.is_file():
+            raise AudioError("not a plain file")
+        return decode(file.read_bytes())
+    except FileNotFoundError:
+        raise AudioError("no such file") from None
+    except OSError as error:
+        raise AudioError(f"not readable ({error.strerror or error})") from error
+
+
 def inside(root: Path, path: str) -> Path:
     """The file at `path` under `root`. Raises ValueError where it would lie outside."""
+    if "\0" in path:
+        raise ValueError(f"a clip's path must not hold a NUL, found {path!r}")
     file = (root / path).resolve()
     if not file.is_relative_to(root.resolve()):
         raise ValueError(f"a clip's path must stay inside its corpus's root {root}, found {path}")

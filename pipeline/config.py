@@ -157,6 +157,11 @@ class Params(Section):
     runtime: Runtime = Runtime()
 
 
+def training_settings(params: Params) -> dict[str, object]:
+    """The params that decide what heads come out of training."""
+    return params.train.model_dump(exclude={"methods"})
+
+
 class UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]
     """YAML that refuses a key written twice, of which it would otherwise take the last and say nothing."""
 

@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 
 import numpy as np
 
-from pipeline.audio import AudioError, Waveform, check_audible, crop, decode, inside
+from pipeline.audio import AudioError, Waveform, check_audible, crop, inside, read_clip
 from pipeline.encoders import SpeechEncoder, TextEncoder
 from pipeline.encoders.batching import batches_by_length
 from pipeline.feature_store import SHARD_ROWS, Features, FeatureStore, sentence_key
@@ -140,11 +140,11 @@ def read_ahead(
 def _read(root: Path, row: dict[str, object], crop_seconds: float) -> Waveform | str:
     """A clip's waveform, or why there is none."""
     try:
-        clip = decode(inside(root, str(row["path"])).read_bytes())
+        clip = read_clip(inside(root, str(row["path"])))
         if clip.sha256 != row["sha256"]:
             return "changed since `erclap prepare`"
         waveform = crop(clip.waveform, crop_seconds).copy()
         check_audible(waveform)
-    except (AudioError, OSError) as error:
+    except AudioError as error:
         return f"not usable ({error})"
     return waveform

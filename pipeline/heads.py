@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +78,14 @@ def save_heads(heads: ProjectionHeads, folder: Path, about: dict[str, Any]) -> N
     write_text(json.dumps(config, indent=2, sort_keys=True, allow_nan=False) + "\n", folder / CONFIG_FILE)
 
 
-def load_heads(folder: Path, recipes: Sequence[Recipe] = ()) -> ProjectionHeads:
+def load_heads(
+    folder: Path, recipes: Sequence[Recipe] = (), settings: Mapping[str, object] | None = None
+) -> ProjectionHeads:
     """Read what `save_heads` wrote.
 
-    `recipes` are those of the speech and the text features that the heads will be given. Raises RuntimeError
-    where a file is absent or does not fit, or where the heads were trained on features of other recipes.
+    `recipes` are those of the speech and the text features that the heads will be given, `settings` those that
+    they should be trained with. Raises RuntimeError where a file is absent or does not fit, or where the heads
+    were trained on features of other recipes or with other settings.
     """
     config = read_config(folder)
     try:
@@ -101,6 +104,13 @@ def load_heads(folder: Path, recipes: Sequence[Recipe] = ()) -> ProjectionHeads:
             raise RuntimeError(
                 f"the heads in {folder} must be trained on the {recipe.modality} features of the cache, "
                 f"found heads for other ones: run `erclap train`"
+            )
+    for key, asked in (settings or {}).items():
+        found = config.get("settings", {}).get(key)
+        if asked != found:
+            raise RuntimeError(
+                f"the heads in {folder} must be trained as params.yaml asks, train.{key} {asked!r}, found "
+                f"{found!r}: run `erclap train`"
             )
     return heads.eval()
 

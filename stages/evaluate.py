@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.config import Params, load_params
+from pipeline.config import Params, load_params, training_settings
 from stages.tables import CURVES_FOLDER, METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER
 from stages.tables import command as print_tables
 
@@ -47,7 +47,8 @@ def evaluate(params: Params) -> None:
     prompts = read_prompts()
     prompt_features = stores[1].gather([sentence_key(prompt.text) for prompt in prompts])
     folders = {name: MODELS_FOLDER / name for name in params.train.methods}
-    heads = {name: load_heads(folder, [store.recipe for store in stores]) for name, folder in folders.items()}
+    recipes, trained_with = [store.recipe for store in stores], training_settings(params)
+    heads = {name: load_heads(folder, recipes, trained_with) for name, folder in folders.items()}
     evaluation = evaluate_heads(
         heads, pairs, prompts, prompt_features, params.evaluate, workers=params.runtime.workers
     )

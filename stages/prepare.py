@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ import click
 from pipeline.config import load_params
 from pipeline.corpora import read_corpus
 from pipeline.corpora.inspection import check_splits, inspect, write_rejects
-from pipeline.manifest import MANIFEST_FILE, describe_splits
+from pipeline.manifest import DEVELOPMENT, MANIFEST_FILE, TRAIN, Manifest, describe_splits
 
 REJECTS_FILE = Path("data/rejects.csv")
 
@@ -35,6 +36,8 @@ def command() -> None:
     manifest.write(MANIFEST_FILE)
     hours = sum(manifest.table.column("duration").to_pylist()) / 3600
     click.echo(f"{MANIFEST_FILE}: {describe_splits(manifest.strings('split'))}; {hours:.2f} hours of speech")
+    for warning in _warnings(manifest, params.evaluate.split):
+        click.echo(f"warning: {warning}")
     for reason, count in corpus.left_out.items():
         click.echo(f"{count} rows left out as params.yaml asks: {reason}")
     if rejects:
@@ -42,3 +45,20 @@ def command() -> None:
             f"{len(rejects)} of {len(corpus.utterances)} clips were left out: see {REJECTS_FILE} "
             f"(the first: {rejects[0].path}: {rejects[0].reason})"
         )
+
+
+def _warnings(manifest: Manifest, test_split: str) -> Iterator[str]:
+    """What later stages will not be able to use, or had better not."""
+    splits = manifest.strings("split")
+    for split, need in ((TRAIN, "training"), (DEVELOPMENT, "training"), (test_split, "evaluation")):
+        if split not in splits:
+            yield f"no clip is in split {split!r}, which {need} needs"
+    first_split: dict[str, str] = {}
+    hashes, ids = manifest.strings("sha256"), manifest.strings("id")
+    leaks = [
+        name
+        for key, split, name in zip(hashes, splits, ids, strict=True)
+        if first_split.setdefault(key, split) != split
+    ]
+    if leaks:
+        yield f"{len(leaks)} clips are in more than one split (the first: {leaks[0]})"

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 
 import click
 
-from pipeline.config import Params, load_params
+from pipeline.config import Params, load_params, training_settings
 from pipeline.methods import METHODS, method
 
 
@@ -49,21 +49,24 @@ def _train_one(name: str, params: Params) -> None:
     training, development = (
         gather_pairs(manifest.split(split), captions, speech, text) for split in (TRAIN, DEVELOPMENT)
     )
+    MODELS_FOLDER.mkdir(parents=True, exist_ok=True)  # before the work, not after it
     started = time.monotonic()
 
     def report(epoch: Epoch) -> None:
         if epoch.epoch == 1 or epoch.epoch % max(params.train.epochs // 5, 1) == 0:
             left = (time.monotonic() - started) / epoch.epoch * (params.train.epochs - epoch.epoch)
+            # The first epoch also pays for what is done once.
+            remaining = f", {left:.0f} s left" if epoch.epoch > 1 else ""
             click.echo(
                 f"{name}: epoch {epoch.epoch}/{params.train.epochs}, training loss {epoch.train_loss:.4f}, "
-                f"validation loss {epoch.validation_loss:.4f}, temperature {epoch.temperature:.3f}, "
-                f"{left:.0f} s left"
+                f"validation loss {epoch.validation_loss:.4f}, temperature {epoch.temperature:.3f}"
+                f"{remaining}"
             )
 
     trained = train(chosen.loss, training, development, params.train, device=device, report=report)
     about = {
         "method": name,
-        "seed": params.train.seed,
+        "settings": training_settings(params),
         "best_epoch": asdict(trained.best) if trained.best else None,
         "speech_recipe": json.loads(speech.recipe.to_json()),
         "text_recipe": json.loads(text.recipe.to_json()),

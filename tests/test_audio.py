@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
 import soundfile
 
-from pipeline.audio import AudioError, decode, inside
+from pipeline.audio import AudioError, decode, inside, read_clip
 
 
 def tone(rate: int, seconds: float = 1.0, frequency: float = 440.0) -> np.ndarray:
@@ -72,6 +73,32 @@ def test_a_rate_too_low_for_speech_is_refused(tmp_path):
     soundfile.write(tmp_path / "clip.wav", tone(16_000), 1)
     with pytest.raises(AudioError, match="at least 4000 Hz, found 1"):
         decode((tmp_path / "clip.wav").read_bytes())
+
+
+def test_a_header_that_promises_hours_is_truncated_and_costs_no_memory(tmp_path):
+    soundfile.write(tmp_path / "clip.flac", tone(16_000), 16_000)
+    data = bytearray((tmp_path / "clip.flac").read_bytes())
+    data[21] |= 0x0F  # the number of samples is 36 bits of the stream's information
+    data[22:26] = b"\xff" * 4
+    with pytest.raises(AudioError, match="truncated|not readable"):
+        decode(bytes(data))
+
+
+def test_samples_far_beyond_full_scale_are_refused(tmp_path):
+    soundfile.write(tmp_path / "clip.wav", 1e30 * tone(16_000), 16_000, subtype="FLOAT")
+    with pytest.raises(AudioError, match="within -1..1 or a little over, found 3e.29"):
+        decode((tmp_path / "clip.wav").read_bytes())
+
+
+def test_what_is_no_plain_file_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    for name, reason in (
+        ("pipe.wav", "not a plain file"),
+        (".", "not a plain file"),
+        ("no.wav", "no such file"),
+    ):
+        with pytest.raises(AudioError, match=reason):
+            read_clip(tmp_path / name)
 
 
 def test_a_whisper_is_no_silence(tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.audio import AudioError, check_audible, crop, decode, inside
+from pipeline.audio import AudioError, check_audible, crop, inside, read_clip
 from pipeline.files import write_csv
 from pipeline.manifest import SCHEMA, Manifest, Utterance
 from pipeline.progress import Progress
@@ -67,15 +67,11 @@ def check_splits(manifest: Manifest, rejects: Sequence[Reject], listing: Path) -
 def _look(file: Path, heard_seconds: float) -> dict[str, object] | str:
     """What the manifest says about a clip, without its samples, or why it cannot be used."""
     try:
-        clip = decode(file.read_bytes())
+        clip = read_clip(file)
         if heard_seconds < clip.duration:
             check_audible(crop(clip.waveform, heard_seconds))
     except AudioError as error:
         return str(error)
-    except FileNotFoundError:
-        return "no such file"
-    except OSError as error:
-        return f"not readable ({error.strerror or error})"
     return {
         "sha256": clip.sha256,
         "duration": clip.duration,

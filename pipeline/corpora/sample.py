@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -51,13 +52,17 @@ def read(
             if time.time() - leftover.stat().st_mtime > SECONDS_UNTIL_LEFTOVER:
                 leftover.unlink(missing_ok=True)
     espeak: Espeak | None = None
-    for done, (file, take) in enumerate(files.items(), start=1):
-        if not file.exists():
-            espeak = espeak or Espeak()
-            with replacing(file) as unfinished:
-                unfinished.write_bytes(perform_take(take, espeak))
-        if progress is not None:
-            progress(done)
+    # An interrupt that arrives within a callback from C is lost, and its sound with it. The main thread is the
+    # one that is interrupted, so another one speaks.
+    with ThreadPoolExecutor(1) as speaking:
+        for done, (file, take) in enumerate(files.items(), start=1):
+            if not file.exists():
+                espeak = espeak or Espeak()
+                spoken = speaking.submit(perform_take, take, espeak).result()
+                with replacing(file) as unfinished:
+                    unfinished.write_bytes(spoken)
+            if progress is not None:
+                progress(done)
     return [_utterance(split, take) for split, take in takes]
 
 

@@ -24,7 +24,7 @@ class TextEncoder:
         tokenizer: PreTrainedTokenizerBase,
         checkpoint: Checkpoint,
         *,
-        max_tokens: int = 512,
+        max_tokens: int | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         batch_tokens: int = 4096,
@@ -32,6 +32,7 @@ class TextEncoder:
         config: RobertaConfig = model.config
         self.pad = config.pad_token_id if config.pad_token_id is not None else 1
         capacity = config.max_position_embeddings - self.pad - 1
+        max_tokens = min(512, capacity) if max_tokens is None else max_tokens
         if not 2 < max_tokens <= capacity:
             raise ValueError(f"max_tokens must be 3 to {capacity} for {checkpoint.model}, found {max_tokens}")
         self.device = torch.device(device)
@@ -56,16 +57,16 @@ class TextEncoder:
         model: str,
         *,
         revision: str | None = None,
-        max_tokens: int = 512,
+        max_tokens: int | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         batch_tokens: int = 4096,
     ) -> TextEncoder:
         """Load a RoBERTa classifier from a builtin name, a local folder or a hub name with a revision.
 
-        Sentences are cut at `max_tokens`; `batch_tokens` padded tokens go through the model at once. Raises
-        ValueError for a name that leads nowhere and RuntimeError for a checkpoint with a tensor missing or
-        left over.
+        Sentences are cut at `max_tokens`, by default 512 or fewer where the model has no more; `batch_tokens`
+        padded tokens go through the model at once. Raises ValueError for a name that leads nowhere and
+        RuntimeError for a checkpoint with a tensor missing or left over.
         """
         checkpoint = locate(model, revision)
         classifier, tokenizer = load_classifier(checkpoint)

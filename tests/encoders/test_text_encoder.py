@@ -48,7 +48,8 @@ def test_a_long_sentence_is_cut_and_says_so_in_the_recipe(text_checkpoint):
 
 def test_more_tokens_than_the_model_has_positions_are_refused(text_checkpoint):
     with pytest.raises(ValueError, match="max_tokens must be 3 to 128 .* found 512"):
-        TextEncoder.from_pretrained(str(text_checkpoint))
+        TextEncoder.from_pretrained(str(text_checkpoint), max_tokens=512)
+    assert TextEncoder.from_pretrained(str(text_checkpoint)).recipe.max_length == 128
 
 
 def test_an_empty_sentence_is_refused(text_checkpoint):

@@ -353,6 +353,21 @@ def test_heads_of_other_features_are_refused(project):
     )
 
 
+def test_heads_of_other_settings_are_refused(project):
+    change_params(project, train__epochs=3)
+    fails(project, "eval", code=1, message="trained as params.yaml asks, train.epochs 3, found 2")
+
+
+def test_prepare_warns_of_splits_that_later_stages_need_and_of_clips_in_two_splits(project):
+    text = (project / "labels.csv").read_text().replace(",development,", ",dev,")
+    (project / "audio/copy.wav").write_bytes((project / "audio/train/0.wav").read_bytes())
+    (project / "labels.csv").write_text(text + "copy.wav,test1,4,4,N\n")
+    answer = erclap(project, "prepare")
+    assert answer.returncode == 0
+    assert "warning: no clip is in split 'development', which training needs" in answer.stdout
+    assert "warning: 1 clips are in more than one split (the first: copy.wav)" in answer.stdout
+
+
 def test_methods_outside_table_1_can_be_evaluated_alone(project):
     change_params(project, train__methods=["clap-template"])
     for command in ("caption", "extract", "train", "eval"):
