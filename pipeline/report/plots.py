@@ -50,14 +50,13 @@ def plot_embeddings(
                 cmap="viridis",
                 vmin=LABEL_MIN,
                 vmax=LABEL_MAX,
-                label=modality,
             )
+            # Shapes tell the modalities apart, colours the labels.
+            axes.scatter([], [], c="grey", marker=marker, s=16, label=modality)
         axes.set_title(f"coloured by {attribute}")
         axes.set_xlabel(f"first principal component ({shares[0]:.0%} of the variance)")
         axes.set_ylabel(f"second ({shares[1]:.0%})")
-        legend = axes.legend(loc="best")
-        for handle in legend.legend_handles:
-            handle.set_color("grey")  # shapes tell the modalities apart, colours the labels
+        axes.legend(loc="best")
         figure.colorbar(drawn, ax=axes, label=attribute)
     _save(figure, path)
 
