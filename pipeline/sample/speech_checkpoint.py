@@ -19,6 +19,7 @@ from pipeline.encoders.ser import SERConfig, SERModel
 from pipeline.manifest import LABEL_MAX, LABEL_MIN
 from pipeline.sample.annotators import Annotation
 from pipeline.sample.espeak import Espeak
+from pipeline.sample.reproducible import reproducible
 from pipeline.sample.takes import perform_take, plan
 from pipeline.sample.voices import CHECKPOINT_VARIANTS, draw_speaker
 
@@ -28,9 +29,6 @@ SPREAD = 1.4
 
 BATCH, EPOCHS, PEAK_LEARNING_RATE = 16, 5, 3e-3
 LONGEST_CROP = round(1.6 * SAMPLING_RATE)
-THREADS = 1
-"""Fixed, because sums over another number of threads round differently."""
-
 SSL_TYPE = "emotionrankclap/sample-speech"
 SSL_CONFIG = {
     "hidden_size": 96,
@@ -81,15 +79,9 @@ def train(
         classifier_dropout_prob=0.1,
         ssl_config=SSL_CONFIG,
     )
-    threads = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = SERModel(config, trained_with_mask=False)
-            _fit(model, waveforms, labels, epochs, np.random.default_rng([seed, 1]), tell)
-    finally:
-        torch.set_num_threads(threads)
+    with reproducible(seed):
+        model = SERModel(config, trained_with_mask=False)
+        _fit(model, waveforms, labels, epochs, np.random.default_rng([seed, 1]), tell)
     _write(folder, model, config)
 
 

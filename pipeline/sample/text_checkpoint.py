@@ -23,6 +23,7 @@ from transformers import RobertaConfig, RobertaForSequenceClassification, Robert
 from pipeline.captions.lexicon import describe
 from pipeline.captions.words import GRADES
 from pipeline.sample.annotators import AROUSAL, VALENCE
+from pipeline.sample.reproducible import reproducible
 
 SPECIAL_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 """In the order of their ids, which are RoBERTa's but for the mask's."""
@@ -41,8 +42,6 @@ slope leaves the features nearly linear in them, as far as the corners of the pl
 """
 
 BATCH, EPOCHS, PEAK_LEARNING_RATE = 64, 4, 2e-3
-THREADS = 1
-"""Fixed, because sums over another number of threads round differently."""
 
 
 def train(
@@ -62,15 +61,9 @@ def train(
     labels = draw_labels(sentences, rng)
     texts = [describe(v, a, rng, frames="workshop") for v, a in labels.tolist()]
     tokenizer = _train_tokenizer(texts)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = RobertaForSequenceClassification(_config(len(tokenizer)))
-            _fit(model, tokenizer(texts)["input_ids"], _targets(labels), epochs, rng, tell)
-    finally:
-        torch.set_num_threads(threads)
+    with reproducible(seed):
+        model = RobertaForSequenceClassification(_config(len(tokenizer)))
+        _fit(model, tokenizer(texts)["input_ids"], _targets(labels), epochs, rng, tell)
     folder.mkdir(parents=True, exist_ok=True)
     model.config.save_pretrained(folder)
     tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
