@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE, all_sentences
-from pipeline.config import load_params
+from pipeline.config import Params, load_params
 from pipeline.feature_store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore, sentence_key
 from pipeline.files import write_csv
 from pipeline.gathering import asked_for
 from pipeline.manifest import Manifest
+
+if TYPE_CHECKING:
+    from pipeline.encoders import SpeechEncoder, TextEncoder
+    from pipeline.extraction import Failure
 
 FAILURES_FILE = Path("cache/failures.csv")
 
@@ -28,30 +34,9 @@ def command() -> None:
     manifest = Manifest.read()
     sentences = all_sentences(CAPTIONS_FILE, PROMPTS_FILE)
 
-    from pipeline.devices import choose_device, torch_dtype
-    from pipeline.encoders import SpeechEncoder, TextEncoder
     from pipeline.extraction import extract_speech, extract_text
 
-    device = choose_device(params.runtime.device)
-    dtype = torch_dtype(params.extract.compute_dtype)
-    speech = SpeechEncoder.from_pretrained(
-        params.extract.speech.model,
-        params.extract.speech.pooling,
-        revision=params.extract.speech.revision,
-        padding=params.extract.speech.padding,
-        crop_seconds=params.extract.speech.crop_seconds,
-        device=device,
-        dtype=dtype,
-        batch_seconds=params.runtime.batch_seconds,
-    )
-    text = TextEncoder.from_pretrained(
-        params.extract.text.model,
-        revision=params.extract.text.revision,
-        max_tokens=params.extract.text.max_tokens,
-        device=device,
-        dtype=dtype,
-        batch_tokens=params.runtime.batch_tokens,
-    )
+    speech, text = _load_encoders(params)
     asked_speech, asked_text = asked_for(params.extract)
     speech_store = FeatureStore(SPEECH_FEATURES, speech.recipe, asked=asked_speech)
     text_store = FeatureStore(TEXT_FEATURES, text.recipe, asked=asked_text)
@@ -62,14 +47,7 @@ def command() -> None:
         manifest, params.prepare.folder, speech, speech_store, workers=params.runtime.workers
     )
     extract_text(sentences, text, text_store)
-    FAILURES_FILE.unlink(missing_ok=True)
-    if failures:
-        write_csv([asdict(failure) for failure in failures], FAILURES_FILE)
-        raise RuntimeError(
-            f"every clip of the manifest must be encoded, {len(failures)} of {len(manifest)} could not: see "
-            f"{FAILURES_FILE} (the first: {failures[0].path}: {failures[0].reason}); the others are stored; "
-            f"mend them or run `erclap prepare` again"
-        )
+    _report_failures(failures, len(manifest))
     for store, wanted in (
         (speech_store, set(manifest.strings("sha256"))),
         (text_store, {sentence_key(sentence) for sentence in sentences}),
@@ -79,4 +57,43 @@ def command() -> None:
         click.echo(
             f"{store.root}: {len(wanted)} rows of {store.recipe.feature_size}"
             + (f", {pruned} rows that nothing asks for removed" if pruned else "")
+        )
+
+
+def _load_encoders(params: Params) -> tuple[SpeechEncoder, TextEncoder]:
+    from pipeline.devices import choose_device, torch_dtype
+    from pipeline.encoders import SpeechEncoder, TextEncoder
+
+    settings, runtime = params.extract, params.runtime
+    device, dtype = choose_device(runtime.device), torch_dtype(settings.compute_dtype)
+    speech = SpeechEncoder.from_pretrained(
+        settings.speech.model,
+        settings.speech.pooling,
+        revision=settings.speech.revision,
+        padding=settings.speech.padding,
+        crop_seconds=settings.speech.crop_seconds,
+        device=device,
+        dtype=dtype,
+        batch_seconds=runtime.batch_seconds,
+    )
+    text = TextEncoder.from_pretrained(
+        settings.text.model,
+        revision=settings.text.revision,
+        max_tokens=settings.text.max_tokens,
+        device=device,
+        dtype=dtype,
+        batch_tokens=runtime.batch_tokens,
+    )
+    return speech, text
+
+
+def _report_failures(failures: Sequence[Failure], clips: int) -> None:
+    """List the clips that could not be encoded, and raise RuntimeError where there are any."""
+    FAILURES_FILE.unlink(missing_ok=True)
+    if failures:
+        write_csv([asdict(failure) for failure in failures], FAILURES_FILE)
+        raise RuntimeError(
+            f"every clip of the manifest must be encoded, {len(failures)} of {clips} could not: see "
+            f"{FAILURES_FILE} (the first: {failures[0].path}: {failures[0].reason}); the others are stored; "
+            f"mend them or run `erclap prepare` again"
         )
