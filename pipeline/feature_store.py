@@ -15,8 +15,8 @@ import json
 import os
 import socket
 import sys
-import time
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,7 +25,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.files import replacing, write_text
+from pipeline.files import remove_leftovers, replacing, write_text
 from pipeline.recipe import FORWARD_VERSION, Recipe
 
 SPEECH_FEATURES, TEXT_FEATURES = Path("cache/features/speech"), Path("cache/features/text")
@@ -76,7 +76,7 @@ class FeatureStore:
         path = root / RECIPE_FILE
         try:
             written = json.loads(path.read_text(encoding="utf-8"))
-            recipe = Recipe.from_json(json.dumps(written["recipe"]))
+            recipe = Recipe.from_dict(written["recipe"])
             store = cls(root, recipe, asked=dict(written["asked"]))
         except FileNotFoundError:
             raise RuntimeError(f"{path} is not there: run `erclap extract` first") from None
@@ -91,7 +91,7 @@ class FeatureStore:
 
     def publish(self) -> None:
         """Name this store's recipe, and what was asked for, as those that readers get from `open`."""
-        written = {"recipe": json.loads(self.recipe.to_json()), "asked": self.asked}
+        written = {"recipe": asdict(self.recipe), "asked": self.asked}
         write_text(json.dumps(written, indent=2, sort_keys=True) + "\n", self.root / RECIPE_FILE)
 
     def keys(self) -> set[str]:
@@ -133,10 +133,9 @@ class FeatureStore:
         gathered = np.empty((len(keys), self.recipe.feature_size), dtype=np.float32)
         for shard, pairs in rows_of.items():
             try:
-                with h5py.File(shard, "r") as file:
-                    whole = file["features"][:]
-            except (OSError, KeyError) as error:
-                self._set_aside(shard, f"cannot be read whole ({error})")
+                _, whole, _ = _read_shard(shard)
+            except DamagedShardError as error:
+                self._set_aside(shard, str(error))
                 raise RuntimeError(
                     f"{shard} is damaged and was set aside, its rows count as missing: run `erclap extract`"
                 ) from error
@@ -182,9 +181,7 @@ class FeatureStore:
         for shard in shards:
             if shard not in kept:
                 shard.unlink(missing_ok=True)
-        for leftover in self.root.glob(".*.tmp"):
-            if time.time() - leftover.stat().st_mtime > SECONDS_UNTIL_LEFTOVER:
-                leftover.unlink(missing_ok=True)
+        remove_leftovers(self.root, SECONDS_UNTIL_LEFTOVER)
         self._where = None
         if lost := self.missing(keep):
             raise RuntimeError(

@@ -99,7 +99,7 @@ def load_heads(
     if not all(bool(tensor.isfinite().all()) for tensor in heads.state_dict().values()):
         raise RuntimeError(f"the heads in {folder} must be finite, found others: run `erclap train` again")
     for recipe in recipes:
-        learnt = Recipe.from_json(json.dumps(config.get(f"{recipe.modality}_recipe", {})))
+        learnt = Recipe.from_dict(config.get(f"{recipe.modality}_recipe", {}))
         if learnt.digest != recipe.digest:
             raise RuntimeError(
                 f"the heads in {folder} must be trained on the {recipe.modality} features of the cache, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 FORWARD_VERSION = 1
 """Raised when our forward pass changes its results: older features are then not taken for today's."""
@@ -39,8 +40,16 @@ class Recipe:
     def from_json(cls, text: str) -> Recipe:
         """Read back what `to_json` wrote. Raises ValueError for anything else."""
         try:
-            return cls(**json.loads(text))
-        except (TypeError, json.JSONDecodeError) as error:
+            return cls.from_dict(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"not a recipe: {error}") from error
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Recipe:
+        """The recipe of these fields. Raises ValueError where they are not exactly a recipe's."""
+        try:
+            return cls(**fields)
+        except TypeError as error:
             raise ValueError(f"not a recipe: {error}") from error
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, fields
 
@@ -68,8 +67,8 @@ def _train_one(name: str, params: Params) -> None:
         "method": name,
         "settings": training_settings(params),
         "best_epoch": asdict(trained.best) if trained.best else None,
-        "speech_recipe": json.loads(speech.recipe.to_json()),
-        "text_recipe": json.loads(text.recipe.to_json()),
+        "speech_recipe": asdict(speech.recipe),
+        "text_recipe": asdict(text.recipe),
     }
     with replacing_folder(MODELS_FOLDER / name) as folder:
         save_heads(trained.heads, folder, about)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.files import replacing
+from pipeline.files import remove_leftovers, replacing
 from pipeline.manifest import DEVELOPMENT, TEST1, TRAIN, Utterance
 from pipeline.sample.espeak import Espeak
 from pipeline.sample.takes import Take, perform_take, plan
@@ -21,7 +20,7 @@ SPEAKERS = {TRAIN: 26, DEVELOPMENT: 5, TEST1: 9}
 SHARES = {TRAIN: 10 / 15, DEVELOPMENT: 2 / 15, TEST1: 3 / 15}
 """The splits' shares of the utterances."""
 
-AUDIO, UNFINISHED = "audio", ".*.tmp"
+AUDIO = "audio"
 
 SECONDS_UNTIL_LEFTOVER = 60.0
 """A younger unfinished file may be one that another process is writing."""
@@ -48,9 +47,7 @@ def read(
     takes = _plan_all(utterances, seed)
     files = {root / _path(take): take for _, take in takes}
     for folder in {file.parent for file in files}:
-        for leftover in folder.glob(UNFINISHED):
-            if time.time() - leftover.stat().st_mtime > SECONDS_UNTIL_LEFTOVER:
-                leftover.unlink(missing_ok=True)
+        remove_leftovers(folder, SECONDS_UNTIL_LEFTOVER)
     espeak: Espeak | None = None
     # An interrupt that arrives within a callback from C is lost, and its sound with it. The main thread is the
     # one that is interrupted, so another one speaks.

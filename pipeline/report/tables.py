@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.files import write_text
+from pipeline.files import write_csv, write_text
 from pipeline.methods import METHODS, OURS
 from pipeline.report import published
 from pipeline.significance import better_than_all, paired_test
@@ -70,17 +68,9 @@ class Table:
         body = [line(self.header), rule, *(line(row) for row in self.rows), rule]
         return "\n".join([self.title, self.corpora, rule, *body, *self.notes, ""])
 
-    def csv(self) -> str:
-        """The unrounded figures."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.figures[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.figures)
-        return text.getvalue()
-
     def write(self, folder: Path, name: str) -> None:
-        """Write NAME.csv, NAME.md and NAME.txt."""
-        write_text(self.csv(), folder / f"{name}.csv")
+        """Write NAME.csv, which holds the unrounded figures, NAME.md and NAME.txt."""
+        write_csv(self.figures, folder / f"{name}.csv")
         write_text(self.markdown(), folder / f"{name}.md")
         write_text(self.text(), folder / f"{name}.txt")
 
