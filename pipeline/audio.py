@@ -1,160 +1,237 @@
-"""Any audio file to a mono waveform at 16 kHz, cropped to what the encoder hears."""
+"""Audio files: the start of one as the encoder hears it, or the whole of one hashed and checked."""
 
 from __future__ import annotations
 
 import hashlib
-import io
+import math
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
-import soxr
 
-SAMPLING_RATE = 16_000
-"""Hz, what WavLM hears."""
+from pipeline import containers
+from pipeline.waveform import (
+    MIN_SAMPLES,
+    SAMPLING_RATE,
+    AudioError,
+    Waveform,
+    average,
+    check_audible,
+    check_levels,
+    crop,
+    to_mono_16k,
+)
 
-MIN_RATE = 4_000
-"""Hz; below it there is no speech to hear, and a rate of 1 Hz would make hours of a second."""
+__all__ = [
+    "MIN_SAMPLES",
+    "SAMPLING_RATE",
+    "AudioError",
+    "Clip",
+    "PassingAudioError",
+    "Waveform",
+    "check_audible",
+    "crop",
+    "inside",
+    "inspect_clip",
+    "read_waveform",
+    "to_mono_16k",
+]
 
-MIN_SAMPLES = 400
-"""WavLM's receptive field, 25 ms: a shorter clip gives no frame."""
+MIN_RATE, MAX_RATE = 4_000, 768_000
+"""Hz; below there is no speech to hear, and a rate of 1 Hz would make hours of a second."""
 
-LOUDEST = 1e3
-"""Of full scale, far beyond what any recording holds; the encoder would overflow."""
+MARGIN_SECONDS = 0.1
+"""Read beyond a crop, several times the resampler's filter, so that what follows changes no sample of the crop."""
 
-BLOCK_FRAMES = 1 << 20
+BLOCK_SAMPLES = 1 << 18
+"""Decoded at once, all channels together: one MiB."""
 
-STREAMED_WAV = 0x7FFF0000
-"""Sizes from here on are what programs write that do not know the size yet: sox, ffmpeg, espeak-ng."""
+HASHED_BYTES = 1 << 18
+"""Read at once."""
 
-SILENCE = 2.0**-13
-"""Of full scale, −78 dB: four steps of 16 bits. Recorded silence is seldom all zeros, but has dither of a step."""
+UNKNOWN_FRAMES = 1 << 62
+"""libsndfile's count from here on says that the file does not: a flac written to a stream."""
 
-Waveform = npt.NDArray[np.float32]
+SYSTEM_ERROR = 2
+"""libsndfile's code for the operating system's errors."""
 
 
-class AudioError(ValueError):
-    """A clip that cannot be used, with the reason; the caller adds which clip."""
+class PassingAudioError(AudioError):
+    """A clip that cannot be used now and may be later, unchanged: absent, unreadable, being written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A whole decoded file: what it is and how it sounds."""
+    """What a whole audio file is."""
 
     sha256: str
     sampling_rate: int
+    """Hz."""
     channels: int
     duration: float
     """Seconds."""
-    waveform: Waveform
-    """(samples,) mono at 16 kHz, not cropped."""
 
 
-def decode(data: bytes) -> Clip:
-    """Decode the bytes of an audio file (wav, flac, mp3, ogg, any rate, any channels).
+def inspect_clip(file: Path, heard_seconds: float) -> Clip:
+    """Hash a file, decode the whole of it in blocks, and check all that the encoder relies on.
 
-    Channels are averaged, other rates are resampled (soxr, high quality). Raises AudioError where nothing can
-    be heard: not audio, truncated, empty, shorter than 25 ms, not finite, or silent throughout.
+    Any format of libsndfile's, any number of channels. Memory is bounded by `heard_seconds`, not by the file.
+    Raises AudioError where it is not audio, truncated, shorter than 25 ms or not finite, where samples are far
+    beyond full scale, or where the first `heard_seconds` are silent; PassingAudioError where it cannot be read
+    now.
     """
-    try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            rate, channels, expected = file.samplerate, file.channels, file.frames
-            # In blocks, so that a header which promises more than there is costs no memory.
-            blocks = list(file.blocks(BLOCK_FRAMES, dtype="float32", always_2d=True))
-            samples = np.concatenate(blocks) if blocks else np.empty((0, channels), np.float32)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"not readable as audio ({error.error_string.rstrip('.')})") from error
-    if len(samples) < expected:
-        raise AudioError(f"truncated: its header promises {expected} samples, {len(samples)} are there")
-    if (promised := _riff_size(data)) > len(data):
-        raise AudioError(f"truncated: its header promises {promised} bytes, {len(data)} are there")
-    if _ogg_is_open(data):
-        raise AudioError("truncated: its last page is not marked as the last")
-    if rate < MIN_RATE:
-        raise AudioError(f"speech needs a sampling rate of at least {MIN_RATE} Hz, found {rate}")
-    waveform = to_mono_16k(samples, rate)
+    with _opened(file) as descriptor:
+        sha256 = _sha256(descriptor)
+        with _Forward(descriptor, closefd=False) as sound:
+            rate, channels = sound.samplerate, sound.channels
+            start = _start(sound, heard_seconds)
+            frames = len(start) + _check_rest(sound, len(start))
+            _check_whole(sound, descriptor, frames)
+        check_audible(crop(to_mono_16k(start, rate), heard_seconds))
+    return Clip(sha256, rate, channels, frames / rate)
+
+
+def read_waveform(file: Path, seconds: float, *, sha256: str | None = None) -> Waveform:
+    """The first `seconds` of an audio file, (samples,) mono float32 at 16 kHz.
+
+    No more is decoded than this takes, and what follows in the file changes no bit of it. Where `sha256` is
+    given, the file must have that hash. Raises AudioError as `inspect_clip` does, for what was read of it, and
+    where the hash is another.
+    """
+    with _opened(file) as descriptor:
+        # First, so that the bytes are in memory when libsndfile asks for them: it opens one file at a time.
+        if sha256 is not None and _sha256(descriptor) != sha256:
+            raise AudioError("changed since `erclap prepare`")
+        with _Forward(descriptor, closefd=False) as sound:
+            start = _start(sound, seconds)
+            if len(start) < _frames(sound, seconds) or len(start) == sound.frames:
+                _check_whole(sound, descriptor, len(start))
+            waveform = crop(to_mono_16k(start, sound.samplerate), seconds)
     check_audible(waveform)
-    return Clip(
-        sha256=hashlib.sha256(data).hexdigest(),
-        sampling_rate=rate,
-        channels=channels,
-        duration=len(samples) / rate,
-        waveform=waveform,
-    )
+    return waveform if waveform.flags.owndata else waveform.copy()
 
 
-def _riff_size(data: bytes) -> int:
-    """How long a wav's header says that the file is; 0 for another format or for one written to a stream.
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file that is only read forwards.
 
-    libsndfile takes a shortened wav for a short one.
+    soundfile seeks after each read to where a seekable file already is: flac and ogg are then decoded twice, and
+    an mp3 gives other samples.
     """
-    if data[:4] != b"RIFF":
-        return 0
-    size = int.from_bytes(data[4:8], "little")
-    return 0 if size >= STREAMED_WAV else size + 8
 
-
-def _ogg_is_open(data: bytes) -> bool:
-    """Whether an ogg file lacks its end: libsndfile takes a shortened one for a short one."""
-    if data[:4] != b"OggS":
+    def seekable(self) -> bool:
         return False
-    page = data[data.rfind(b"OggS") :]
-    if len(page) < 27:
-        return True
-    segments = page[26]
-    last = bool(page[5] & 4)
-    return not last or len(page) < 27 + segments + sum(page[27 : 27 + segments])
 
 
-def to_mono_16k(samples: npt.NDArray[np.float32], sampling_rate: int) -> Waveform:
-    """Samples (frames,) or (frames, channels) at any rate, in Hz, to (samples,) mono at 16 kHz."""
-    if samples.ndim == 2:
-        samples = samples.mean(axis=1, dtype=np.float32)
-    if sampling_rate != SAMPLING_RATE:
-        samples = soxr.resample(samples, sampling_rate, SAMPLING_RATE, quality="HQ")
-    return np.ascontiguousarray(samples, dtype=np.float32)
-
-
-def check_audible(waveform: Waveform) -> None:
-    """Raise AudioError unless a 16 kHz waveform has something to hear."""
-    if len(waveform) < MIN_SAMPLES:
-        raise AudioError(
-            f"a clip must be at least {MIN_SAMPLES / SAMPLING_RATE * 1000:.0f} ms long, "
-            f"found {len(waveform) / SAMPLING_RATE * 1000:.1f} ms"
-        )
-    if not np.isfinite(waveform).all():
-        raise AudioError("holds samples that are not finite numbers")
-    if (peak := float(np.abs(waveform).max())) > LOUDEST:
-        raise AudioError(f"samples must be within -1..1 or a little over, found {peak:.3g}")
-    swing = float(waveform.max()) - float(waveform.min())
-    if swing < 2 * SILENCE:
-        raise AudioError(f"silent throughout: never louder than {SILENCE:.5f} of full scale around its mean")
-
-
-def crop(waveform: Waveform, seconds: float) -> Waveform:
-    """The first `seconds` of a 16 kHz waveform."""
-    return waveform[: round(seconds * SAMPLING_RATE)]
-
-
-def read_clip(file: Path) -> Clip:
-    """Decode a file. Raises AudioError as `decode` does, and where it is absent, unreadable or no plain file."""
+@contextmanager
+def _opened(file: Path) -> Iterator[int]:
+    """A plain file's descriptor, at its start. What goes wrong with it is an AudioError with the reason."""
+    descriptor = None
     try:
-        if file.exists() and not file.is_file():
+        # Without blocking: a FIFO is opened at once, and then refused.
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
             raise AudioError("not a plain file")
-        return decode(file.read_bytes())
+        yield descriptor
+        after = os.fstat(descriptor)
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise PassingAudioError("changed while it was read")
     except FileNotFoundError:
-        raise AudioError("no such file") from None
+        raise PassingAudioError("no such file") from None
     except OSError as error:
-        raise AudioError(f"not readable ({error.strerror or error})") from error
+        raise PassingAudioError(f"not readable ({error.strerror or error})") from error
+    except soundfile.LibsndfileError as error:
+        kind = PassingAudioError if error.code == SYSTEM_ERROR else AudioError
+        raise kind(f"not readable as audio ({error.error_string.rstrip('.')})") from error
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+_buffers = threading.local()
+
+
+def _sha256(descriptor: int) -> str:
+    """The hash of a whole file. Its position stays where it is."""
+    if not hasattr(_buffers, "bytes"):
+        _buffers.bytes = memoryview(bytearray(HASHED_BYTES))
+    digest, offset = hashlib.sha256(), 0
+    while count := os.preadv(descriptor, [_buffers.bytes], offset):
+        digest.update(_buffers.bytes[:count])
+        offset += count
+    return digest.hexdigest()
+
+
+def _frames(sound: soundfile.SoundFile, seconds: float) -> int:
+    """How many samples of each channel it takes to hear `seconds`, as far as the header says that they exist."""
+    span = seconds if sound.samplerate == SAMPLING_RATE else seconds + MARGIN_SECONDS
+    return int(min(math.ceil(span * sound.samplerate), sound.frames))
+
+
+def _start(sound: soundfile.SoundFile, seconds: float) -> Waveform:
+    """What it takes to hear `seconds`, mono at the file's own rate; shorter where the file ends."""
+    if not MIN_RATE <= sound.samplerate <= MAX_RATE:
+        raise AudioError(
+            f"speech needs a sampling rate of at least {MIN_RATE} Hz and at most {MAX_RATE}, "
+            f"found {sound.samplerate}"
+        )
+    start = np.empty(_frames(sound, seconds), np.float32)
+    done = 0
+    if sound.channels == 1:
+        while done < len(start) and (count := len(sound.read(dtype="float32", out=start[done:]))):
+            check_levels(start[done : done + count])
+            done += count
+    else:
+        for block in _blocks(sound, len(start)):
+            start[done : done + len(block)] = average(block)
+            done += len(block)
+    return start if done == len(start) else start[:done].copy()
+
+
+def _check_rest(sound: soundfile.SoundFile, done: int) -> int:
+    """Decode what follows the `done` samples read so far; return how many there are, of each channel."""
+    return sum(len(block) for block in _blocks(sound, sound.frames - done))
+
+
+def _blocks(sound: soundfile.SoundFile, frames: int) -> Iterator[npt.NDArray[np.float32]]:
+    """The next `frames` and no more, or as many as there are, checked: (frames, channels), in one buffer."""
+    if frames <= 0:
+        return
+    buffer = np.empty((min(frames, max(1, BLOCK_SAMPLES // sound.channels)), sound.channels), np.float32)
+    while frames and len(block := sound.read(dtype="float32", out=buffer[:frames])):
+        check_levels(block)
+        yield block
+        frames -= len(block)
+
+
+def _check_whole(sound: soundfile.SoundFile, descriptor: int, found: int) -> None:
+    """Raise AudioError where a file ends early, `found` being the samples read until its end."""
+    is_mp3 = sound.format == "MP3"
+    promised = sound.frames
+    if found < promised < UNKNOWN_FRAMES and not (
+        is_mp3 and not containers.mp3_counts_its_samples(descriptor)
+    ):
+        raise AudioError(f"truncated: its header promises {promised} samples, {found} are there")
+    if reason := containers.missing_end(descriptor):
+        raise AudioError(f"truncated: {reason}")
+    if is_mp3 and containers.mp3_goes_on(descriptor):
+        raise AudioError(
+            f"an mp3 that goes on after the {found} samples it lets expect: write it as flac or wav"
+        )
 
 
 def inside(root: Path, path: str) -> Path:
-    """The file at `path` under `root`. Raises ValueError where it would lie outside."""
+    """The file at `path` under `root`, links resolved. Raises ValueError where it would lie outside."""
     if "\0" in path:
         raise ValueError(f"a clip's path must not hold a NUL, found {path!r}")
-    file = (root / path).resolve()
-    if not file.is_relative_to(root.resolve()):
+    file = Path(os.path.realpath(root / path))
+    if not file.is_relative_to(os.path.realpath(root)):
         raise ValueError(f"a clip's path must stay inside its corpus's root {root}, found {path}")
     return file

@@ -1,35 +1,35 @@
 """Stage one: what has no feature yet → batches of like length → the frozen encoders → the store.
 
-Rows go to the store as they come, a shard at a time, so that an interrupted run resumes where it was.
+Clips are read on threads while others are encoded, never more of them ahead than two batches need. Rows go to
+the store as they come, a shard at a time, so that an interrupted run resumes where it was.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
+import pyarrow as pa
 
-from pipeline.audio import AudioError, Waveform, check_audible, crop, inside, read_clip
+from pipeline.audio import AudioError, Waveform, inside, read_waveform
 from pipeline.encoders import SpeechEncoder, TextEncoder
-from pipeline.encoders.batching import batches_by_length
 from pipeline.feature_store import SHARD_ROWS, Features, FeatureStore, sentence_key
 from pipeline.manifest import Manifest
+from pipeline.parallel import in_order
 from pipeline.progress import Progress
 
 SECONDS_BETWEEN_SHARDS = 120.0
 """At most so much work is lost when a run is killed."""
 
 SENTENCES_AT_ONCE = 1024
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,44 +41,100 @@ class Failure:
     reason: str
 
 
-def extract_speech(
-    manifest: Manifest, root: Path, encoder: SpeechEncoder, store: FeatureStore, *, workers: int = 2
-) -> list[Failure]:
-    """Encode every distinct clip of the manifest that the store lacks; return those that failed.
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A clip of the manifest as it was read: its waveform, or why there is none."""
 
-    A clip fails where its file is gone, is no longer what `erclap prepare` hashed, or cannot be decoded; the
-    others are stored all the same.
-    """
-    rows = {str(row["sha256"]): row for row in reversed(manifest.table.to_pylist())}
-    missing = [rows[key] for key in store.missing(manifest.strings("sha256"))]
-    heard = [min(float(row["duration"]), encoder.crop_seconds) for row in missing]
-    batches = [[missing[i] for i in b] for b in batches_by_length(heard, encoder.batch_seconds)]
+    id: str
+    path: str
+    sha256: str
+    waveform: Waveform | None
+    reason: str = ""
 
-    def read(batch: Sequence[dict[str, object]]) -> list[Waveform | str]:
-        return [_read(root, row, encoder.crop_seconds) for row in batch]
 
+def extract(speech: Generator[list[Failure]], text: Generator[None]) -> list[Failure]:
+    """Run both encoders in one pass, a batch of the one and then a batch of the other; return what failed."""
     failures: list[Failure] = []
-    with (
-        ThreadPoolExecutor(workers) as pool,
-        Progress("speech", len(missing), "clips") as progress,
-        ShardWriter(store) as writer,
-    ):
-        for batch, waveforms in zip(batches, read_ahead(pool, read, batches, workers + 1), strict=True):
-            reasons = {i: w for i, w in enumerate(waveforms) if isinstance(w, str)}
-            good = [i for i in range(len(batch)) if i not in reasons]
-            features = encoder.encode([w for w in waveforms if not isinstance(w, str)])
-            finite = np.asarray(np.isfinite(features).all(axis=1))
-            reasons |= {i: "its feature is not finite" for i, ok in zip(good, finite, strict=True) if not ok}
-            writer.add([str(batch[i]["sha256"]) for i in good if i not in reasons], features[finite])
-            failures += [
-                Failure(str(batch[i]["id"]), str(batch[i]["path"]), reason) for i, reason in reasons.items()
-            ]
-            progress.advance(len(batch))
+    with closing(speech), closing(text):
+        for failed in speech:
+            failures += failed
+            next(text, None)
+        for _ in text:
+            pass
     return failures
 
 
-def extract_text(sentences: Iterable[str], encoder: TextEncoder, store: FeatureStore) -> None:
-    """Encode every distinct sentence that the store lacks."""
+def extract_speech(
+    manifest: Manifest, root: Path, encoder: SpeechEncoder, store: FeatureStore, *, workers: int = 2
+) -> Generator[list[Failure]]:
+    """Encode every distinct clip of the manifest that the store lacks; yield after each batch what failed.
+
+    A clip fails where its file is gone, is no longer what `erclap prepare` hashed, or cannot be decoded; the
+    others are stored all the same. `workers` threads read.
+    """
+    clips = missing_clips(manifest, store)
+    heard = np.minimum(clips.column("duration").to_numpy(), encoder.crop_seconds)
+    batches = encoder.batches(heard)
+    under_way: deque[list[Read]] = deque()
+
+    def waveforms(reads: Iterator[Read]) -> Iterator[list[Waveform]]:
+        for batch in batches:
+            under_way.append([next(reads) for _ in batch])
+            yield [clip.waveform for clip in under_way[-1] if clip.waveform is not None]
+
+    done = 0.0
+    ahead = 2 * max(map(len, batches), default=0) + workers
+    with (
+        ThreadPoolExecutor(workers, "read") as pool,
+        Progress("speech", round(heard.sum()), "s of speech") as progress,
+        ShardWriter(store) as writer,
+    ):
+        rows = (clips.slice(row, 1) for batch in batches for row in batch)
+        reads = in_order(pool, lambda row: _read(root, row, encoder.crop_seconds), rows, ahead)
+        for number, features in enumerate(encoder.encode_batches(waveforms(reads))):
+            failed = _store(under_way.popleft(), features, writer)
+            done += heard[batches[number]].sum()
+            progress.to(round(done))
+            yield failed
+
+
+def missing_clips(manifest: Manifest, store: FeatureStore) -> pa.Table:
+    """The first row of every distinct clip that the store lacks: id, path, sha256, duration."""
+    rows = manifest.table.select(["id", "path", "sha256", "duration"])
+    keys = rows.column("sha256").combine_chunks().dictionary_encode()
+    _, first = np.unique(keys.indices.to_numpy(), return_index=True)
+    distinct = keys.dictionary.to_pylist()
+    missing = set(store.missing(distinct))
+    lacking = [row for key, row in zip(distinct, first, strict=True) if key in missing]
+    return rows.take(pa.array(lacking, pa.int64()))
+
+
+def _read(root: Path, row: pa.Table, crop_seconds: float) -> Read:
+    """Read the clip of a manifest's row."""
+    clip = row.to_pylist()[0]
+    waveform, reason = None, ""
+    try:
+        waveform = read_waveform(inside(root, clip["path"]), crop_seconds, sha256=clip["sha256"])
+    except AudioError as error:
+        reason = str(error)
+    return Read(clip["id"], clip["path"], clip["sha256"], waveform, reason)
+
+
+def _store(clips: Sequence[Read], features: Features, writer: ShardWriter) -> list[Failure]:
+    """Give the features of those clips that could be read to the writer; return the clips that failed."""
+    read = [clip for clip in clips if clip.waveform is not None]
+    finite = np.asarray(np.isfinite(features).all(axis=1))
+    writer.add([clip.sha256 for clip, ok in zip(read, finite, strict=True) if ok], features[finite])
+    failed = [Failure(clip.id, clip.path, clip.reason) for clip in clips if clip.waveform is None]
+    return failed + [
+        Failure(clip.id, clip.path, "its feature is not finite")
+        for clip, ok in zip(read, finite, strict=True)
+        if not ok
+    ]
+
+
+def extract_text(sentences: Iterable[str], encoder: TextEncoder, store: FeatureStore) -> Generator[None]:
+    """Encode every distinct sentence that the store lacks, a batch a step."""
     by_key = {sentence_key(sentence): sentence for sentence in sentences}
     # Sorted by length as a whole, so that the encoder's own batches are of like length.
     missing = sorted(store.missing(by_key), key=lambda key: len(by_key[key]), reverse=True)
@@ -87,6 +143,7 @@ def extract_text(sentences: Iterable[str], encoder: TextEncoder, store: FeatureS
             keys = missing[start : start + SENTENCES_AT_ONCE]
             writer.add(keys, encoder.encode([by_key[key] for key in keys]))
             progress.advance(len(keys))
+            yield
 
 
 class ShardWriter:
@@ -122,29 +179,3 @@ class ShardWriter:
             self._store.append(self._keys, np.concatenate(self._features))
         self._keys, self._features = [], []
         self._last_shard = time.monotonic()
-
-
-def read_ahead(
-    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
-) -> Iterator[Result]:
-    """The function's results in order, with at most `ahead` of them computed and waiting."""
-    waiting: deque[Future[Result]] = deque()
-    for item in items:
-        waiting.append(pool.submit(function, item))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def _read(root: Path, row: dict[str, object], crop_seconds: float) -> Waveform | str:
-    """A clip's waveform, or why there is none."""
-    try:
-        clip = read_clip(inside(root, str(row["path"])))
-        if clip.sha256 != row["sha256"]:
-            return "changed since `erclap prepare`"
-        waveform = crop(clip.waveform, crop_seconds).copy()
-        check_audible(waveform)
-    except AudioError as error:
-        return f"not usable ({error})"
-    return waveform

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-FORWARD_VERSION = 1
+FORWARD_VERSION = 2
 """Raised when our forward pass changes its results: older features are then not taken for today's."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 COMMANDS = {
-    "init": ("stages.init", "Write the paper's settings to params.yaml."),
+    "init": ("stages.init", "Write the settings for a licensed corpus to params.yaml."),
     "prepare": ("stages.prepare", "Corpus to manifest: every clip hashed, decoded and checked."),
     "caption": ("stages.caption", "Labels to sentences: captions and the ordinality test's prompts."),
     "extract": ("stages.extract", "Clips and sentences to frozen features, once, into the cache."),

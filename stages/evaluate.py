@@ -10,6 +10,12 @@ from pipeline.config import Params, load_params, training_settings
 from stages.tables import CURVES_FOLDER, METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER
 from stages.tables import command as print_tables
 
+CORPUS_NAMES = {
+    "sample": "sample corpus (synthetic speech)",
+    "msp-podcast": "MSP-Podcast",
+    "iemocap": "IEMOCAP",
+}
+
 
 @click.command("eval")
 @click.option("--quiet", is_flag=True, help="Write the tables without printing them.")
@@ -67,6 +73,6 @@ def evaluate(params: Params) -> None:
 
 def _corpus_name(params: Params) -> str:
     """How the tables call the corpus: never without the word that it is synthetic where it is."""
-    if params.prepare.corpus == "sample":
-        return "sample corpus (synthetic speech)"
-    return Path(params.prepare.table.file).name if params.prepare.table else params.prepare.corpus
+    if params.prepare.corpus == "table" and params.prepare.table:
+        return Path(params.prepare.table.file).name
+    return CORPUS_NAMES.get(params.prepare.corpus, params.prepare.corpus)

@@ -34,7 +34,7 @@ def command() -> None:
     manifest = Manifest.read()
     sentences = all_sentences(CAPTIONS_FILE, PROMPTS_FILE)
 
-    from pipeline.extraction import extract_speech, extract_text
+    from pipeline.extraction import extract, extract_speech, extract_text
 
     speech, text = _load_encoders(params)
     asked_speech, asked_text = asked_for(params.extract)
@@ -43,10 +43,10 @@ def command() -> None:
     for store in (speech_store, text_store):
         store.root.mkdir(parents=True, exist_ok=True)
         store.verify()  # what is damaged is set aside and computed again
-    failures = extract_speech(
-        manifest, params.prepare.folder, speech, speech_store, workers=params.runtime.workers
+    failures = extract(
+        extract_speech(manifest, params.prepare.folder, speech, speech_store, workers=params.runtime.workers),
+        extract_text(sentences, text, text_store),
     )
-    extract_text(sentences, text, text_store)
     _report_failures(failures, len(manifest))
     for store, wanted in (
         (speech_store, set(manifest.strings("sha256"))),

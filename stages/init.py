@@ -1,4 +1,4 @@
-"""`erclap init`: the params of the paper's experiment."""
+"""`erclap init`: the params of an experiment on a licensed corpus."""
 
 from __future__ import annotations
 
@@ -11,20 +11,28 @@ import click
 from pipeline.config import PARAMS_FILE, load_params
 from pipeline.files import replacing
 
-PROFILES = {"paper": Path("params/paper.yaml")}
-ROOT_MARK = "/path/to/MSP-PODCAST"
+PROFILES = {"paper": "MSP-Podcast", "iemocap": "IEMOCAP"}
+"""Profile, which is the name of its file under params/ → the corpus that it is for."""
+
+PROFILES_FOLDER = Path("params")
+ROOT_MARK = "/path/to/corpus"
 
 
 @click.command("init")
 @click.argument("profile", type=click.Choice(list(PROFILES)))
 @click.option(
-    "--root", required=True, metavar="DIR", help="The corpus's folder, which holds Audios/ and Labels/."
+    "--root",
+    required=True,
+    metavar="DIR",
+    help="The corpus's own folder: of MSP-Podcast the one with Audios/ and Labels/, of IEMOCAP the one with "
+    "Session1/ to Session5/.",
 )
 @click.option("--force", is_flag=True, help="Replace a params.yaml that has changes of its own.")
 def command(profile: str, root: str, force: bool) -> None:
-    """Write the paper's settings for a licensed MSP-Podcast to params.yaml.
+    """Write a profile for a licensed corpus to params.yaml.
 
-    `git checkout params.yaml` brings the sample corpus back.
+    `paper` is the paper's experiment on MSP-Podcast, `iemocap` the same methods on IEMOCAP. `git checkout
+    params.yaml` brings the sample corpus back.
     """
     folder = Path(root).expanduser().resolve()
     if not folder.is_dir():
@@ -34,16 +42,16 @@ def command(profile: str, root: str, force: bool) -> None:
             f"{PARAMS_FILE} must not lose changes, found some that are not committed: "
             f"commit them, or use --force"
         )
-    template = PROFILES[profile]
+    template = PROFILES_FOLDER / f"{profile}.yaml"
     if not template.is_file():
         raise ValueError(f"erclap init runs in the project's folder, found no {template} in {Path.cwd()}")
-    # The template's paths stand in double quotes, in which YAML reads what JSON writes.
+    # The template's path stands in double quotes, in which YAML reads what JSON writes.
     quoted = json.dumps(folder.as_posix(), ensure_ascii=False)[1:-1]
     with replacing(PARAMS_FILE) as temporary:
         text = template.read_text(encoding="utf-8").replace(ROOT_MARK, quoted)
         temporary.write_text(text, encoding="utf-8")
         load_params(temporary)
-    click.echo(f"{PARAMS_FILE}: the {profile}'s settings for {folder}; next: `dvc repro`")
+    click.echo(f"{PARAMS_FILE}: profile {profile} for {PROFILES[profile]} in {folder}; next: `dvc repro`")
 
 
 def _committed(path: Path) -> bool:

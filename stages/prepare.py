@@ -14,6 +14,9 @@ from pipeline.manifest import DEVELOPMENT, MANIFEST_FILE, TRAIN, Manifest, descr
 
 REJECTS_FILE = Path("data/rejects.csv")
 
+INSPECTED_FILE = Path("cache/inspected.sqlite")
+"""What was found of each file, so that an unchanged one is not read again."""
+
 
 @click.command("prepare")
 def command() -> None:
@@ -30,16 +33,17 @@ def command() -> None:
         root,
         heard_seconds=params.extract.speech.crop_seconds,
         workers=params.runtime.workers,
+        memory=INSPECTED_FILE,
     )
     write_rejects(rejects, REJECTS_FILE)
     check_splits(manifest, rejects, REJECTS_FILE)
     manifest.write(MANIFEST_FILE)
     hours = sum(manifest.table.column("duration").to_pylist()) / 3600
     click.echo(f"{MANIFEST_FILE}: {describe_splits(manifest.strings('split'))}; {hours:.2f} hours of speech")
-    for warning in _warnings(manifest, params.evaluate.split):
+    for warning in (*corpus.notes, *_warnings(manifest, params.evaluate.split)):
         click.echo(f"warning: {warning}")
     for reason, count in corpus.left_out.items():
-        click.echo(f"{count} rows left out as params.yaml asks: {reason}")
+        click.echo(f"{count} clips left out: {reason}")
     if rejects:
         click.echo(
             f"{len(rejects)} of {len(corpus.utterances)} clips were left out: see {REJECTS_FILE} "

@@ -21,6 +21,7 @@ PLUMBING = frozenset(
         "pipeline/config.py",
         "pipeline/devices.py",
         "pipeline/files.py",
+        "pipeline/parallel.py",
         "pipeline/progress.py",
         "stages/__init__.py",
     )

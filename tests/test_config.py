@@ -12,7 +12,7 @@ from pipeline.config import load_params
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("profile", ["params.yaml", "params/paper.yaml"])
+@pytest.mark.parametrize("profile", ["params.yaml", "params/paper.yaml", "params/iemocap.yaml"])
 def test_the_profiles_are_valid_and_write_every_tracked_key(profile):
     params = load_params(ROOT / profile)
     written = yaml.safe_load((ROOT / profile).read_text())
@@ -43,6 +43,22 @@ def test_the_papers_profile_has_the_papers_settings():
         ("crop_seconds: 10.0", "crop_seconds: 0.01", "extract.speech.crop_seconds: .* found 0.01"),
         ("epochs: 60", "epochs: 60\n  epochs: 61", "key 'epochs' is written twice, in line"),
         ("corpus: sample", "corpus: samples", "prepare.corpus: .* found 'samples'"),
+        (
+            "root: data",
+            "msp_podcast: {release: 1.12}\n  root: data",
+            "msp_podcast.release: .*string, found 1.12",
+        ),
+        (
+            "root: data",
+            "msp_podcast: {drop: {split: [Test2]}}\n  root: data",
+            "drop.split.0: .* found 'Test2'",
+        ),
+        ("root: data", "iemocap: {drop: {emotion: [joy]}}\n  root: data", "drop.emotion.0: .* found 'joy'"),
+        (
+            "root: data",
+            "iemocap: {test_sessions: [4]}\n  root: data",
+            "prepare.iemocap: a session must be for test",
+        ),
         ("train:", "train: []\nx:", "train: .*; x is not a key that exists"),
     ],
 )

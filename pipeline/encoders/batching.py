@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 
-def batches_by_length(
-    lengths: Sequence[float], budget: float, *, padded_to: float | None = None, equal_only: bool = False
-) -> Iterator[list[int]]:
+def batches_by_length(lengths: Sequence[float], budget: float) -> Iterator[list[int]]:
     """Indices of `lengths`, longest first, in batches whose padded size stays within `budget`.
 
-    A batch's padded size is its count times its longest length, or times `padded_to` where all are padded to
-    one length. With `equal_only` a batch holds one length alone. A single item over the budget is a batch.
+    A batch's padded size is its count times its longest length. A single item over the budget is a batch.
 
     >>> list(batches_by_length([3, 9, 4, 8], budget=18))
     [[1, 3], [2, 0]]
     """
     batch: list[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True):
-        if batch:
-            longest = lengths[batch[0]]
-            full = (len(batch) + 1) * (padded_to or longest) > budget
-            if full or (equal_only and lengths[i] != longest):
-                yield batch
-                batch = []
+        if batch and (len(batch) + 1) * lengths[batch[0]] > budget:
+            yield batch
+            batch = []
         batch.append(i)
     if batch:
         yield batch

@@ -150,7 +150,7 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], source: str) 
             )
     if problems:
         raise RuntimeError(f"every tensor of {source} must fit the model: {'; '.join(problems)}")
-    module.load_state_dict(dict(tensors))
+    module.load_state_dict(dict(tensors), assign=True)
 
 
 def _listing(names: Iterable[str]) -> str:
@@ -159,16 +159,21 @@ def _listing(names: Iterable[str]) -> str:
 
 
 @contextmanager
-def computing_in(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
-    """Within this, matrix products run in `dtype`; float32 means float32 on a GPU too, never TF32."""
-    cudnn = torch.backends.cudnn
-    with (
-        cudnn.flags(
+def exactly(device: torch.device) -> Iterator[None]:
+    """Within this, float32 means float32 on a GPU too, never TF32."""
+    if device.type != "cuda":
+        yield
+        return
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = products.allow_tf32
+    products.allow_tf32 = False
+    try:
+        with cudnn.flags(
             enabled=cudnn.enabled,
             benchmark=cudnn.benchmark,
             deterministic=cudnn.deterministic,
             allow_tf32=False,
-        ),
-        torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32),
-    ):
-        yield
+        ):
+            yield
+    finally:
+        products.allow_tf32 = before

@@ -7,7 +7,6 @@ The parameter names are those of the public `SERModel` checkpoints of the Odysse
 from __future__ import annotations
 
 import itertools
-import warnings
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -51,6 +50,10 @@ class SERConfig:
     classifier_dropout_prob: float = 0.5
     ssl_config: dict[str, Any] | None = field(default=None)
 
+    def normalise(self, waveforms: Tensor) -> Tensor:
+        """Waveforms scaled by the training corpus's statistics, not the clip's."""
+        return (waveforms - self.mean) / (self.std + 1e-6)
+
     def backbone(self) -> WavLMConfig:
         """The backbone's configuration. Raises ValueError where it is neither described nor known."""
         settings = self.ssl_config or KNOWN_BACKBONES.get(self.ssl_type)
@@ -76,10 +79,12 @@ class AttentiveStatisticsPooling(nn.Module):
         self.attention = nn.Parameter(torch.empty(feature_size, 1))
         nn.init.normal_(self.attention, std=feature_size**-0.5)
 
-    def forward(self, frames: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """`valid` is (N, T), true where a frame is heard."""
+    def forward(self, frames: Tensor, heard: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """`heard` is (N, T), true where a frame is not padding; None where none is."""
         scores = (torch.tanh(self.sap_linear(frames)) @ self.attention).squeeze(-1)  # (N, T)
-        weights = scores.masked_fill(~valid, float("-inf")).softmax(dim=1).unsqueeze(-1)  # (N, T, 1)
+        if heard is not None:
+            scores = scores.masked_fill(~heard, float("-inf"))
+        weights = scores.softmax(dim=1).unsqueeze(-1)  # (N, T, 1)
         mean = (weights * frames).sum(dim=1)
         square = (weights * frames.square()).sum(dim=1)
         return mean, (square - mean.square()).clamp(min=1e-5).sqrt()
@@ -125,32 +130,8 @@ class SERModel(nn.Module):
             config.classifier_dropout_prob,
         )
 
-    def normalise(self, waveforms: Tensor) -> Tensor:
-        """Waveforms scaled by the training corpus's statistics, not the clip's."""
-        return (waveforms - self.config.mean) / (self.config.std + 1e-6)
-
-    def frame_counts(self, lengths: Tensor) -> Tensor:
-        """How many frames waveforms of these lengths, in samples, give."""
-        return cast(Tensor, self.ssl_model._get_feat_extract_output_lengths(cast(torch.LongTensor, lengths)))
-
-    def frames(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """The last layer's frames (N, T, F) and which of them are heard (N, T).
-
-        `waveforms` (N, samples) is normalised and padded; `lengths` (N,) counts the samples that are heard.
-        """
-        positions = torch.arange(waveforms.shape[1], device=waveforms.device)
-        heard = positions < lengths.unsqueeze(1)
-        waveforms = waveforms.masked_fill(~heard, 0.0)
-        # transformers takes a shorter way without a mask, and the result is the same.
-        mask = None if bool(heard.all()) else heard.long()
-        with warnings.catch_warnings():
-            # WavLM hands torch a padding mask and a position bias of different types, which torch deprecates.
-            warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
-            frames = self.ssl_model(waveforms, attention_mask=mask).last_hidden_state
-        valid = torch.arange(frames.shape[1], device=frames.device) < self.frame_counts(lengths).unsqueeze(1)
-        return frames, valid
-
-    def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
-        frames, valid = self.frames(waveforms, lengths)
-        mean, deviation = self.pool_model(frames, valid)
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Waveforms (N, samples) of one length, normalised, to (N, 3)."""
+        frames = self.ssl_model(waveforms).last_hidden_state
+        mean, deviation = self.pool_model(frames)
         return cast(Tensor, self.ser_model(torch.cat([mean, deviation], dim=1)))

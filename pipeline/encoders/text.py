@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,8 @@ from transformers import AutoTokenizer, RobertaConfig, RobertaForSequenceClassif
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pipeline.encoders.batching import batches_by_length
-from pipeline.encoders.checkpoint import Checkpoint, computing_in, load_exactly, locate
+from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
+from pipeline.parallel import torch_threads
 from pipeline.recipe import Recipe
 
 
@@ -91,8 +93,16 @@ class TextEncoder:
         tokens: list[list[int]] = self.tokenizer(
             list(sentences), truncation=True, max_length=self.max_tokens, add_special_tokens=True
         )["input_ids"]
-        for batch in batches_by_length([len(row) for row in tokens], self.batch_tokens):
-            features[batch] = self._encode_batch([tokens[i] for i in batch])
+        # On a CPU each sentence alone, by one thread, so that nothing of a batch can touch a feature.
+        alone = self.device.type == "cpu"
+        batches = list(batches_by_length([len(row) for row in tokens], 0 if alone else self.batch_tokens))
+        rows_of = ([tokens[i] for i in batch] for batch in batches)
+        with torch_threads() if alone and len(batches) > 1 else nullcontext() as pool:
+            encoded = (
+                map(self._encode_batch, rows_of) if pool is None else pool.map(self._encode_batch, rows_of)
+            )
+            for batch, rows in zip(batches, encoded, strict=True):
+                features[batch] = rows
         return features
 
     @torch.inference_mode()
@@ -103,7 +113,8 @@ class TextEncoder:
         for i, row in enumerate(tokens):
             ids[i, : len(row)] = torch.tensor(row)
             mask[i, : len(row)] = 1
-        with computing_in(self.device, self.dtype):
+        reduced = self.dtype != torch.float32
+        with exactly(self.device), torch.autocast(self.device.type, dtype=self.dtype, enabled=reduced):
             states = self.model(ids.to(self.device), attention_mask=mask.to(self.device)).last_hidden_state
         first: npt.NDArray[np.float32] = states[:, 0].float().cpu().numpy()
         return first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pipeline.audio import SAMPLING_RATE, Waveform, decode
+from pipeline.audio import SAMPLING_RATE, Waveform, to_mono_16k
 from pipeline.encoders.ser import SERConfig, SERModel
 from pipeline.manifest import LABEL_MAX, LABEL_MIN
 from pipeline.sample.annotators import Annotation
@@ -102,7 +104,9 @@ def _utterances(count: int, seed: int) -> tuple[list[Waveform], Tensor]:
     waveforms, targets = [], []
     for i in range(count):
         take = plan(persons[i % PERSONS], "checkpoint", rng, SPREAD)
-        waveforms.append(decode(perform_take(take, espeak)).waveform)
+        waveforms.append(
+            to_mono_16k(*soundfile.read(io.BytesIO(perform_take(take, espeak)), dtype="float32"))
+        )
         targets.append(_target(take.annotation))
     return waveforms, torch.tensor(targets)
 
@@ -133,9 +137,8 @@ def _fit(
     for epoch in range(epochs):
         agreement = []
         for rows in _batches([len(waveform) for waveform in waveforms], rng):
-            heard = model.normalise(_crop([waveforms[i] for i in rows], rng))
-            lengths = torch.full((len(rows),), heard.shape[1])
-            concordances = concordance(model(heard, lengths), labels[rows])
+            heard = model.config.normalise(_crop([waveforms[i] for i in rows], rng))
+            concordances = concordance(model(heard), labels[rows])
             optimizer.zero_grad()
             torch.autograd.backward((1 - concordances).mean())
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from pipeline.corpora import inspection
+from pipeline.corpora.inspected import Inspected
 from pipeline.corpora.inspection import check_splits, inspect, write_rejects
 from pipeline.manifest import Manifest, Utterance
 
@@ -34,7 +38,7 @@ def test_clips_that_cannot_be_used_are_listed_with_their_reason(tmp_path, write_
     write_audio(tmp_path / "good.wav")
     (tmp_path / "bad.wav").write_bytes(b"not audio")
     (tmp_path / "folder.wav").mkdir()
-    names = ["good.wav", "bad.wav", "gone.wav", "folder.wav"]
+    names = ["good.wav", "bad.wav", "gone.wav", "folder.wav", "no/folder.wav", "good.wav/x.wav", "long" * 99]
     manifest, rejects = inspect([utterance(name) for name in names], tmp_path)
     assert manifest.strings("id") == ["good.wav"]
     assert [reject.path for reject in rejects] == names[1:]
@@ -55,7 +59,7 @@ def test_a_split_without_a_usable_clip_is_an_error(tmp_path, write_audio):
 def test_a_clip_that_is_silent_as_far_as_it_is_heard_is_left_out(tmp_path, noise):
     late = np.concatenate([np.zeros(32_000, np.float32), noise(1.0)])
     soundfile.write(tmp_path / "late.wav", late, 16_000)
-    whole, _ = inspect([utterance("late.wav")], tmp_path)
+    whole, _ = inspect([utterance("late.wav")], tmp_path, heard_seconds=3.0)
     assert len(whole) == 1
     _, rejects = inspect([utterance("late.wav")], tmp_path, heard_seconds=1.5)
     assert "silent throughout" in rejects[0].reason
@@ -77,6 +81,96 @@ def test_any_number_of_workers_gives_the_same_manifest(tmp_path, write_audio):
     many.write(tmp_path / "many.parquet")
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "many.parquet").read_bytes()
     assert Manifest.read(tmp_path / "one.parquet").table.equals(one.table)
+
+
+def test_a_file_is_looked_at_once_however_many_rows_name_it_and_however_they_spell_it(
+    tmp_path, write_audio, looked_at
+):
+    write_audio(tmp_path / "a" / "one.wav")
+    (tmp_path / "link.wav").symlink_to("a/one.wav")
+    (tmp_path / "b").symlink_to("a")
+    paths = ["a/one.wav", "a//one.wav", "./a/one.wav", "a/../a/one.wav", "link.wav", "b/one.wav", "a/one.wav"]
+    rows = [Utterance(str(i), path, "train", 4.0, 3.0) for i, path in enumerate(paths)]
+    manifest, rejects = inspect(rows, tmp_path)
+    assert looked_at == ["one.wav"]
+    assert rejects == []
+    assert manifest.strings("path") == ["a/one.wav"] * 7
+    assert manifest.strings("id") == [str(i) for i in range(7)]
+
+
+def test_rows_and_rejects_keep_the_order_of_the_utterances(tmp_path, write_audio):
+    for i in range(0, 100, 2):
+        write_audio(tmp_path / f"{i}.wav", 0.05, seed=i)
+    rng = np.random.default_rng(0)
+    rows = [
+        Utterance(f"u{k}", f"{i}.wav", "train", 4.0, 3.0) for k, i in enumerate(rng.integers(0, 100, 300))
+    ]
+    manifest, rejects = inspect(rows, tmp_path, workers=3)
+    even = [int(row.path[:-4]) % 2 == 0 for row in rows]
+    assert manifest.strings("id") == [row.id for row, ok in zip(rows, even, strict=True) if ok]
+    assert [reject.id for reject in rejects] == [row.id for row, ok in zip(rows, even, strict=True) if not ok]
+    assert (
+        manifest.table.column("sha256")[0].as_py()
+        == hashlib.sha256((tmp_path / manifest.strings("path")[0]).read_bytes()).hexdigest()
+    )
+    assert manifest.utterances() == [row for row, ok in zip(rows, even, strict=True) if ok]
+
+
+def test_no_usable_clip_gives_an_empty_manifest(tmp_path):
+    manifest, rejects = inspect([utterance("a.wav"), utterance("b.wav")], tmp_path)
+    assert (len(manifest), len(rejects)) == (0, 2)
+    manifest.write(tmp_path / "manifest.parquet")
+    assert len(Manifest.read(tmp_path / "manifest.parquet")) == 0
+
+
+def test_a_folder_that_is_a_link_cannot_leave_the_root(tmp_path, write_audio, looked_at):
+    root = tmp_path / "root"
+    write_audio(root / "good.wav")
+    write_audio(tmp_path / "secret" / "a.wav")
+    (root / "out").symlink_to(tmp_path / "secret")
+    (root / "file.wav").symlink_to(tmp_path / "secret" / "a.wav")
+    for path in ("out/a.wav", "file.wav", str(tmp_path / "secret" / "a.wav"), ".."):
+        with pytest.raises(ValueError, match=f"must stay inside its corpus's root .* found {path}"):
+            inspect([utterance("good.wav"), utterance(path)], root)
+    with pytest.raises(ValueError, match="must not hold a NUL"):
+        inspect([utterance("a/b\0.wav")], root)
+    assert looked_at == []
+
+
+def test_only_so_many_files_are_looked_at_ahead(tmp_path, write_audio, looked_at):
+    one = write_audio(tmp_path / "0.wav", 0.05)
+    names = [f"{i}.wav" for i in range(2000)]
+    for name in names[1:]:
+        os.link(one, tmp_path / name)
+    with Inspected(None, 10.0) as inspected:
+        outcomes = inspection._look_at_all(names, inspected, tmp_path, 10.0, 2)
+        list(islice(outcomes, 10))
+        outcomes.close()
+    assert len(looked_at) <= 5 * inspection.FILES_AT_ONCE
+
+
+def test_an_interrupt_ends_it_soon_and_keeps_what_was_found(tmp_path, write_audio, looked_at, monkeypatch):
+    one = write_audio(tmp_path / "0.wav", 0.05)
+    os.utime(one, (1e9, 1e9))
+    names = [f"{i}.wav" for i in range(2000)]
+    for name in names[1:]:
+        os.link(one, tmp_path / name)
+
+    def interrupt(progress: inspection.Progress, count: int = 1) -> None:
+        progress.done += count
+        if progress.done == 100:
+            raise KeyboardInterrupt("stop")
+
+    rows = [utterance(name) for name in names]
+    with monkeypatch.context() as patch:
+        patch.setattr(inspection.Progress, "advance", interrupt)
+        with pytest.raises(KeyboardInterrupt, match="stop"):
+            inspect(rows, tmp_path, memory=tmp_path / "memory.sqlite")
+    assert len(looked_at) < 500
+    looked_at.clear()
+    manifest, _ = inspect(rows, tmp_path, memory=tmp_path / "memory.sqlite")
+    assert len(manifest) == 2000
+    assert len(looked_at) <= 1900
 
 
 def test_an_empty_split_is_named_with_what_there_is(tmp_path, write_audio):

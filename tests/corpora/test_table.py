@@ -27,9 +27,9 @@ def write(folder: Path, text: str = CSV) -> Path:
 
 def test_columns_are_mapped_and_labels_rescaled(tmp_path):
     columns = COLUMNS | {"emotion": "emo", "speaker": "who"}
-    utterances, left_out = read(write(tmp_path), columns=columns, splits={"Train": "train"}, scale=(1, 5))
-    assert left_out == {}
-    assert utterances == [
+    corpus = read(write(tmp_path), columns=columns, splits={"Train": "train"}, scale=(1, 5))
+    assert corpus.left_out == {}
+    assert corpus.utterances == [
         Utterance("a/0012.wav", "a/0012.wav", "train", 1.0, 7.0, emotion="H"),
         Utterance("b.wav", "b.wav", "Dev", 3.25, 4.0, emotion="X", speaker="7"),
     ]
@@ -38,23 +38,58 @@ def test_columns_are_mapped_and_labels_rescaled(tmp_path):
 def test_a_parquet_file_reads_as_the_csv_does(tmp_path):
     table = pa.table({"file": ["0012", "b"], "set": ["Train", "Dev"], "val": [1, 2.5], "act": [5, 3]})
     pq.write_table(table, tmp_path / "labels.parquet")
-    utterances, _ = read(tmp_path / "labels.parquet", columns=COLUMNS)
+    utterances = read(tmp_path / "labels.parquet", columns=COLUMNS).utterances
     assert [u.id for u in utterances] == ["0012", "b"]
     assert [u.valence for u in utterances] == [1.0, 2.5]
 
 
 def test_ids_that_look_like_numbers_stay_as_written(tmp_path):
     path = write(tmp_path, "file,set,val,act,n\n1.wav,train,4,4,007\n2.wav,train,4,4,7\n")
-    utterances, _ = read(path, columns=COLUMNS | {"id": "n"})
+    utterances = read(path, columns=COLUMNS | {"id": "n"}).utterances
     assert [u.id for u in utterances] == ["007", "7"]
 
 
 def test_rows_to_drop_are_counted_and_their_labels_not_read(tmp_path):
     path = write(tmp_path, CSV + "c.wav,Test3,,,X,\n")
     columns = COLUMNS | {"emotion": "emo"}
-    utterances, left_out = read(path, columns=columns, drop={"split": ["Test3"], "emotion": ["X"]})
-    assert [u.id for u in utterances] == ["a/0012.wav"]
-    assert left_out == {"emotion X": 1, "split Test3": 1}
+    corpus = read(path, columns=columns, drop={"split": ["Test3"], "emotion": ["X"]})
+    assert [u.id for u in corpus.utterances] == ["a/0012.wav"]
+    assert corpus.left_out == {"emotion X": 1, "split Test3": 1}
+
+
+def test_an_empty_cell_is_dropped_by_the_empty_text(tmp_path):
+    path = write(tmp_path, CSV + "c.wav,Train,4,4,,\nd.wav,Train,4,4, ,\n")
+    corpus = read(path, columns=COLUMNS | {"emotion": "emo"}, drop={"emotion": [""]})
+    assert [u.emotion for u in corpus.utterances] == ["H", "X"]
+    assert corpus.left_out == {"emotion (empty)": 2}
+
+
+@pytest.mark.parametrize("scale", [(1, 5), (-1, 1), (-0.9, 0.7), (0.1, 0.7)])
+def test_the_ends_of_a_scale_become_the_ends_of_the_manifests(tmp_path, scale):
+    low, high = scale
+    path = write(tmp_path, f"file,set,val,act\na.wav,train,{low},{high}\n")
+    corpus = read(path, columns=COLUMNS, scale=scale)
+    check_utterances(corpus.utterances, corpus.source)
+    assert (corpus.utterances[0].valence, corpus.utterances[0].arousal) == pytest.approx((1, 7))
+
+
+def test_a_number_that_only_python_reads_is_read(tmp_path):
+    path = write(tmp_path, CSV.replace("2.5", "+2.5"))
+    assert read(path, columns=COLUMNS).utterances[1].valence == 2.5
+
+
+def test_an_optional_label_may_be_missing_or_nan(tmp_path):
+    path = write(tmp_path, CSV.replace(",H,", ",nan,").replace(",X,", ",,"))
+    corpus = read(path, columns=COLUMNS | {"dominance": "emo"})
+    assert [u.dominance for u in corpus.utterances] == [None, None]
+    rescaled = read(path, columns=COLUMNS | {"dominance": "emo"}, scale=(1, 5))
+    assert [u.dominance for u in rescaled.utterances] == [None, None]
+
+
+def test_a_wrong_row_is_named_by_its_number_in_the_file_where_others_are_left_out(tmp_path):
+    path = write(tmp_path, CSV + "c.wav,Train,9,4,H,\n")
+    with pytest.raises(ValueError, match="found 9 in row 3 of"):
+        read(path, columns=COLUMNS | {"emotion": "emo"}, drop={"emotion": ["X"]})
 
 
 @pytest.mark.parametrize(
@@ -67,7 +102,7 @@ def test_rows_to_drop_are_counted_and_their_labels_not_read(tmp_path):
         (CSV.replace("2.5", ""), COLUMNS, "valence must be a number, found nothing in row 2 of"),
         (CSV.replace("2.5", "7.5"), COLUMNS, r"valence must lie within 1..7, found 7.5 in row 2 of"),
         (CSV.replace("2.5", "nan"), COLUMNS, r"valence must lie within 1..7, found nan in row 2 of"),
-        (CSV.replace("Dev", ""), COLUMNS, "path and split must not be empty, found an empty one in row 2 of"),
+        (CSV.replace("Dev", ""), COLUMNS, "split must not be empty, found nothing in row 2 of"),
         (CSV.replace("emo", "val"), COLUMNS, "must have a mapped column once, found val repeated"),
         (CSV + "c.wav,Train\n", COLUMNS, "must be a CSV or parquet file"),
     ],

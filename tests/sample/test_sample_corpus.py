@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.audio import decode
+from pipeline.audio import inspect_clip
 from pipeline.corpora import sample
 from pipeline.manifest import Utterance
 from pipeline.sample.annotators import annotate, draw_meaning
@@ -105,7 +105,7 @@ def test_formats_are_mixed_and_the_clips_can_be_heard(corpus: tuple[Path, list[U
     for utterance in utterances:
         info = soundfile.info(root / utterance.path)
         kinds.add((info.format, info.subtype, info.samplerate, info.channels))
-        assert 0.8 < decode((root / utterance.path).read_bytes()).duration < 5
+        assert 0.8 < inspect_clip(root / utterance.path, 10.0).duration < 5
     assert {kind[0] for kind in kinds} == {"WAV", "FLAC", "MP3", "OGG"}
     assert {"PCM_16", "PCM_24"} <= {kind[1] for kind in kinds}
     assert {8_000, 16_000, 44_100, 48_000} <= {kind[2] for kind in kinds}

@@ -1,4 +1,4 @@
-"""`erclap init paper`: the paper's settings on a small tree laid out as MSP-Podcast is."""
+"""`erclap init`: its profiles on small trees laid out as the published corpora are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline.config import load_params
 from pipeline.manifest import Manifest
@@ -51,14 +52,65 @@ def test_the_papers_params_read_a_corpus_laid_out_as_the_published_one(project, 
     assert load_params(project / "params.yaml").train.epochs == 15
     answer = erclap(project, "prepare")
     assert answer.returncode == 0, answer.stderr
-    assert "1 rows left out as params.yaml asks: emotion X" in answer.stdout
-    rows = Manifest.read(project / "data/manifest.parquet").utterances()
-    assert [(u.id, u.split, u.emotion) for u in rows] == [
-        ("MSP-PODCAST_0001_0008.wav", "train", "N"),
-        ("MSP-PODCAST_0002_0033.wav", "development", "H"),
-        ("MSP-PODCAST_0895_0265_0001.wav", "test1", "S"),
+    assert answer.stdout.splitlines()[1:] == [
+        "warning: release 1.12 is published with 207136 audio files, found 6: is the copy whole, and "
+        "prepare.msp_podcast.release right?",
+        "warning: release 1.12 is published with train 90022, development 25258, test1 34963 clips without X and "
+        "O, found train 1, development 1, test1 1: is the copy whole, and prepare.msp_podcast.release right?",
+        "1 clips left out: emotion X",
+        "1 clips left out: split test2",
+        "1 clips left out: split test3",
     ]
-    assert (rows[1].valence, rows[1].arousal, rows[1].speaker) == (5.8, 5.166667, "Unknown")
+    rows = Manifest.read(project / "data/manifest.parquet").utterances()
+    assert [(u.id, u.path, u.split, u.emotion) for u in rows] == [
+        ("MSP-PODCAST_0001_0008", "Audios/MSP-PODCAST_0001_0008.wav", "train", "N"),
+        ("MSP-PODCAST_0002_0033", "Audios/MSP-PODCAST_0002_0033.wav", "development", "H"),
+        ("MSP-PODCAST_0895_0265_0001", "Audios/MSP-PODCAST_0895_0265_0001.wav", "test1", "S"),
+    ]
+    assert (rows[1].valence, rows[1].arousal, rows[1].speaker) == (5.8, 5.166667, None)
+
+
+def test_the_iemocap_params_read_a_corpus_laid_out_as_the_published_one(project, tmp_path, write_audio):
+    root = tmp_path / "IEMOCAP_full_release"
+    for session in range(1, 6):
+        dialog = f"Ses0{session}M_script01_1"
+        labels = root / f"Session{session}/dialog/EmoEvaluation/{dialog}.txt"
+        labels.parent.mkdir(parents=True)
+        labels.write_text(
+            "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
+            f"[6.29 - 8.23]\t{dialog}_F000\tang\t[5.5000, 3.0000, 2.5000]\nC-E2:\tAnger;\t()\n\n"
+            f"[9.29 - 9.93]\t{dialog}_M000\toth\t[2.5000, 3.0000, 2.5000]\n"
+        )
+        for i, turn in enumerate(("F000", "M000")):
+            clip = root / f"Session{session}/sentences/wav/{dialog}/{dialog}_{turn}.wav"
+            write_audio(clip, 0.1, seed=2 * session + i)
+    assert erclap(project, "init", "iemocap", "--root", str(root)).returncode == 0
+    answer = erclap(project, "prepare")
+    assert answer.returncode == 0, answer.stderr
+    assert "train 3, development 1, test1 1; 0.00 hours" in answer.stdout
+    assert "warning: 5 turns have a mean valence up to 0.5 beyond 1..5" in answer.stdout
+    assert "warning: IEMOCAP is published with 10039 labelled turns, found 10 in Session1," in answer.stdout
+    assert "5 clips left out: emotion oth" in answer.stdout
+    rows = Manifest.read(project / "data/manifest.parquet").utterances()
+    assert [(u.split, u.speaker, u.emotion, u.valence) for u in rows][-2:] == [
+        ("development", "Ses04F", "A", 7.0),
+        ("test1", "Ses05F", "A", 7.0),
+    ]
+
+
+def test_a_corpus_and_its_root_are_all_that_params_must_say(project, corpus):
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["prepare"] = {"corpus": "msp-podcast", "root": str(corpus)}
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    answer = erclap(project, "prepare")
+    assert answer.returncode == 0, answer.stderr
+    assert "train 1, development 1, test1 1, test2 1;" in answer.stdout
+    assert "1 clips left out: labels not published" in answer.stdout
+
+
+def test_a_root_that_is_no_release_is_one_line(project, corpus):
+    assert erclap(project, "init", "paper", "--root", str(corpus / "Audios")).returncode == 0
+    fails(project, "prepare", code=2, message="must be the folder of an MSP-Podcast release")
 
 
 def test_changes_that_git_does_not_have_are_kept_unless_forced(project, corpus):
@@ -80,4 +132,4 @@ def test_an_absent_corpus_and_another_folder_are_one_line(project, corpus, tmp_p
 def test_a_root_with_spaces_and_quotes_is_written_as_it_is(project, corpus):
     odd = corpus.rename(corpus.with_name("MSP: 'my' #1 corpus"))
     assert erclap(project, "init", "paper", "--root", str(odd)).returncode == 0
-    assert load_params(project / "params.yaml").prepare.root == f"{odd}/Audios"
+    assert load_params(project / "params.yaml").prepare.root == str(odd)

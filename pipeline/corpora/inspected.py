@@ -1,0 +1,165 @@
+"""What earlier inspections found of each file, in a small SQLite file: an unchanged file is not read again."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import soundfile
+
+from pipeline.audio import Clip
+
+CHECKS = f"1, libsndfile {soundfile.__libsndfile_version__}"
+"""What a finding depends on beside the file; the number goes up when `pipeline.audio` judges otherwise."""
+
+SECONDS_BETWEEN_WRITES = 1.0
+"""At most so much work is lost when a run is killed."""
+
+SECONDS_TO_WAIT = 2.0
+"""For another process to be done writing."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS inspected (
+    file TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, heard_seconds REAL, checks TEXT,
+    reason TEXT, sha256 TEXT, sampling_rate INTEGER, channels INTEGER, duration REAL
+)
+"""
+
+
+class Stamp(NamedTuple):
+    """What tells a file from an earlier one of its name."""
+
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, file: str) -> Stamp | None:
+        """A file's stamp now; None where it has none."""
+        try:
+            found = os.stat(file)  # noqa: PTH116 (a Path for each of 200,000 files takes longer than this)
+        except OSError:
+            return None
+        return cls(found.st_size, found.st_mtime_ns)
+
+
+Outcome = Clip | str
+"""What a clip is, or why it cannot be used."""
+
+Known = tuple[Stamp, Outcome]
+"""What was found, and the stamp that the file must still have."""
+
+
+class Inspected:
+    """What is remembered of files, by their absolute path, stamp, heard seconds and the version of the checks.
+
+    Any number of processes may use one file at once. It is a memory and nothing else: where it cannot be read
+    or written, one line on stderr says so, and nothing is remembered from there on. `path` None remembers
+    nothing at all.
+    """
+
+    def __init__(self, path: Path | None, heard_seconds: float) -> None:
+        self._path, self._heard_seconds = path, heard_seconds
+        self._database: sqlite3.Connection | None = None
+        self._unwritten: dict[str, Known] = {}
+        self._last_write = time.monotonic()
+        if path is None:
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path, timeout=SECONDS_TO_WAIT)
+            self._database.execute(SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._write()
+        if self._database is not None:
+            self._database.close()
+
+    def recall(self, files: Sequence[str]) -> dict[str, Known]:
+        """What is remembered of these files."""
+        if self._database is None:
+            return {}
+        query = (
+            "SELECT file, size, mtime_ns, reason, sha256, sampling_rate, channels, duration FROM inspected "
+            f"WHERE heard_seconds = ? AND checks = ? AND file IN ({', '.join('?' * len(files))})"
+        )
+        try:
+            rows = self._database.execute(query, (self._heard_seconds, CHECKS, *files)).fetchall()
+        except sqlite3.Error as error:
+            self._give_up(error)
+            return {}
+        return {
+            file: (Stamp(size, mtime_ns), outcome)
+            for file, size, mtime_ns, *found in rows
+            if (outcome := _outcome(*found)) is not None
+        }
+
+    def remember(self, file: str, stamp: Stamp, outcome: Outcome) -> None:
+        """Remember what was found; it is written within a second or so, or at the end."""
+        self._unwritten[file] = stamp, outcome
+        if time.monotonic() - self._last_write >= SECONDS_BETWEEN_WRITES:
+            self._write()
+
+    def _write(self) -> None:
+        rows = [
+            (file, *stamp, self._heard_seconds, CHECKS, *_columns(outcome))
+            for file, (stamp, outcome) in self._unwritten.items()
+        ]
+        self._unwritten.clear()
+        self._last_write = time.monotonic()
+        if self._database is None or not rows:
+            return
+        try:
+            with self._database:
+                self._database.executemany(
+                    "INSERT OR REPLACE INTO inspected VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+                )
+        except sqlite3.Error as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        if self._database is not None:
+            self._database.close()
+        self._database = None
+        print(
+            f"warning: {self._path} cannot be used ({error}), so clips are looked at anew: remove it if this "
+            "comes again",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _columns(outcome: Outcome) -> tuple[object, ...]:
+    """What was found as a row: reason, sha256, sampling rate, channels, duration."""
+    if isinstance(outcome, str):
+        return outcome, None, None, None, None
+    return None, outcome.sha256, outcome.sampling_rate, outcome.channels, outcome.duration
+
+
+def _outcome(
+    reason: object, sha256: object, sampling_rate: object, channels: object, duration: object
+) -> Outcome | None:
+    """A row as what was found; None where it makes no sense."""
+    if isinstance(reason, str):
+        return reason
+    if (
+        isinstance(sha256, str)
+        and len(sha256) == 64
+        and isinstance(sampling_rate, int)
+        and isinstance(channels, int)
+        and isinstance(duration, float)
+    ):
+        return Clip(sha256, sampling_rate, channels, duration)
+    return None
