@@ -311,11 +311,10 @@ def main(clips: int, rounds: int, device_name: str) -> None:
         for name, ways in rates.items():
             told = ", ".join(f"{way} {rate / 1e9:,.0f}" for way, rate in ways.items())
             print(f"this machine multiplies, GFLOP/s, {'bfloat16' if 'bf16' in name else 'float32'}: {told}")
-        sizes = (8, 16, 32, 64, 128) if on_gpu else (1, 2, 4, 8)
+        sizes = (8, 16, 32, 64, 128) if on_gpu else (1, 2, 4)
         for name in ("best", "best bf16"):
-            seconds, _ = ask(processes[name], "choose", files if on_gpu else few, sizes)
+            seconds, _ = ask(processes[name], "choose", files if on_gpu else few[2:6], sizes)
             print(f"{name}: seconds by batch size { ({s: round(t, 2) for s, t in seconds.items()}) }")
-        alone, _ = ask(processes["best"], "run", few[:1])
         for name in names:
             ask(processes[name], "run", few[: 8 if name == "plain" else 2])
         times: dict[str, list[float]] = {name: [] for name in names}

@@ -186,12 +186,22 @@ class Runtime(Section):
     """How, not what: no stage depends on these."""
 
     device: str = "auto"
-    workers: Count = 2
-    """Threads that read audio."""
-    batch_seconds: Positive = 80.0
-    """Padded speech that goes through the encoder at once."""
-    batch_tokens: Count = 4096
-    """Padded tokens that go through the encoder at once."""
+    workers: Count | Literal["auto"] = "auto"
+    """Threads that read audio and that solve trials: as many as there are cores, 8 at most."""
+    batch_seconds: Positive = 320.0
+    """Padded speech that goes through the encoder at once on a GPU; on a CPU every clip goes alone."""
+    batch_tokens: Count = 8192
+    """Padded tokens that go through the encoder at once on a GPU; on a CPU every sentence goes alone."""
+    compile: bool = False
+    """Have torch compile what lies between the speech encoder's products. Meant for a GPU."""
+
+    @property
+    def threads(self) -> int:
+        """How many workers that is on this machine."""
+        if self.workers != "auto":
+            return self.workers
+        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(8, allowed)
 
 
 class Params(Section):

@@ -101,7 +101,7 @@ def extract_speech(
 def missing_clips(manifest: Manifest, store: FeatureStore) -> pa.Table:
     """The first row of every distinct clip that the store lacks: id, path, sha256, duration."""
     rows = manifest.table.select(["id", "path", "sha256", "duration"])
-    keys = rows.column("sha256").combine_chunks().dictionary_encode()
+    keys = rows.column("sha256").dictionary_encode().combine_chunks()
     _, first = np.unique(keys.indices.to_numpy(), return_index=True)
     distinct = keys.dictionary.to_pylist()
     missing = set(store.missing(distinct))

@@ -83,21 +83,32 @@ def write_parquet(table: pa.Table, path: Path) -> None:
         pq.write_table(table, temporary, compression="zstd")
 
 
-def read_parquet(path: Path, schema: pa.Schema, *, made_by: str) -> pa.Table:
-    """Read a parquet file and check its columns.
+def read_parquet(
+    path: Path,
+    schema: pa.Schema,
+    *,
+    made_by: str,
+    columns: Sequence[str] | None = None,
+    repeating: Sequence[str] = (),
+) -> pa.Table:
+    """Read a parquet file, or some of its columns, and check that it has those of the schema.
 
-    `made_by` is the command that makes the file. Raises RuntimeError where the file is absent, is not parquet
+    `made_by` is the command that makes the file. Columns that are `repeating` come as dictionaries, in which a
+    value takes memory once. Raises RuntimeError where the file is absent, is not parquet
     or has other columns.
     """
     if not path.exists():
         raise RuntimeError(f"{path} is not there: run `{made_by}` first")
     try:
-        table = pq.read_table(path)
+        found = pq.read_schema(path)
+        table = (
+            pq.read_table(path, columns=columns, read_dictionary=repeating) if found.equals(schema) else None
+        )
     except (pa.ArrowInvalid, OSError) as error:
         raise RuntimeError(f"{path} must be a whole parquet file: run `{made_by}` again") from error
-    if not table.schema.equals(schema):
+    if table is None:
         raise RuntimeError(
             f"{path} must have the columns {', '.join(f'{f.name} ({f.type})' for f in schema)}, "
-            f"found {', '.join(f'{f.name} ({f.type})' for f in table.schema)}: run `{made_by}` again"
+            f"found {', '.join(f'{f.name} ({f.type})' for f in found)}: run `{made_by}` again"
         )
     return table

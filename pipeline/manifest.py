@@ -15,6 +15,8 @@ from pipeline.files import read_parquet, write_parquet
 
 MANIFEST_FILE = Path("data/manifest.parquet")
 
+MADE_BY = "erclap prepare"
+
 LABEL_MIN, LABEL_MAX = 1.0, 7.0
 """The scale of valence, arousal and dominance: self-assessment manikins from 1 to 7, as in MSP-Podcast."""
 
@@ -67,7 +69,17 @@ class Manifest:
     @classmethod
     def read(cls, path: Path = MANIFEST_FILE) -> Manifest:
         """Read a manifest. Raises RuntimeError where the file is absent or not a manifest."""
-        return cls(read_parquet(path, SCHEMA, made_by="erclap prepare"))
+        return cls(read_parquet(path, SCHEMA, made_by=MADE_BY))
+
+    @classmethod
+    def read_clips(cls, path: Path = MANIFEST_FILE) -> Manifest:
+        """Read what says where each clip is and which, id, path, sha256 and duration, in little memory.
+
+        Raises RuntimeError as `read` does.
+        """
+        columns = ["id", "path", "sha256", "duration"]
+        repeating = ["path", "sha256"]  # where several rows name one clip
+        return cls(read_parquet(path, SCHEMA, made_by=MADE_BY, columns=columns, repeating=repeating))
 
     def write(self, path: Path = MANIFEST_FILE) -> None:
         """Write the manifest whole or not at all."""

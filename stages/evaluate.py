@@ -56,7 +56,7 @@ def evaluate(params: Params) -> None:
     recipes, trained_with = [store.recipe for store in stores], training_settings(params)
     heads = {name: load_heads(folder, recipes, trained_with) for name, folder in folders.items()}
     evaluation = evaluate_heads(
-        heads, pairs, prompts, prompt_features, params.evaluate, workers=params.runtime.workers
+        heads, pairs, prompts, prompt_features, params.evaluate, workers=params.runtime.threads
     )
     corpus = f"{_corpus_name(params)}, {params.evaluate.split}"
     histories = {name: read_history(folder) for name, folder in folders.items()}

@@ -31,7 +31,7 @@ def command() -> None:
     then ends with exit code 1; the others are stored all the same.
     """
     params = load_params()
-    manifest = Manifest.read()
+    manifest = Manifest.read_clips()
     sentences = all_sentences(CAPTIONS_FILE, PROMPTS_FILE)
 
     from pipeline.extraction import extract, extract_speech, extract_text
@@ -44,12 +44,12 @@ def command() -> None:
         store.root.mkdir(parents=True, exist_ok=True)
         store.verify()  # what is damaged is set aside and computed again
     failures = extract(
-        extract_speech(manifest, params.prepare.folder, speech, speech_store, workers=params.runtime.workers),
+        extract_speech(manifest, params.prepare.folder, speech, speech_store, workers=params.runtime.threads),
         extract_text(sentences, text, text_store),
     )
     _report_failures(failures, len(manifest))
     for store, wanted in (
-        (speech_store, set(manifest.strings("sha256"))),
+        (speech_store, set(manifest.table.column("sha256").unique().to_pylist())),
         (text_store, {sentence_key(sentence) for sentence in sentences}),
     ):
         pruned = store.prune(wanted)
@@ -75,6 +75,7 @@ def _load_encoders(params: Params) -> tuple[SpeechEncoder, TextEncoder]:
         device=device,
         dtype=dtype,
         batch_seconds=runtime.batch_seconds,
+        compiled=runtime.compile,
     )
     text = TextEncoder.from_pretrained(
         settings.text.model,

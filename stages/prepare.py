@@ -32,7 +32,7 @@ def command() -> None:
         corpus.utterances,
         root,
         heard_seconds=params.extract.speech.crop_seconds,
-        workers=params.runtime.workers,
+        workers=params.runtime.threads,
         memory=INSPECTED_FILE,
     )
     write_rejects(rejects, REJECTS_FILE)

@@ -62,8 +62,8 @@ def read_prompts(path: Path = PROMPTS_FILE) -> list[WordedPrompt]:
 
 def all_sentences(captions: Path = CAPTIONS_FILE, prompts: Path = PROMPTS_FILE) -> list[str]:
     """Every distinct sentence of the two tables, sorted. Raises RuntimeError as the reading of each does."""
-    tables = (
-        read_parquet(captions, CAPTIONS_SCHEMA, made_by=MADE_BY),
-        read_parquet(prompts, PROMPTS_SCHEMA, made_by=MADE_BY),
-    )
-    return sorted({text for table in tables for text in table.column("text").to_pylist()})
+    found: set[str] = set()
+    for path, schema in ((captions, CAPTIONS_SCHEMA), (prompts, PROMPTS_SCHEMA)):
+        table = read_parquet(path, schema, made_by=MADE_BY, columns=["text"], repeating=["text"])
+        found.update(table.column("text").unique().to_pylist())
+    return sorted(found)

@@ -49,6 +49,7 @@ class SpeechEncoder:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         batch_seconds: float = BATCH_SECONDS,
+        compiled: bool = False,
     ) -> None:
         if pooling not in get_args(Pooling):
             raise ValueError(f"pooling must be one of {', '.join(get_args(Pooling))}, found {pooling!r}")
@@ -58,7 +59,7 @@ class SpeechEncoder:
         self.pooling, self.padding, self.crop_seconds = pooling, padding, float(crop_seconds)
         self.batch_seconds = batch_seconds
         self.config = model.config
-        self.wavlm = FrozenWavLM(model.ssl_model, device=self.device, dtype=dtype)
+        self.wavlm = FrozenWavLM(model.ssl_model, device=self.device, dtype=dtype, compiled=compiled)
         self._statistics = model.pool_model.to(self.device).eval().requires_grad_(False)
         self._regressor = model.ser_model.to(self.device).eval().requires_grad_(False)
         self._copies: torch.cuda.Stream | None = None
@@ -87,6 +88,7 @@ class SpeechEncoder:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         batch_seconds: float = BATCH_SECONDS,
+        compiled: bool = False,
     ) -> SpeechEncoder:
         """Load a SERModel checkpoint from a builtin name, a local folder or a hub name with a revision.
 
@@ -94,7 +96,8 @@ class SpeechEncoder:
         `attentive-stats` (2F), `regressor-hidden` (F, the layer before the emotion outputs). `padding`:
         `masked`, where padding is invisible and a clip has one feature vector, alone or in any batch; or
         `literal`, zeros up to `crop_seconds` that the encoder hears. On a GPU `batch_seconds` of padded speech
-        go through the model at once.
+        go through the model at once. `compiled` has torch compile what lies between the products, which takes
+        a C compiler and half a minute.
 
         Raises ValueError for a name that leads nowhere and RuntimeError for a checkpoint with a tensor
         missing or left over.
@@ -109,6 +112,7 @@ class SpeechEncoder:
             device=device,
             dtype=dtype,
             batch_seconds=batch_seconds,
+            compiled=compiled,
         )
 
     def encode(self, waveforms: Sequence[Waveform]) -> Features:
@@ -156,9 +160,6 @@ class SpeechEncoder:
             rows = [self._start([waveform])() for waveform in batch]
             return np.concatenate([np.empty((0, self.recipe.feature_size), np.float32), *rows])
 
-        if isinstance(batches, Sequence) and len(batches) == 1:
-            yield encode(batches[0])  # by all threads; their number changes no bit
-            return
         with torch_threads() as pool:
             yield from in_order(pool, encode, batches, 2 * torch.get_num_threads())
 
@@ -209,8 +210,8 @@ class SpeechEncoder:
         elif self._copies is None:
             longest = max(lengths)
         else:
-            frames = -(-self.wavlm.frame_count(max(lengths)) // FRAMES_A_STEP) * FRAMES_A_STEP
-            longest = max(self.wavlm.sample_count(frames), max(lengths))
+            frames = -(-self.wavlm.front_end.frame_count(max(lengths)) // FRAMES_A_STEP) * FRAMES_A_STEP
+            longest = max(self.wavlm.front_end.sample_count(frames), max(lengths))
         padded = torch.zeros(len(waveforms), longest, pin_memory=self._copies is not None)
         for row, waveform in zip(padded, waveforms, strict=True):
             row[: len(waveform)] = torch.from_numpy(waveform)

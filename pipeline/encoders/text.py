@@ -97,7 +97,7 @@ class TextEncoder:
         alone = self.device.type == "cpu"
         batches = list(batches_by_length([len(row) for row in tokens], 0 if alone else self.batch_tokens))
         rows_of = ([tokens[i] for i in batch] for batch in batches)
-        with torch_threads() if alone and len(batches) > 1 else nullcontext() as pool:
+        with torch_threads() if alone else nullcontext() as pool:
             encoded = (
                 map(self._encode_batch, rows_of) if pool is None else pool.map(self._encode_batch, rows_of)
             )

@@ -109,28 +109,73 @@ def load_once(folder: Path) -> SpeechEncoder:
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.lists(st.integers(400, 24_000), min_size=2, max_size=6), st.floats(0.5, 10), st.randoms())
-def test_a_clip_has_one_embedding_alone_or_in_any_batch(speech_checkpoint, lengths, batch_seconds, random):
+@given(st.lists(st.integers(400, 24_000), min_size=2, max_size=8), st.integers(1, 3), st.randoms())
+def test_a_clip_has_one_embedding_to_the_bit_in_any_company(speech_checkpoint, lengths, threads, random):
     rng = np.random.default_rng(sum(lengths))
     clips = [0.1 * rng.standard_normal(length).astype(np.float32) for length in lengths]
     encoder = load_once(speech_checkpoint)
-    encoder.batch_seconds = batch_seconds
+    alone = [encoder.encode([clip])[0] for clip in clips]
     order = list(range(len(clips)))
     random.shuffle(order)
-    together = encoder.encode([clips[i] for i in order])
-    for row, i in enumerate(order):
-        assert relative_error(together[row], encoder.encode([clips[i]])[0]) < 1e-4
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        together = encoder.encode([clips[i] for i in order])
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(together, np.stack([alone[i] for i in order]))
 
 
-def test_a_backbone_with_group_norm_also_gives_one_embedding(tmp_path, noise):
-    backbone = SMALL_BACKBONE | {"feat_extract_norm": "group", "do_stable_layer_norm": False}
-    folder = write_ser_checkpoint(tmp_path / "group", backbone)
-    clips = [noise(0.5), noise(1.1), noise(0.5)]
-    encoder = SpeechEncoder.from_pretrained(str(folder))
-    together = encoder.encode(clips)
-    for clip, feature in zip(clips, together, strict=True):
-        assert relative_error(feature, encoder.encode([clip])[0]) < 1e-4
-        assert relative_error(feature, reference(folder, backbone, clip)["attentive-mean"]) < 1e-4
+@pytest.mark.parametrize("norm", ["layer", "group"])
+@pytest.mark.parametrize("padding", ["masked", "literal"])
+def test_a_batch_as_a_gpu_takes_it_gives_the_same_embeddings(tmp_path, noise, norm, padding):
+    backbone = SMALL_BACKBONE | {"feat_extract_norm": norm, "do_stable_layer_norm": norm == "layer"}
+    folder = write_ser_checkpoint(tmp_path / "checkpoint", backbone)
+    encoder = SpeechEncoder.from_pretrained(str(folder), padding=padding, crop_seconds=2.0)
+    clips = [noise(seconds) for seconds in (0.5, 1.1, 0.03, 1.9)]
+    for found, clip in zip(encoder._start(clips)(), clips, strict=True):
+        assert relative_error(found, encoder.encode([clip])[0]) < 1e-5
+        samples = 32_000 if padding == "literal" else None
+        wanted = reference(folder, backbone, clip, samples=samples)["attentive-mean"]
+        assert relative_error(found, wanted) < 1e-4
+
+
+def test_a_gpus_batches_keep_to_the_budget_and_a_cpus_are_single_clips(speech_checkpoint):
+    encoder = SpeechEncoder.from_pretrained(str(speech_checkpoint), batch_seconds=20.0)
+    seconds = [9.0, 3.0, 30.0, 4.0, 3.5]
+    assert encoder.batches(seconds) == [[2], [0], [3], [4], [1]]
+    encoder.device = torch.device("cuda")  # only the plan is asked for
+    assert encoder.batches(seconds) == [[2, 0], [3, 4, 1]]
+    encoder.padding = "literal"
+    assert [len(batch) for batch in encoder.batches(seconds)] == [2, 2, 1]
+
+
+def test_a_batch_that_the_memory_cannot_take_is_halved(speech_checkpoint, noise, monkeypatch):
+    encoder = SpeechEncoder.from_pretrained(str(speech_checkpoint))
+    clips = [noise(0.2 + 0.1 * i) for i in range(5)]
+    wanted = encoder._start(clips)()
+    compute, sizes = encoder._compute, []
+
+    def short_of_memory(batch):
+        sizes.append(len(batch))
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return compute(batch)
+
+    monkeypatch.setattr(encoder, "_compute", short_of_memory)
+    assert np.allclose(encoder._start(clips)(), wanted, atol=1e-5)
+    assert sizes == [5, 2, 3, 1, 2]
+
+
+def test_a_clip_that_the_memory_cannot_take_is_one_line(speech_checkpoint, noise, monkeypatch):
+    encoder = SpeechEncoder.from_pretrained(str(speech_checkpoint))
+
+    def no_memory(batch):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(encoder, "_compute", no_memory)
+    with pytest.raises(RuntimeError, match="must have the memory for a clip of 10 s"):
+        encoder.encode([noise(1.0)])
 
 
 def test_only_the_first_seconds_are_heard(speech_checkpoint, noise):

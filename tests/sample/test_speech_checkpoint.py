@@ -70,7 +70,7 @@ def test_checkpoint_is_in_the_public_format_and_small() -> None:
 
 
 def test_front_end_has_wavlms_stride_and_receptive_field() -> None:
-    backbone = SpeechEncoder.from_pretrained(BUILTIN).model.ssl_model.config
+    backbone = SpeechEncoder.from_pretrained(BUILTIN).wavlm.config
     assert math.prod(backbone.conv_stride) == 320
     field, jump = 1, 1
     for kernel, stride in zip(backbone.conv_kernel, backbone.conv_stride, strict=True):
