@@ -153,7 +153,7 @@ class Ours:
             activities.append(torch.profiler.ProfilerActivity.CUDA)
         with torch.profiler.profile(activities=activities) as profiler:
             for clip in clips:  # on this thread, which is the one that is watched
-                self.encoder.encode([clip])
+                self.encoder._start([clip])()
         torch.set_num_threads(threads)
         times: dict[str, float] = {}
         for event in profiler.key_averages():

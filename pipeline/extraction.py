@@ -82,19 +82,17 @@ def extract_speech(
             under_way.append([next(reads) for _ in batch])
             yield [clip.waveform for clip in under_way[-1] if clip.waveform is not None]
 
-    done = 0.0
     ahead = 2 * max(map(len, batches), default=0) + workers
     with (
         ThreadPoolExecutor(workers, "read") as pool,
-        Progress("speech", round(heard.sum()), "s of speech") as progress,
+        Progress("speech", len(clips), "clips", work=float(heard.sum())) as progress,
         ShardWriter(store) as writer,
     ):
         rows = (clips.slice(row, 1) for batch in batches for row in batch)
         reads = in_order(pool, lambda row: _read(root, row, encoder.crop_seconds), rows, ahead)
         for number, features in enumerate(encoder.encode_batches(waveforms(reads))):
             failed = _store(under_way.popleft(), features, writer)
-            done += heard[batches[number]].sum()
-            progress.to(round(done))
+            progress.advance(len(batches[number]), work=float(heard[batches[number]].sum()))
             yield failed
 
 

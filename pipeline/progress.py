@@ -17,15 +17,24 @@ class Progress:
     stays readable.
     """
 
-    def __init__(self, label: str, total: int, unit: str) -> None:
+    def __init__(self, label: str, total: int, unit: str, *, work: float | None = None) -> None:
+        """`work` is how much all of it takes, in any measure, where one item may take more than another: the
+        share and the remaining time go by it."""
         self.label, self.total, self.unit = label, total, unit
         self.done = 0
+        self._work, self._worked = float(total if work is None else work), 0.0
         self._started = self._last_line = time.monotonic()
         self._bar = None
         if sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, desc=label, unit=f" {unit}", file=sys.stderr, dynamic_ncols=True)
+            self._bar = tqdm(
+                total=self._work,
+                desc=label,
+                file=sys.stderr,
+                dynamic_ncols=True,
+                bar_format="{desc}: {percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]",
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -38,11 +47,14 @@ class Progress:
         elif self.total:
             self._line("done" if kind is None else "stopped")
 
-    def advance(self, count: int = 1) -> None:
-        """`count` more are done."""
+    def advance(self, count: int = 1, *, work: float | None = None) -> None:
+        """`count` more are done, which took so much `work`."""
         self.done += count
+        worked = float(count if work is None else work)
+        self._worked += worked
         if self._bar is not None:
-            self._bar.update(count)
+            self._bar.set_postfix_str(self._counted(), refresh=False)
+            self._bar.update(worked)
         elif self.done < self.total and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._line(f"{self._remaining()} left")
 
@@ -50,19 +62,23 @@ class Progress:
         """So many are done in all."""
         self.advance(done - self.done)
 
-    def _rate(self) -> float:
-        return self.done / max(time.monotonic() - self._started, 1e-9)
+    def _counted(self) -> str:
+        rate = self.done / max(time.monotonic() - self._started, 1e-9)
+        return f"{self.done}/{self.total} {self.unit}, {rate:.1f} {self.unit}/s"
+
+    def _share(self) -> float:
+        return min(1.0, self._worked / self._work) if self._work else self.done / self.total
 
     def _remaining(self) -> str:
-        seconds = round((self.total - self.done) / max(self._rate(), 1e-9))
+        elapsed, share = time.monotonic() - self._started, max(self._share(), 1e-9)
+        seconds = round(elapsed * (1 - share) / share)
         return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
     def _line(self, state: str) -> None:
         self._last_line = time.monotonic()
-        share = 100 * self.done / self.total
+        count, rate = self._counted().split(", ")
         print(
-            f"{self.label}: {self.done}/{self.total} {self.unit} ({share:.0f}%), "
-            f"{self._rate():.1f} {self.unit}/s, {state}",
+            f"{self.label}: {count} ({100 * self._share():.0f}%), {rate}, {state}",
             file=sys.stderr,
             flush=True,
         )

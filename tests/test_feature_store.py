@@ -17,7 +17,7 @@ import pytest
 
 from pipeline import feature_store
 from pipeline.feature_store import FeatureStore, sentence_key
-from pipeline.recipe import Recipe
+from pipeline.recipe import FORWARD_VERSION, Recipe
 
 RECIPE = Recipe(
     modality="speech",
@@ -202,7 +202,9 @@ def test_features_of_an_older_forward_pass_are_refused(tmp_path):
     store = FeatureStore(tmp_path, replace(RECIPE, forward_version=0))
     store.append(*rows(0, 1))
     store.publish()
-    with pytest.raises(RuntimeError, match="must be of forward pass 1, found 0: run `erclap extract`"):
+    with pytest.raises(
+        RuntimeError, match=f"must be of forward pass {FORWARD_VERSION}, found 0: run `erclap extract`"
+    ):
         FeatureStore.open(tmp_path)
 
 

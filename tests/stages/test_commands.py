@@ -204,7 +204,9 @@ def test_eval_and_tables_print_both_tables_and_where_to_look(prepared):
 def test_running_all_again_changes_no_file(project):
     def contents() -> dict[str, bytes]:
         kept = ("data", "cache", "results")
-        return {str(p): p.read_bytes() for k in kept for p in (project / k).rglob("*") if p.is_file()}
+        files = (path for folder in kept for path in (project / folder).rglob("*") if path.is_file())
+        # What `prepare` remembers of the files is no result.
+        return {str(path): path.read_bytes() for path in files if "inspected.sqlite" not in path.name}
 
     before = contents()
     for command in ("prepare", "caption", "extract", "train", "eval"):

@@ -98,7 +98,7 @@ def test_editing_a_loss_runs_training_and_evaluation_alone(project):
 
 
 def test_editing_what_changes_no_result_runs_nothing(project):
-    edit(project / "params.yaml", "workers: 2", "workers: 1")
+    edit(project / "params.yaml", "workers: auto", "workers: 1")
     with (project / "pipeline/progress.py").open("a") as file:
         file.write("# edited\n")
     assert stages_run(run(project, "dvc", "repro")) == []
