@@ -8,20 +8,20 @@ is noise, which costs what speech costs. The contenders:
   plain      the loop that people write: transformers' WavLMModel, batches of 8, padded to 10 s, float32
   best       transformers as well as it can be used without replacing its code: sorted by length, padded to the
              longest of a batch, masked, at the batch size that is fastest here, which is looked for first
-  best bf16  the same under autocast to bfloat16, with a batch size of its own
+  best bf16  the same under autocast to bfloat16, at the batch size that is fastest for it
   ours       extract_speech into a store: hashing, reading, encoding, pooling, writing; float32
   ours bf16  the same, computing in bfloat16
 
-Each is a process of its own, loads the same file, is warmed up, and takes its turn in every round; the others
-sleep meanwhile. All pool as the checkpoint does. Errors are relative to transformers' float32 features of clips
-that are encoded alone. Runs on a GPU where there is one.
+Each is a process of its own, loads the same file, is warmed up, and takes its turn in every round, in an order that
+moves on by one; the others sleep meanwhile. All pool as the checkpoint does, and float32 is float32 on a GPU too,
+never TF32. Errors are relative to transformers' float32 features of the same clips, each encoded alone. A share of
+the multiplication rate counts what the clips themselves need, no padding. Runs on a GPU where there is one.
 """
 
 from __future__ import annotations
 
 import math
 import multiprocessing
-import resource
 import statistics
 import tempfile
 import time
@@ -52,6 +52,11 @@ CORPUS_HOURS = 238.0
 Features = np.ndarray[Any, np.dtype[np.float32]]
 
 
+def read(file: Path) -> Features:
+    samples: Features = soundfile.read(file, dtype="float32")[0][: round(CROP_SECONDS * RATE)]
+    return samples
+
+
 class Plain:
     """transformers, float32, batches of 8 in the order of the files, padded to 10 s and not masked."""
 
@@ -59,15 +64,11 @@ class Plain:
         self.device = device
         self.model = load_ser_model(locate(str(checkpoint))).to(device).eval()
 
-    def read(self, file: Path) -> Features:
-        samples: Features = soundfile.read(file, dtype="float32")[0][: round(CROP_SECONDS * RATE)]
-        return samples
-
     @torch.no_grad()
     def run(self, files: Sequence[Path]) -> Features:
         rows = []
         for start in range(0, len(files), 8):
-            clips = [self.read(file) for file in files[start : start + 8]]
+            clips = [read(file) for file in files[start : start + 8]]
             padded = np.zeros((len(clips), round(CROP_SECONDS * RATE)), np.float32)
             for row, clip in zip(padded, clips, strict=True):
                 row[: len(clip)] = clip
@@ -87,7 +88,7 @@ class Best(Plain):
 
     @torch.inference_mode()
     def run(self, files: Sequence[Path]) -> Features:
-        clips = [self.read(file) for file in files]
+        clips = [read(file) for file in files]
         order = sorted(range(len(clips)), key=lambda i: len(clips[i]), reverse=True)
         features = np.empty((len(clips), self.model.config.hidden_size), np.float32)
         for start in range(0, len(order), self.batch):
@@ -114,16 +115,26 @@ class Best(Plain):
         return pooled
 
     def choose(self, files: Sequence[Path], sizes: Sequence[int]) -> dict[int, float]:
-        """Seconds for these files at each batch size; the fastest is kept. Stops where it has become worse."""
+        """Seconds for these files at each batch size, the lower of two; the fastest is kept.
+
+        Stops where it has become much worse or the memory is not enough.
+        """
         seconds: dict[int, float] = {}
+        self.run(files[:1])
         for self.batch in sizes:
-            started = time.perf_counter()
-            self.run(files)
-            seconds[self.batch] = time.perf_counter() - started
+            try:
+                seconds[self.batch] = min(self._timed(files), self._timed(files))
+            except torch.OutOfMemoryError:
+                break
             if seconds[self.batch] > 1.5 * min(seconds.values()):
                 break
         self.batch = min(seconds, key=lambda size: seconds[size])
         return seconds
+
+    def _timed(self, files: Sequence[Path]) -> float:
+        started = time.perf_counter()
+        self.run(files)
+        return time.perf_counter() - started
 
 
 class Ours:
@@ -133,6 +144,9 @@ class Ours:
         self.encoder = SpeechEncoder.from_pretrained(
             str(checkpoint), crop_seconds=CROP_SECONDS, device=device, dtype=dtype
         )
+
+    def prepare(self, files: Sequence[Path]) -> None:
+        manifest_of(files)
 
     def run(self, files: Sequence[Path]) -> Features:
         manifest = manifest_of(files)
@@ -145,35 +159,41 @@ class Ours:
 
     def shares(self, files: Sequence[Path]) -> dict[str, float]:
         """The share of each kind of operation in the time that the device works."""
-        clips = [Plain.read(self, file) for file in files]  # type: ignore[arg-type]
+        on_gpu = self.encoder.device.type == "cuda"
+        clips = [read(file) for file in files]
+        batches = self.encoder.batches([len(clip) / RATE for clip in clips])
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
-        activities = [torch.profiler.ProfilerActivity.CPU]
-        if self.encoder.device.type == "cuda":
-            activities.append(torch.profiler.ProfilerActivity.CUDA)
-        with torch.profiler.profile(activities=activities) as profiler:
-            for clip in clips:  # on this thread, which is the one that is watched
-                self.encoder._start([clip])()
+        activity = torch.profiler.ProfilerActivity
+        with torch.profiler.profile(
+            activities=[activity.CPU, *([activity.CUDA] if on_gpu else [])]
+        ) as profiler:
+            for batch in batches:  # on this thread, which is the one that is watched
+                self.encoder._start([clips[i] for i in batch])()
         torch.set_num_threads(threads)
         times: dict[str, float] = {}
         for event in profiler.key_averages():
-            on_device = self.encoder.device.type == "cuda"
-            spent = event.self_device_time_total if on_device else event.self_cpu_time_total
+            if on_gpu and event.device_type != torch.autograd.DeviceType.CUDA:
+                continue  # operators, whose time is that of their kernels
+            spent = event.self_device_time_total if on_gpu else event.self_cpu_time_total
             times[kind(event.key)] = times.get(kind(event.key), 0.0) + spent
         whole = sum(times.values())
         return {name: spent / whole for name, spent in sorted(times.items(), key=lambda item: -item[1])}
 
 
-_manifests: dict[Path, Manifest] = {}
+_manifests: dict[tuple[Path, ...], Manifest] = {}
 
 
 def manifest_of(files: Sequence[Path]) -> Manifest:
     """What `erclap prepare` makes of the files, made once: stage one begins after it."""
-    key = files[0].parent / str(len(files))
+    key = tuple(files)
     if key not in _manifests:
         rows = [Utterance(file.name, file.name, "train", 4.0, 4.0) for file in files]
         _manifests[key] = inspect(rows, files[0].parent, heard_seconds=CROP_SECONDS)[0]
     return _manifests[key]
+
+
+PRODUCTS, ATTENTION, CONVOLUTIONS = "products", "products of the attention", "convolutions"
 
 
 def kind(operation: str) -> str:
@@ -247,19 +267,27 @@ def work(connection: Connection, name: str, checkpoint: Path, device: torch.devi
         if method == "memory":
             if device.type == "cuda":
                 connection.send(torch.cuda.max_memory_allocated(device) / 2**30)
-            else:
-                connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+            else:  # not getrusage, whose peak begins with that of the process which started this one
+                status = Path("/proc/self/status").read_text()
+                connection.send(int(status.split("VmHWM:")[1].split()[0]) / 2**20)
             continue
         synchronise(device)
         started = time.perf_counter()
         result = getattr(contender, method)(*arguments)
         synchronise(device)
         connection.send((result, time.perf_counter() - started))
+        if device.type == "cuda":
+            torch.cuda.empty_cache()  # the card is shared
 
 
 def ask(connection: Connection, *order: object) -> Any:
     connection.send(order)
-    return connection.recv()
+    try:
+        return connection.recv()
+    except EOFError:
+        raise RuntimeError(
+            f"a contender ended while it was told to {order[0]}: its message is above"
+        ) from None
 
 
 def write_clips(folder: Path, count: int) -> list[Path]:
@@ -295,12 +323,13 @@ def main(clips: int, rounds: int, device_name: str) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         checkpoint = write_ser_checkpoint(Path(temporary) / "large", None)
         files = write_clips(Path(temporary) / "clips", clips)
-        few = sorted(files, key=lambda file: file.stat().st_size)[:: max(1, len(files) // 8)][:8]
+        few = sorted(files, key=lambda file: file.stat().st_size)[len(files) // 8 :: max(1, len(files) // 4)]
         hours = sum(soundfile.info(file).duration for file in files) / 3600
         processes: dict[str, Connection] = {}
         for name in names:
             here, there = context.Pipe()
             context.Process(target=work, args=(there, name, checkpoint, device), daemon=True).start()
+            there.close()  # so that its end is noticed
             here.recv()
             processes[name] = here
         print(f"{clips} clips, {hours * 60:.1f} minutes, on {device}, {torch.get_num_threads()} threads\n")
@@ -313,25 +342,28 @@ def main(clips: int, rounds: int, device_name: str) -> None:
             print(f"this machine multiplies, GFLOP/s, {'bfloat16' if 'bf16' in name else 'float32'}: {told}")
         sizes = (8, 16, 32, 64, 128) if on_gpu else (1, 2, 4)
         for name in ("best", "best bf16"):
-            seconds, _ = ask(processes[name], "choose", files if on_gpu else few[2:6], sizes)
+            seconds, _ = ask(processes[name], "choose", files if on_gpu else few, sizes)
             print(f"{name}: seconds by batch size { ({s: round(t, 2) for s, t in seconds.items()}) }")
         for name in names:
-            ask(processes[name], "run", few[: 8 if name == "plain" else 2])
+            ask(processes[name], "run", few[:2])
+        for name in ("ours", "ours bf16"):
+            ask(processes[name], "prepare", files)
         times: dict[str, list[float]] = {name: [] for name in names}
         features: dict[str, Features] = {}
-        for _ in range(rounds):
-            for name in names:
+        for turn in range(rounds):
+            for name in names[turn:] + names[:turn]:
                 features[name], seconds = ask(processes[name], "run", files)
                 times[name].append(seconds)
-        reference = np.concatenate([ask(processes["best"], "run", [file])[0] for file in few])
-        rows = [files.index(file) for file in few]
-        report(names, times, features, reference, rows, hours, files, rates, processes)
+        reference = np.concatenate([ask(processes["best"], "run", [file])[0] for file in files])
+        report(names, times, features, reference, hours, files, rates, processes)
         for name in ("ours", "ours bf16"):
-            shares, _ = ask(processes[name], "shares", files if on_gpu else few[::2])
+            shares, _ = ask(processes[name], "shares", files if on_gpu else few)
             print(f"{name}: " + ", ".join(f"{part} {100 * share:.1f} %" for part, share in shares.items()))
+            multiplying = sum(shares.get(part, 0.0) for part in (PRODUCTS, ATTENTION, CONVOLUTIONS))
+            print(f"{name}: {100 * multiplying:.1f} % of the time multiplies")
         started = time.perf_counter()
         for file in files:
-            Plain.read(None, file)  # type: ignore[arg-type]
+            read(file)
         spent = (time.perf_counter() - started) / torch.get_num_threads()
         print(f"reading the files takes {100 * spent / min(times['ours bf16']):.2f} % of ours bf16")
         for connection in processes.values():
@@ -343,7 +375,6 @@ def report(
     times: dict[str, list[float]],
     features: dict[str, Features],
     reference: Features,
-    rows: list[int],
     hours: float,
     files: Sequence[Path],
     rates: dict[str, dict[str, float]],
@@ -359,12 +390,14 @@ def report(
     for name in names:
         low, middle = min(times[name]), statistics.median(times[name])
         rate = max(rates["ours bf16" if "bf16" in name else "ours"].values())
-        wrong = "another feature" if name == "plain" else f"{error(features[name][rows], reference):.1e}"
+        wrong = "another feature" if name == "plain" else f"{error(features[name], reference):.1e}"
         print(
             f"| {name} | {low / len(files):.3f} / {middle / len(files):.3f} | {hours * 3600 / middle:,.1f} "
             f"| {statistics.median(times['plain']) / middle:.2f} | {wrong} "
             f"| {100 * whole / middle / rate:.0f} % | {ask(processes[name], 'memory'):.1f} |"
         )
+    layers = sum(operations(samples)["layers"] for samples in heard) / whole
+    print(f"\nof what a clip needs, {100 * layers:.0f} % are the transformer's, the rest the convolutions'")
     for name in ("ours", "ours bf16"):
         projected = CORPUS_HOURS / (hours * 3600 / statistics.median(times[name]))
         print(f"{name}: {CORPUS_HOURS:.0f} hours of speech, projected: {projected:.1f} hours")

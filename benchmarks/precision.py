@@ -19,8 +19,6 @@ import torch
 
 from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE, all_sentences, read_captions, read_prompts
 from pipeline.config import Params, load_params
-from pipeline.devices import choose_device
-from pipeline.encoders import SpeechEncoder, TextEncoder
 from pipeline.evaluation import embed, measure_ordinality
 from pipeline.extraction import extract, extract_speech, extract_text
 from pipeline.feature_store import FeatureStore, sentence_key
@@ -28,6 +26,7 @@ from pipeline.gathering import gather_pairs
 from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
 from pipeline.methods import METHODS
 from pipeline.training import train
+from stages.extract import load_encoders
 
 METHOD = "emotionrankclap"
 Features = np.ndarray[Any, np.dtype[np.float32]]
@@ -35,18 +34,9 @@ Features = np.ndarray[Any, np.dtype[np.float32]]
 
 def encode(params: Params, dtype: torch.dtype, folder: Path) -> tuple[FeatureStore, FeatureStore]:
     """The features of all clips and sentences, in stores of their own."""
-    asked, device = params.extract, choose_device(params.runtime.device)
-    speech = SpeechEncoder.from_pretrained(
-        asked.speech.model,
-        asked.speech.pooling,
-        padding=asked.speech.padding,
-        crop_seconds=asked.speech.crop_seconds,
-        device=device,
-        dtype=dtype,
-    )
-    text = TextEncoder.from_pretrained(
-        asked.text.model, max_tokens=asked.text.max_tokens, device=device, dtype=dtype
-    )
+    name = str(dtype).removeprefix("torch.")
+    extraction = params.extract.model_copy(update={"compute_dtype": name})
+    speech, text = load_encoders(params.model_copy(update={"extract": extraction}))
     stores = FeatureStore(folder / "speech", speech.recipe), FeatureStore(folder / "text", text.recipe)
     failures = extract(
         extract_speech(Manifest.read(), params.prepare.folder, speech, stores[0]),

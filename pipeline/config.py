@@ -193,7 +193,7 @@ class Runtime(Section):
     batch_tokens: Count = 8192
     """Padded tokens that go through the encoder at once on a GPU; on a CPU every sentence goes alone."""
     compile: bool = False
-    """Have torch compile what lies between the speech encoder's products. Meant for a GPU."""
+    """Have torch compile the speech encoder's norms and the gating of its position bias. Meant for a GPU."""
 
     @property
     def threads(self) -> int:

@@ -27,7 +27,7 @@ from pipeline.parallel import in_order
 from pipeline.progress import Progress
 
 SECONDS_BETWEEN_SHARDS = 120.0
-"""At most so much work is lost when a run is killed."""
+"""At most so much work, and the batch under way, is lost when a run is killed."""
 
 SENTENCES_AT_ONCE = 1024
 
@@ -77,22 +77,27 @@ def extract_speech(
     batches = encoder.batches(heard)
     under_way: deque[list[Read]] = deque()
 
+    def read(row: int) -> Read:
+        return _read(root, clips.slice(row, 1), encoder.crop_seconds)
+
     def waveforms(reads: Iterator[Read]) -> Iterator[list[Waveform]]:
         for batch in batches:
             under_way.append([next(reads) for _ in batch])
             yield [clip.waveform for clip in under_way[-1] if clip.waveform is not None]
 
-    ahead = 2 * max(map(len, batches), default=0) + workers
+    # Seconds of speech: counted in clips, long ones would be as many as the shortest that fit a batch.
+    ahead = 2 * max((heard[batch].sum() for batch in batches), default=0.0) + workers * encoder.crop_seconds
+    rows = (row for batch in batches for row in batch)
     with (
         ThreadPoolExecutor(workers, "read") as pool,
         Progress("speech", len(clips), "clips", work=float(heard.sum())) as progress,
         ShardWriter(store) as writer,
+        closing(in_order(pool, read, rows, ahead, weight=lambda row: float(heard[row]))) as reads,
+        closing(encoder.encode_batches(waveforms(reads))) as encoded,
     ):
-        rows = (clips.slice(row, 1) for batch in batches for row in batch)
-        reads = in_order(pool, lambda row: _read(root, row, encoder.crop_seconds), rows, ahead)
-        for number, features in enumerate(encoder.encode_batches(waveforms(reads))):
+        for batch, features in zip(batches, encoded, strict=True):
             failed = _store(under_way.popleft(), features, writer)
-            progress.advance(len(batches[number]), work=float(heard[batches[number]].sum()))
+            progress.advance(len(batch), work=float(heard[batch].sum()))
             yield failed
 
 
@@ -100,11 +105,11 @@ def missing_clips(manifest: Manifest, store: FeatureStore) -> pa.Table:
     """The first row of every distinct clip that the store lacks: id, path, sha256, duration."""
     rows = manifest.table.select(["id", "path", "sha256", "duration"])
     keys = rows.column("sha256").dictionary_encode().combine_chunks()
-    _, first = np.unique(keys.indices.to_numpy(), return_index=True)
-    distinct = keys.dictionary.to_pylist()
+    used, first = np.unique(keys.indices.to_numpy(), return_index=True)
+    distinct = keys.dictionary.take(pa.array(used)).to_pylist()
     missing = set(store.missing(distinct))
     lacking = [row for key, row in zip(distinct, first, strict=True) if key in missing]
-    return rows.take(pa.array(lacking, pa.int64()))
+    return rows.take(pa.array(sorted(lacking), pa.int64()))
 
 
 def _read(root: Path, row: pa.Table, crop_seconds: float) -> Read:
@@ -147,13 +152,13 @@ def extract_text(sentences: Iterable[str], encoder: TextEncoder, store: FeatureS
 class ShardWriter:
     """Collects rows and gives them to a store a full shard at a time, or after two minutes, or at the end.
 
-    What was computed before an interruption is stored too.
+    What was given to it before an interruption is stored too.
     """
 
     def __init__(self, store: FeatureStore) -> None:
         self._store = store
-        self._keys: list[str] = []
-        self._features: list[Features] = []
+        self._rows: list[tuple[Sequence[str], Features]] = []
+        self._count = 0
         self._last_shard = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -166,14 +171,15 @@ class ShardWriter:
 
     def add(self, keys: Sequence[str], features: Features) -> None:
         """Take rows: `keys` (N) and `features` (N, F)."""
-        self._keys += keys
-        self._features.append(features)
+        self._rows.append((keys, features))
+        self._count += len(keys)
         late = time.monotonic() - self._last_shard > SECONDS_BETWEEN_SHARDS
-        if len(self._keys) >= SHARD_ROWS or late:
+        if late or self._count >= SHARD_ROWS:
             self._flush()
 
     def _flush(self) -> None:
-        if self._keys:
-            self._store.append(self._keys, np.concatenate(self._features))
-        self._keys, self._features = [], []
+        keys = [key for keys, _ in self._rows for key in keys]
+        if keys:
+            self._store.append(keys, np.concatenate([features for _, features in self._rows]))
+        self._rows, self._count = [], 0
         self._last_shard = time.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -13,22 +13,32 @@ Result = TypeVar("Result")
 
 
 def in_order(
-    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
-) -> Iterator[Result]:
-    """The function's results in the items' order, with at most `ahead` of them under way or waiting.
+    pool: Executor,
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    ahead: float,
+    *,
+    weight: Callable[[Item], float] = lambda _: 1.0,
+) -> Generator[Result]:
+    """The function's results in the items' order, until `ahead` of the items are under way or waiting.
 
-    Items are taken as they are needed, so that neither they nor their results pile up.
+    Items are taken as they are needed, so that neither they nor their results pile up; `weight` says how much of
+    `ahead` an item is. Close it, or use it up, before the pool ends: what was not begun is then dropped.
     """
-    waiting: deque[Future[Result]] = deque()
+    waiting: deque[tuple[Future[Result], float]] = deque()
+    weighs = 0.0
     try:
         for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
+            waiting.append((pool.submit(function, item), weight(item)))
+            weighs += waiting[-1][1]
+            while waiting and weighs >= ahead:
+                future, freed = waiting.popleft()
+                weighs -= freed
+                yield future.result()
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.popleft()[0].result()
     finally:
-        for future in waiting:
+        for future, _ in waiting:
             future.cancel()
 
 

@@ -36,7 +36,7 @@ def command() -> None:
 
     from pipeline.extraction import extract, extract_speech, extract_text
 
-    speech, text = _load_encoders(params)
+    speech, text = load_encoders(params)
     asked_speech, asked_text = asked_for(params.extract)
     speech_store = FeatureStore(SPEECH_FEATURES, speech.recipe, asked=asked_speech)
     text_store = FeatureStore(TEXT_FEATURES, text.recipe, asked=asked_text)
@@ -60,7 +60,8 @@ def command() -> None:
         )
 
 
-def _load_encoders(params: Params) -> tuple[SpeechEncoder, TextEncoder]:
+def load_encoders(params: Params) -> tuple[SpeechEncoder, TextEncoder]:
+    """Both frozen encoders as the params ask for them."""
     from pipeline.devices import choose_device, torch_dtype
     from pipeline.encoders import SpeechEncoder, TextEncoder
 

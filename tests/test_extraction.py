@@ -6,13 +6,14 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline import extraction, feature_store
 from pipeline.corpora.inspection import inspect
 from pipeline.encoders import SpeechEncoder, TextEncoder
-from pipeline.extraction import extract, extract_speech, extract_text
+from pipeline.extraction import extract, extract_speech, extract_text, missing_clips
 from pipeline.feature_store import FeatureStore, sentence_key
-from pipeline.manifest import Utterance
+from pipeline.manifest import Manifest, Utterance
 
 
 @pytest.fixture
@@ -151,3 +152,88 @@ def test_every_distinct_sentence_is_encoded_once(text_checkpoint, tmp_path, monk
     assert encoder.encoded == 5
     alone = encoder.encode([sentences[2]])
     assert np.array_equal(store.gather([sentence_key(sentences[2])]), alone)
+
+
+def test_no_more_is_read_ahead_than_the_encoder_will_soon_take(tmp_path, write_audio, encoder, monkeypatch):
+    root = tmp_path / "corpus"
+    names = [f"{i}.wav" for i in range(60)]
+    for i, name in enumerate(names):
+        write_audio(root / name, 1.0, seed=i)
+    manifest, _ = inspect([Utterance(n, n, "train", 4.0, 4.0) for n in names], root, heard_seconds=2.0)
+    read, begun = extraction._read, []
+
+    def counting(*arguments):
+        begun.append(arguments)
+        return read(*arguments)
+
+    monkeypatch.setattr(extraction, "_read", counting)
+    encoder.crop_seconds = 2.0
+    steps = extract_speech(
+        manifest, root, encoder, FeatureStore(tmp_path / "store", encoder.recipe), workers=1
+    )
+    next(steps)
+    # Two batches of a second each and a worker's two seconds wait, and a few clips are being encoded.
+    assert len(begun) <= 4 + 2 * torch.get_num_threads() + 2
+    steps.close()
+    assert len(begun) < 20
+
+
+def test_a_feature_that_is_not_finite_is_a_failure_and_the_others_are_stored(corpus, encoder, tmp_path):
+    root, manifest = corpus
+
+    class Overflowing(Counting):
+        def encode_batches(self, batches):
+            for number, features in enumerate(super().encode_batches(batches)):
+                if number == 2:
+                    features = features * np.inf
+                yield features
+
+    store = FeatureStore(tmp_path / "store", encoder.recipe)
+    (failure,) = run(manifest, root, Overflowing(encoder), store)
+    assert failure.reason == "its feature is not finite"
+    assert len(store.keys()) == 6
+
+
+def test_a_clip_that_fails_is_named_by_its_first_row(corpus, encoder, tmp_path):
+    root, manifest = corpus
+    for name in ("3.wav", "copy-of-3.wav"):
+        (root / name).unlink()
+    store = FeatureStore(tmp_path / "store", encoder.recipe)
+    assert [failure.id for failure in run(manifest, root, encoder, store)] == ["3.wav"]
+
+
+def test_a_part_of_a_manifest_is_planned_as_well(corpus, encoder, tmp_path):
+    _, manifest = corpus
+    manifest.write(tmp_path / "manifest.parquet")
+    rows = Manifest.read_clips(tmp_path / "manifest.parquet").table.slice(4)
+    clips = missing_clips(Manifest(rows), FeatureStore(tmp_path / "store", encoder.recipe))
+    assert clips.column("id").to_pylist() == ["4.wav", "5.wav", "6.wav", "copy-of-3.wav"]
+
+
+def test_the_two_encoders_take_turns():
+    events: list[str] = []
+
+    def work(name: str, steps: int, value):
+        for step in range(steps):
+            events.append(f"{name} {step}")
+            yield value
+
+    assert (
+        extract(work("speech", 2, [extraction.Failure("a", "a", "b")]), work("text", 3, None))
+        == [extraction.Failure("a", "a", "b")] * 2
+    )
+    assert events == ["speech 0", "text 0", "speech 1", "text 1", "text 2"]
+
+
+def test_sentences_of_like_length_go_together(text_checkpoint, tmp_path):
+    asked: list[list[int]] = []
+
+    class Watching(Counting):
+        def encode(self, inputs):
+            asked.append([len(sentence) for sentence in inputs])
+            return super().encode(inputs)
+
+    encoder = Watching(TextEncoder.from_pretrained(str(text_checkpoint), max_tokens=64))
+    sentences = ["a" * n for n in (3, 9, 5, 7)]
+    list(extract_text(sentences, encoder, FeatureStore(tmp_path, encoder.recipe)))
+    assert asked == [[9, 7, 5, 3]]

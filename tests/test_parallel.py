@@ -32,15 +32,31 @@ def test_what_was_not_begun_is_dropped_when_the_caller_stops():
 
     def work(i: int) -> int:
         begun.append(i)
-        go.wait(10)
+        if i:
+            go.wait(10)
         return i
 
     with ThreadPoolExecutor(1) as pool:
-        results = in_order(pool, work, range(10), 5)
-        go.set()
+        results = in_order(pool, work, range(10), 6)
         assert next(results) == 0
         results.close()
-    assert len(begun) <= 6
+        go.set()
+    assert len(begun) <= 2
+
+
+def test_what_waits_is_bounded_by_weight():
+    taken: list[float] = []
+
+    def items():
+        for weight in (4.0, 4.0, 4.0, 1.0, 1.0, 1.0, 1.0):
+            taken.append(weight)
+            yield weight
+
+    with ThreadPoolExecutor(2) as pool:
+        results = in_order(pool, lambda w: w, items(), 8.0, weight=lambda w: w)
+        next(results)
+        assert taken == [4.0, 4.0]
+        assert sum(results) == 12.0
 
 
 def test_an_error_reaches_the_caller():

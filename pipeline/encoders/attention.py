@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import WavLMConfig
 from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 
 from pipeline.encoders.packed import FrozenLinear
 from pipeline.encoders.pointwise import Pointwise
+from pipeline.encoders.transfer import sent
 
 QUERIES_AT_ONCE = 512
 """On a CPU, so that a long clip's scores take no more memory than this many of its frames' do."""
 
 
-def position_bias(relative: Tensor, frames: int, config: WavLMConfig) -> Tensor:
+def position_bias(relative: Tensor, frames: int, config: WavLMConfig, device: torch.device) -> Tensor:
     """What each head adds for the distance from a query to a key, (H, T, T), before it is gated.
 
     `relative` is (buckets, H), on the CPU. Half of the buckets are for keys before the query and half for those
@@ -30,9 +33,22 @@ def position_bias(relative: Tensor, frames: int, config: WavLMConfig) -> Tensor:
     far = torch.log(distance.abs().float() / exact) / math.log(config.max_bucket_distance / exact)
     bucket = (exact + far * (side - exact)).clamp(max=side - 1).long()
     bucket = torch.where(distance.abs() < exact, distance.abs(), bucket) + side * (distance > 0)
-    by_distance = relative[bucket].T.contiguous()  # (H, 2T - 1)
+    by_distance = sent(relative[bucket].T.contiguous(), device)  # (H, 2T - 1)
     # Query q sees the T distances from -q on: a window that moves back by one from query to query.
     return by_distance.unfold(1, frames, 1).flip(1)
+
+
+def fuses(device: torch.device) -> bool:
+    """Whether torch's fused kernel computes the attention."""
+    return device.type != "cpu"
+
+
+def kernels(device: torch.device) -> AbstractContextManager[None]:
+    """Which fused kernel: cuDNN's makes a plan for every shape, and flash takes no bias."""
+    if not fuses(device):
+        return nullcontext()
+    kernel: AbstractContextManager[None] = sdpa_kernel([SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH])
+    return kernel
 
 
 class Attention:
@@ -42,7 +58,7 @@ class Attention:
         self, attention: WavLMAttention, pointwise: Pointwise, device: torch.device, dtype: torch.dtype
     ) -> None:
         self._heads, self._size = attention.num_heads, attention.head_dim
-        self._pointwise = pointwise
+        self._pointwise, self._fused = pointwise, fuses(device)
         scale = self._size**-0.5
         gate, gate_bias = _gate(attention)
         query, key, value = attention.q_proj, attention.k_proj, attention.v_proj
@@ -62,11 +78,12 @@ class Attention:
             for i in range(3)
         )  # (N, H, T, F / H)
         gates = fused[..., 3 * width :]
-        if x.device.type == "cpu":
-            mixed = self._by_products(query, key, value, gates, bias, unheard)
-        else:
+        if self._fused:
             added = self._pointwise.gated_bias(gates, self._constant, bias, unheard)
+            # The scale is in the query's weights.
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=added, scale=1.0)
+        else:
+            mixed = self._by_products(query, key, value, gates, bias, unheard)
         return self._out(mixed.transpose(1, 2).reshape(n, frames, width))
 
     def _by_products(

@@ -12,12 +12,13 @@ from transformers import WavLMModel
 
 from pipeline.encoders.packed import FrozenConvolution
 from pipeline.encoders.pointwise import Norm, Pointwise
+from pipeline.encoders.transfer import sent
 
 FRAMES_ON_CPU = 64
 """A clip is taken by so many frames, 1.3 s, whose activations stay in the cache."""
 
 FRAMES_ON_GPU = 8192
-"""A batch is taken by so many frames, clips times time: some 2 GB of activations in bfloat16."""
+"""A batch is taken by so many frames, clips times time: by count some 2 GB of activations in bfloat16."""
 
 
 class FrontEnd:
@@ -60,7 +61,7 @@ class FrontEnd:
         # A frame hears its own 25 ms alone, so that a clip may be taken in parts.
         at_once = FRAMES_ON_CPU
         if self._device.type != "cpu":
-            at_once = max(FRAMES_ON_CPU, FRAMES_ON_GPU // len(waveforms))
+            at_once = max(1, FRAMES_ON_GPU // len(waveforms))
         field = self.sample_count(1)
         hop = self.sample_count(2) - field
         count = self.frame_count(waveforms.shape[1])
@@ -90,7 +91,7 @@ def over_time(x: Tensor, norm: Norm, counts: Sequence[int] | None) -> Tensor:
     if counts is None:
         variance, mean = torch.var_mean(frames, dim=1, correction=0, keepdim=True)
     else:
-        number = torch.tensor(counts).view(-1, 1, 1).to(x.device)
+        number = sent(torch.tensor(counts).view(-1, 1, 1), x.device)
         heard = torch.arange(x.shape[1], device=x.device).view(1, -1, 1) < number
         mean = torch.where(heard, frames, 0.0).sum(dim=1, keepdim=True) / number
         variance = torch.where(heard, frames - mean, 0.0).square().sum(dim=1, keepdim=True) / number

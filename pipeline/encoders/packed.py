@@ -13,6 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+TYPICAL_FRAMES = 300
+"""oneDNN chooses a layout for a length and takes any: six seconds of speech."""
+
 
 def packs(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether oneDNN takes weights of this type in a layout of its own on this device."""
@@ -88,16 +91,11 @@ class FrozenConvolution:
         if self._windows is not None:
             return self._windows(frames.squeeze(2).unfold(1, self._kernel, self._stride))
         image = frames.transpose(1, 2).unsqueeze(2)  # (N, C, 1, T), channels last
-        settings = ([0, self._padding], [1, self._stride], [1, 1], self._groups)
+        padding, stride, dilation, groups = [0, self._padding], [1, self._stride], [1, 1], self._groups
         if self._packed:
             image = torch.ops.mkldnn._convolution_pointwise(
-                image, self._weight, self._bias, *settings, "none", [], ""
+                image, self._weight, self._bias, padding, stride, dilation, groups, "none", [], ""
             )
         else:
-            padding, stride, dilation, groups = settings
             image = F.conv2d(image, self._weight, self._bias, stride, padding, dilation, groups)
         return image.squeeze(2).transpose(1, 2)
-
-
-TYPICAL_FRAMES = 300
-"""oneDNN chooses a layout for a length and takes any: six seconds of speech."""

@@ -28,7 +28,7 @@ def gated_bias(gates: Tensor, constant: Tensor, bias: Tensor, unheard: Tensor | 
     """
     first, second = gates.float().sigmoid().transpose(1, 2).chunk(2, dim=1)  # (N, H, Q)
     gate = first * (second * constant[:, None] - 1.0) + 2.0
-    gate = gate.to(bias.dtype).unsqueeze(3)
+    gate = gate.to(bias.dtype).contiguous().unsqueeze(3)
     return gate * bias if unheard is None else torch.addcmul(unheard, gate, bias)
 
 

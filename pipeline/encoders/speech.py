@@ -7,7 +7,8 @@ copied there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import fields
 from typing import Literal, get_args
 
@@ -16,10 +17,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pipeline.audio import SAMPLING_RATE, Waveform, check_audible, crop
+from pipeline.audio import MIN_SAMPLES, SAMPLING_RATE, Waveform, check_audible, crop
 from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
 from pipeline.encoders.ser import SERConfig, SERModel
+from pipeline.encoders.transfer import Transfers, halving, one_ahead
 from pipeline.encoders.wavlm import FrozenWavLM
 from pipeline.parallel import in_order, torch_threads
 from pipeline.recipe import Recipe
@@ -29,7 +31,7 @@ Padding = Literal["masked", "literal"]
 Features = npt.NDArray[np.float32]
 
 BATCH_SECONDS = 320.0
-"""Of padded speech at once on a GPU: some 5 GB at WavLM-large in bfloat16."""
+"""Of padded speech at once on a GPU: by count of the activations some 5 GB at WavLM-large in bfloat16."""
 
 FRAMES_A_STEP = 8
 """Batches on a GPU are padded to a multiple of so many frames: few shapes, and rows that kernels can read."""
@@ -62,9 +64,7 @@ class SpeechEncoder:
         self.wavlm = FrozenWavLM(model.ssl_model, device=self.device, dtype=dtype, compiled=compiled)
         self._statistics = model.pool_model.to(self.device).eval().requires_grad_(False)
         self._regressor = model.ser_model.to(self.device).eval().requires_grad_(False)
-        self._copies: torch.cuda.Stream | None = None
-        if self.device.type == "cuda":
-            self._copies = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        self._transfers = Transfers(self.device)
         self.recipe = Recipe(
             modality="speech",
             model=checkpoint.model,
@@ -96,8 +96,8 @@ class SpeechEncoder:
         `attentive-stats` (2F), `regressor-hidden` (F, the layer before the emotion outputs). `padding`:
         `masked`, where padding is invisible and a clip has one feature vector, alone or in any batch; or
         `literal`, zeros up to `crop_seconds` that the encoder hears. On a GPU `batch_seconds` of padded speech
-        go through the model at once. `compiled` has torch compile what lies between the products, which takes
-        a C compiler and half a minute.
+        go through the model at once. `compiled` has torch compile the norms and the gated position bias, which
+        takes a C compiler and half a minute.
 
         Raises ValueError for a name that leads nowhere and RuntimeError for a checkpoint with a tensor
         missing or left over.
@@ -133,99 +133,67 @@ class SpeechEncoder:
 
     def batches(self, seconds: Sequence[float]) -> list[list[int]]:
         """Which clips of these lengths go through the model together, by their indices, longest first."""
-        heard = [min(length, self.crop_seconds) for length in seconds]
-        if self.padding == "literal":
-            heard = [self.crop_seconds] * len(heard)
-        return list(batches_by_length(heard, self.batch_seconds if self.device.type == "cuda" else 0.0))
+        heard = [
+            self.crop_seconds if self.padding == "literal" else min(s, self.crop_seconds) for s in seconds
+        ]
+        if self.device.type == "cpu":
+            return list(batches_by_length(heard, 0.0))
+        samples = [self._padded_samples(max(MIN_SAMPLES, round(s * SAMPLING_RATE))) for s in heard]
+        return list(batches_by_length(samples, self.batch_seconds * SAMPLING_RATE))
 
-    def encode_batches(self, batches: Iterable[Sequence[Waveform]]) -> Iterator[Features]:
+    def encode_batches(self, batches: Iterable[Sequence[Waveform]]) -> Generator[Features]:
         """The features (N, F) of each batch of cropped, audible waveforms, in the batches' order.
 
-        Batches are taken as they are needed, so that an endless number of them costs no memory.
+        Batches are taken as they are needed, so that an endless number of them costs no memory. Raises
+        RuntimeError where the device has not the memory for a single clip.
         """
         if self.device.type == "cpu":
-            yield from self._encode_on_threads(batches)
-            return
-        ready: Callable[[], Features] | None = None
-        for batch in batches:
-            started = self._start(batch)  # while the device is at the one before
-            if ready is not None:
-                yield ready()
-            ready = started
-        if ready is not None:
-            yield ready()
+            with (
+                torch_threads() as pool,
+                closing(in_order(pool, self._alone, batches, 2 * torch.get_num_threads())) as rows,
+            ):
+                yield from rows
+        else:
+            yield from one_ahead(self._start, batches)
 
-    def _encode_on_threads(self, batches: Iterable[Sequence[Waveform]]) -> Iterator[Features]:
-        def encode(batch: Sequence[Waveform]) -> Features:
-            rows = [self._start([waveform])() for waveform in batch]
-            return np.concatenate([np.empty((0, self.recipe.feature_size), np.float32), *rows])
-
-        with torch_threads() as pool:
-            yield from in_order(pool, encode, batches, 2 * torch.get_num_threads())
+    def _alone(self, batch: Sequence[Waveform]) -> Features:
+        rows = [self._start([waveform])() for waveform in batch]
+        return np.concatenate([np.empty((0, self.recipe.feature_size), np.float32), *rows])
 
     def _start(self, waveforms: Sequence[Waveform]) -> Callable[[], Features]:
-        """Put a batch to work, and return what waits for its features.
-
-        A batch that the GPU's memory cannot take is taken in two halves.
-        """
+        """Put a batch to work, and return what waits for its features."""
         if not waveforms:
             return lambda: np.empty((0, self.recipe.feature_size), np.float32)
         try:
-            return self._compute(waveforms)
+            return halving(self._compute, waveforms)
         except torch.OutOfMemoryError as error:
-            if len(waveforms) == 1:
-                raise RuntimeError(
-                    f"{self.device} must have the memory for a clip of {self.crop_seconds:g} s, it has not: "
-                    f"free some, or set extract.compute_dtype to bfloat16"
-                ) from error
-        torch.cuda.empty_cache()
-        half = len(waveforms) // 2
-        rows = [self._start(part)() for part in (waveforms[:half], waveforms[half:])]
-        return lambda: np.concatenate(rows)
+            raise RuntimeError(
+                f"{self.device} must have the memory for a clip of {self.crop_seconds:g} s, it has not: "
+                f"free some, or set extract.compute_dtype to bfloat16"
+            ) from error
 
     @torch.inference_mode()
     def _compute(self, waveforms: Sequence[Waveform]) -> Callable[[], Features]:
-        lengths, padded = self._pad(waveforms)
-        with exactly(self.device):
-            frames, heard = self.wavlm(self.config.normalise(self._copied(padded)), lengths)
-            features = self._pool(frames, heard)
-        if self._copies is None:
-            return features.numpy
-        result = torch.empty(features.shape, pin_memory=True)
-        result.copy_(features, non_blocking=True)
-        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        arrived.record()
-
-        def wait() -> Features:
-            arrived.synchronize()
-            return result.numpy()
-
-        return wait
-
-    def _pad(self, waveforms: Sequence[Waveform]) -> tuple[list[int] | None, Tensor]:
-        """The samples heard of each, None where all are heard whole, and the padded waveforms (N, samples)."""
         lengths = [len(waveform) for waveform in waveforms]
         if self.padding == "literal":
-            longest = round(self.crop_seconds * SAMPLING_RATE)
-        elif self._copies is None:
-            longest = max(lengths)
-        else:
-            frames = -(-self.wavlm.front_end.frame_count(max(lengths)) // FRAMES_A_STEP) * FRAMES_A_STEP
-            longest = max(self.wavlm.front_end.sample_count(frames), max(lengths))
-        padded = torch.zeros(len(waveforms), longest, pin_memory=self._copies is not None)
+            lengths = [round(self.crop_seconds * SAMPLING_RATE)] * len(lengths)
+        samples = self._padded_samples(max(lengths))
+        padded = self._transfers.zeros(len(waveforms), samples)
         for row, waveform in zip(padded, waveforms, strict=True):
             row[: len(waveform)] = torch.from_numpy(waveform)
-        heard_whole = self.padding == "literal" or all(length == longest for length in lengths)
-        return (None if heard_whole else lengths), padded
+        heard_whole = all(length == samples for length in lengths)
+        with exactly(self.device):
+            normalised = self.config.normalise(self._transfers.there(padded))
+            frames, heard = self.wavlm(normalised, None if heard_whole else lengths)
+            return self._transfers.back(self._pool(frames, heard))
 
-    def _copied(self, padded: Tensor) -> Tensor:
-        if self._copies is None:
-            return padded
-        with torch.cuda.stream(self._copies):
-            there = padded.to(self.device, non_blocking=True)
-        torch.cuda.current_stream(self.device).wait_stream(self._copies)
-        there.record_stream(torch.cuda.current_stream(self.device))
-        return there
+    def _padded_samples(self, longest: int) -> int:
+        """How long a batch is in samples, whose longest clip has so many."""
+        if self.device.type == "cpu":
+            return longest
+        front_end = self.wavlm.front_end
+        frames = -(-front_end.frame_count(longest) // FRAMES_A_STEP) * FRAMES_A_STEP
+        return max(front_end.sample_count(frames), longest)
 
     def _pool(self, frames: Tensor, heard: Tensor | None) -> Tensor:
         """Frames (N, T, F) to features, in float32 whatever the encoder computed in."""

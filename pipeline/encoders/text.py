@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import closing
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,11 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
-from pipeline.parallel import torch_threads
+from pipeline.parallel import in_order, torch_threads
 from pipeline.recipe import Recipe
+
+BATCH_TOKENS = 8192
+"""Padded tokens at once on a GPU."""
 
 
 class TextEncoder:
@@ -29,7 +32,7 @@ class TextEncoder:
         max_tokens: int | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
-        batch_tokens: int = 4096,
+        batch_tokens: int = BATCH_TOKENS,
     ) -> None:
         config: RobertaConfig = model.config
         self.pad = config.pad_token_id if config.pad_token_id is not None else 1
@@ -62,12 +65,12 @@ class TextEncoder:
         max_tokens: int | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
-        batch_tokens: int = 4096,
+        batch_tokens: int = BATCH_TOKENS,
     ) -> TextEncoder:
         """Load a RoBERTa classifier from a builtin name, a local folder or a hub name with a revision.
 
         Sentences are cut at `max_tokens`, by default 512 or fewer where the model has no more; `batch_tokens`
-        padded tokens go through the model at once. Raises ValueError for a name that leads nowhere and
+        padded tokens go through the model at once on a GPU. Raises ValueError for a name that leads nowhere and
         RuntimeError for a checkpoint with a tensor missing or left over.
         """
         checkpoint = locate(model, revision)
@@ -93,16 +96,20 @@ class TextEncoder:
         tokens: list[list[int]] = self.tokenizer(
             list(sentences), truncation=True, max_length=self.max_tokens, add_special_tokens=True
         )["input_ids"]
-        # On a CPU each sentence alone, by one thread, so that nothing of a batch can touch a feature.
-        alone = self.device.type == "cpu"
-        batches = list(batches_by_length([len(row) for row in tokens], 0 if alone else self.batch_tokens))
-        rows_of = ([tokens[i] for i in batch] for batch in batches)
-        with torch_threads() if alone else nullcontext() as pool:
-            encoded = (
-                map(self._encode_batch, rows_of) if pool is None else pool.map(self._encode_batch, rows_of)
-            )
-            for batch, rows in zip(batches, encoded, strict=True):
-                features[batch] = rows
+        lengths = [len(row) for row in tokens]
+        if (
+            self.device.type == "cpu"
+        ):  # each alone, by one thread, so that nothing of a batch can touch a feature
+            order = [row for (row,) in batches_by_length(lengths, 0)]
+            with (
+                torch_threads() as pool,
+                closing(in_order(pool, self._encode_batch, ([tokens[i]] for i in order), 64)) as encoded,
+            ):
+                for i, row in zip(order, encoded, strict=True):
+                    features[i] = row[0]
+        else:
+            for batch in batches_by_length(lengths, self.batch_tokens):
+                features[batch] = self._encode_batch([tokens[i] for i in batch])
         return features
 
     @torch.inference_mode()

@@ -17,10 +17,11 @@ from torch import Tensor
 from transformers import WavLMConfig, WavLMModel
 from transformers.models.wavlm.modeling_wavlm import WavLMEncoderLayer
 
-from pipeline.encoders.attention import Attention, position_bias
+from pipeline.encoders.attention import Attention, kernels, position_bias
 from pipeline.encoders.front_end import FrontEnd
 from pipeline.encoders.packed import FrozenConvolution, FrozenLinear
 from pipeline.encoders.pointwise import Norm, Pointwise
+from pipeline.encoders.transfer import sent
 
 
 class FrozenWavLM:
@@ -29,7 +30,7 @@ class FrozenWavLM:
     def __init__(
         self, model: WavLMModel, *, device: torch.device, dtype: torch.dtype, compiled: bool = False
     ) -> None:
-        """`dtype` is what products are computed in; `compiled` fuses what lies between them.
+        """`dtype` is what products are computed in; `compiled` fuses each norm, and the gating of the bias.
 
         The model's weights are copied or shared and never changed. Raises ValueError for a configuration that
         this forward pass does not cover.
@@ -68,26 +69,28 @@ class FrozenWavLM:
         `waveforms` (N, samples) is normalised and padded with anything; `lengths` (N) counts each one's own
         samples, and is left out where all are heard whole.
         """
-        frames = self._projection_norm(self.front_end(waveforms, lengths), self.dtype)
-        x = self._projection(frames).float()
-        heard = self._heard(lengths, x.shape[1])
+        # What goes there from the host goes first: a copy behind the front end would wait for it.
+        frames = self.front_end.frame_count(waveforms.shape[1])
+        heard = self._heard(lengths, frames)
+        bias = position_bias(self._relative, frames, self.config, self.device).to(self.dtype)
+        x = self._projection(self._projection_norm(self.front_end(waveforms, lengths), self.dtype)).float()
         if heard is not None:
             x = torch.where(heard.unsqueeze(2), x, 0.0)
         positions = self._positions(x.to(self.dtype))[:, : x.shape[1]]
         x = x + F.gelu(positions)
         if not self.config.do_stable_layer_norm:
             x = self._norm(x, torch.float32)
-        bias = position_bias(self._relative, x.shape[1], self.config).to(self.device, self.dtype)
         unheard = None if heard is None else additive(heard, self.dtype)
-        for layer in self._layers:
-            x = layer(x, bias, unheard)
+        with kernels(self.device):
+            for layer in self._layers:
+                x = layer(x, bias, unheard)
         return (self._norm(x, torch.float32) if self.config.do_stable_layer_norm else x), heard
 
     def _heard(self, lengths: Sequence[int] | None, frames: int) -> Tensor | None:
         if lengths is None:
             return None
         counts = torch.tensor([self.front_end.frame_count(length) for length in lengths])
-        return (torch.arange(frames) < counts.unsqueeze(1)).to(self.device)
+        return torch.arange(frames, device=self.device) < sent(counts, self.device).unsqueeze(1)
 
 
 def check_covered(config: WavLMConfig) -> None:

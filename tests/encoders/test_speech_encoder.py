@@ -140,14 +140,29 @@ def test_a_batch_as_a_gpu_takes_it_gives_the_same_embeddings(tmp_path, noise, no
         assert relative_error(found, wanted) < 1e-4
 
 
-def test_a_gpus_batches_keep_to_the_budget_and_a_cpus_are_single_clips(speech_checkpoint):
-    encoder = SpeechEncoder.from_pretrained(str(speech_checkpoint), batch_seconds=20.0)
-    seconds = [9.0, 3.0, 30.0, 4.0, 3.5]
-    assert encoder.batches(seconds) == [[2], [0], [3], [4], [1]]
+@pytest.fixture
+def planning_for_a_gpu(speech_checkpoint):
+    encoder = SpeechEncoder.from_pretrained(str(speech_checkpoint), batch_seconds=21.0)
     encoder.device = torch.device("cuda")  # only the plan is asked for
-    assert encoder.batches(seconds) == [[2, 0], [3, 4, 1]]
-    encoder.padding = "literal"
-    assert [len(batch) for batch in encoder.batches(seconds)] == [2, 2, 1]
+    return encoder
+
+
+def test_a_gpus_batches_keep_to_the_budget_and_a_cpus_are_single_clips(speech_checkpoint, planning_for_a_gpu):
+    seconds = [9.0, 3.0, 30.0, 4.0, 3.5]
+    assert load_once(speech_checkpoint).batches(seconds) == [[2], [0], [3], [4], [1]]
+    assert planning_for_a_gpu.batches(seconds) == [[2, 0], [3, 4, 1]]
+    assert [len(batch) for batch in planning_for_a_gpu.batches([0.025] * 300)] == [127, 127, 46]
+    planning_for_a_gpu.padding = "literal"
+    assert [len(batch) for batch in planning_for_a_gpu.batches(seconds)] == [2, 2, 1]
+
+
+def test_a_gpus_batch_is_padded_to_the_next_eight_frames(planning_for_a_gpu):
+    front_end = planning_for_a_gpu.wavlm.front_end
+    for frames in range(1, 18):
+        for longest in (front_end.sample_count(frames), front_end.sample_count(frames + 1) - 1):
+            padded = planning_for_a_gpu._padded_samples(longest)
+            assert padded >= longest
+            assert front_end.frame_count(padded) == -(-frames // 8) * 8
 
 
 def test_a_batch_that_the_memory_cannot_take_is_halved(speech_checkpoint, noise, monkeypatch):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import WavLMConfig, WavLMModel
 
-from pipeline.encoders import packed
+from pipeline.encoders import attention, packed
 from pipeline.encoders.attention import position_bias
 from pipeline.encoders.packed import FrozenConvolution, FrozenLinear
 from pipeline.encoders.wavlm import FrozenWavLM
@@ -57,11 +57,12 @@ def error(found: Tensor, wanted: Tensor) -> float:
     return float((found - wanted).norm() / wanted.norm())
 
 
-@pytest.mark.parametrize("plain", [False, True], ids=["packed", "plain"])
+@pytest.mark.parametrize("way", ["as on a CPU", "as on a GPU"])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_frames_agree_with_transformers(variant, plain, monkeypatch):
-    if plain:
+def test_frames_agree_with_transformers(variant, way, monkeypatch):
+    if way == "as on a GPU":  # plain weights and the fused attention, both of which a CPU has too
         monkeypatch.setattr(packed, "packs", lambda *_: False)
+        monkeypatch.setattr(attention, "fuses", lambda _: True)
     model = build(variant)
     ours = FrozenWavLM(model, device=CPU, dtype=torch.float32)
     for clip in clips(400, 719, 720, 5_000, 33_333, 52_000):
@@ -73,12 +74,15 @@ def test_frames_agree_with_transformers(variant, plain, monkeypatch):
 @settings(max_examples=12, deadline=None)
 @given(
     st.sampled_from(sorted(VARIANTS)),
+    st.booleans(),
     st.lists(st.integers(400, 40_000), min_size=1, max_size=5),
     st.integers(0, 4_000),
 )
-def test_a_clip_has_the_same_frames_alone_and_in_any_padded_batch(variant, lengths, extra):
+def test_a_clip_has_the_same_frames_alone_and_in_any_padded_batch(variant, fused, lengths, extra):
     model = build(variant)
-    ours = FrozenWavLM(model, device=CPU, dtype=torch.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "fuses", lambda _: fused)
+        ours = FrozenWavLM(model, device=CPU, dtype=torch.float32)
     waveforms = torch.full((len(lengths), max(lengths) + extra), 1e4)  # padding may be anything
     for row, clip in zip(waveforms, clips(*lengths), strict=True):
         row[: len(clip)] = clip
@@ -109,10 +113,10 @@ def test_a_batch_agrees_with_transformers_masked_batch():
 @pytest.mark.parametrize(("buckets", "largest"), [(320, 800), (32, 80), (32, 128)])
 def test_position_bias_is_transformers_at_every_distance(buckets, largest):
     model = build("large", num_buckets=buckets, max_bucket_distance=largest)
-    attention = model.encoder.layers[0].attention
+    layer = model.encoder.layers[0].attention
     for frames in (1, 2, 50, 1_100):
-        ours = position_bias(attention.rel_attn_embed.weight, frames, model.config)
-        assert torch.equal(ours, attention.compute_bias(frames, frames))
+        ours = position_bias(layer.rel_attn_embed.weight, frames, model.config, CPU)
+        assert torch.equal(ours, layer.compute_bias(frames, frames))
 
 
 @pytest.mark.parametrize("variant", ["large", "base"])
@@ -132,15 +136,15 @@ def test_compiled_frames_are_the_same_at_any_shape():
     plain, compiled = (
         FrozenWavLM(model, device=CPU, dtype=torch.float32, compiled=flag) for flag in (False, True)
     )
+    torch._dynamo.utils.counters.clear()
     for lengths in ([20_000, 9_000], [31_000, 30_000, 400], [12_345]):
         waveforms = torch.randn(len(lengths), max(lengths))
         with torch.inference_mode():
             assert error(compiled(waveforms, lengths)[0], plain(waveforms, lengths)[0]) < 1e-5
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 3
 
 
 def test_long_clips_are_attended_in_parts(monkeypatch):
-    from pipeline.encoders import attention
-
     ours = FrozenWavLM(build("large"), device=CPU, dtype=torch.float32)
     (clip,) = clips(48_000)
     whole = ours(clip[None])[0]
