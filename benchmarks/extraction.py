@@ -12,10 +12,12 @@ is noise, which costs what speech costs. The contenders:
   ours       extract_speech into a store: hashing, reading, encoding, pooling, writing; float32
   ours bf16  the same, computing in bfloat16
 
-Each is a process of its own, loads the same file, is warmed up, and takes its turn in every round, in an order that
-moves on by one; the others sleep meanwhile. All pool as the checkpoint does, and float32 is float32 on a GPU too,
-never TF32. Errors are relative to transformers' float32 features of the same clips, each encoded alone. A share of
-the multiplication rate counts what the clips themselves need, no padding. Runs on a GPU where there is one.
+Each is a process of its own, loads the same file, is warmed up, and takes its turn in every round, in an order
+that moves on by one; the others sleep meanwhile. All pool as the checkpoint does, and float32 is float32 on a GPU
+too, never TF32. Errors are relative to transformers' float32 features of the same clips, each encoded alone. A
+share of the multiplication rate counts what the clips themselves need, no padding.
+
+Runs on a GPU where there is one.
 """
 
 from __future__ import annotations

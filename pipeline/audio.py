@@ -10,17 +10,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from pipeline import containers
+from pipeline import containers, ogg
 from pipeline.waveform import (
     MIN_SAMPLES,
+    NEVER_LOUDER,
     SAMPLING_RATE,
+    SILENCE,
     AudioError,
+    SilentError,
     Waveform,
     average,
     check_audible,
@@ -62,6 +65,9 @@ UNKNOWN_FRAMES = 1 << 62
 SYSTEM_ERROR = 2
 """libsndfile's code for the operating system's errors."""
 
+NO_FRAME = 7
+"""libsndfile's code for what is no plain file. Ours is one: it is an mp3 in which its decoder finds no frame."""
+
 
 class PassingAudioError(AudioError):
     """A clip that cannot be used now and may be later, unchanged: absent, unreadable, being written."""
@@ -83,18 +89,20 @@ def inspect_clip(file: Path, heard_seconds: float) -> Clip:
     """Hash a file, decode the whole of it in blocks, and check all that the encoder relies on.
 
     Any format of libsndfile's, any number of channels. Memory is bounded by `heard_seconds`, not by the file.
-    Raises AudioError where it is not audio, truncated, shorter than 25 ms or not finite, where samples are far
-    beyond full scale, or where the first `heard_seconds` are silent; PassingAudioError where it cannot be read
-    now.
+    Raises AudioError where it is not audio, truncated, an Ogg that is damaged or of several streams, shorter than
+    25 ms or not finite, where samples are far beyond full scale, or where the first `heard_seconds` are silent;
+    PassingAudioError where it cannot be read now.
     """
     with _opened(file) as descriptor:
         sha256 = _sha256(descriptor)
+        if reason := ogg.fault(descriptor):
+            raise AudioError(reason)
         with _Forward(descriptor, closefd=False) as sound:
             rate, channels = sound.samplerate, sound.channels
             start = _start(sound, heard_seconds)
             frames = len(start) + _check_rest(sound, len(start))
             _check_whole(sound, descriptor, frames)
-        check_audible(crop(to_mono_16k(start, rate), heard_seconds))
+        _check_heard(descriptor, crop(to_mono_16k(start, rate), heard_seconds), heard_seconds)
     return Clip(sha256, rate, channels, frames / rate)
 
 
@@ -102,8 +110,8 @@ def read_waveform(file: Path, seconds: float, *, sha256: str | None = None) -> W
     """The first `seconds` of an audio file, (samples,) mono float32 at 16 kHz.
 
     No more is decoded than this takes, and what follows in the file changes no bit of it. Where `sha256` is
-    given, the file must have that hash. Raises AudioError as `inspect_clip` does, for what was read of it, and
-    where the hash is another.
+    given, the file must have that hash. Raises AudioError as `inspect_clip` does, for what was read of it but
+    for an Ogg's damage, and where the hash is another.
     """
     with _opened(file) as descriptor:
         # First, so that the bytes are in memory when libsndfile asks for them: it opens one file at a time.
@@ -114,10 +122,12 @@ def read_waveform(file: Path, seconds: float, *, sha256: str | None = None) -> W
             if len(start) < _frames(sound, seconds) or len(start) == sound.frames:
                 _check_whole(sound, descriptor, len(start))
             waveform = crop(to_mono_16k(start, sound.samplerate), seconds)
-    check_audible(waveform)
+        _check_heard(descriptor, waveform, seconds)
     return waveform if waveform.flags.owndata else waveform.copy()
 
 
+# Of an odd mp3, libmpg123 writes lines of its own to stderr. libsndfile has no way to silence it (its issue 958),
+# and to point descriptor 2 elsewhere for the while would lose what other threads write.
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]
     """A sound file that is only read forwards.
 
@@ -149,7 +159,8 @@ def _opened(file: Path) -> Iterator[int]:
         raise PassingAudioError(f"not readable ({error.strerror or error})") from error
     except soundfile.LibsndfileError as error:
         kind = PassingAudioError if error.code == SYSTEM_ERROR else AudioError
-        raise kind(f"not readable as audio ({error.error_string.rstrip('.')})") from error
+        says = "no frame of it can be decoded" if error.code == NO_FRAME else error.error_string.rstrip(".")
+        raise kind(f"not readable as audio ({says})") from error
     finally:
         if descriptor is not None:
             os.close(descriptor)
@@ -227,11 +238,52 @@ def _check_whole(sound: soundfile.SoundFile, descriptor: int, found: int) -> Non
         )
 
 
+def _check_heard(descriptor: int, waveform: Waveform, seconds: float) -> None:
+    """`check_audible` for a file's first `seconds`, which says of silence what is true of the file."""
+    try:
+        check_audible(waveform)
+    except SilentError:
+        raise SilentError(_what_is_silent(descriptor, seconds)) from None
+
+
+def _what_is_silent(descriptor: int, seconds: float) -> str:
+    """The reason why nothing is heard of a file's first `seconds`: decoded again, since it is seldom asked."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    done = 0
+    with _Forward(descriptor, closefd=False) as sound:
+        end = seconds * sound.samplerate
+        low, high = np.full((2, sound.channels + 1), [[np.inf], [-np.inf]], np.float32)
+        for block in _blocks(sound, int(min(math.ceil(end), sound.frames))):
+            each_and_mean = np.column_stack([block, average(block)])
+            low = np.minimum(low, each_and_mean.min(axis=0))
+            high = np.maximum(high, each_and_mean.max(axis=0))
+            done += len(block)
+        where = f"in its first {seconds:g} s" if done >= end and sound.frames > end else "throughout"
+    *each, mean = (high - low).tolist()
+    if mean < 2 * SILENCE <= max(each):
+        return f"its channels cancel each other out {where}: their mean is {NEVER_LOUDER}"
+    return f"silent {where}: {NEVER_LOUDER}"
+
+
 def inside(root: Path, path: str) -> Path:
-    """The file at `path` under `root`, links resolved. Raises ValueError where it would lie outside."""
+    """The file at `path` under `root`, links resolved.
+
+    Raises ValueError where it would lie outside: AudioError where a link of the corpus's is what leads there.
+    """
     if "\0" in path:
         raise ValueError(f"a clip's path must not hold a NUL, found {path!r}")
+    folder = os.path.realpath(root)
     file = Path(os.path.realpath(root / path))
-    if not file.is_relative_to(os.path.realpath(root)):
+    if file.is_relative_to(folder):
+        return file
+    plain = PurePosixPath(path)
+    if plain.is_absolute() or ".." in plain.parts:
         raise ValueError(f"a clip's path must stay inside its corpus's root {root}, found {path}")
-    return file
+    for part in (*reversed(plain.parents), plain):
+        target = Path(os.path.realpath(root / part))
+        if not target.is_relative_to(folder):
+            break
+    raise AudioError(
+        f"{part} is a link to {target}, outside of prepare.root {root}: set prepare.root to the folder where the "
+        "audio lies, or mount it there"
+    )

@@ -129,7 +129,7 @@ class SpeechSettings(Section):
     revision: str | None
     pooling: Literal["attentive-mean", "attentive-std", "attentive-stats", "regressor-hidden"]
     padding: Literal["masked", "literal"]
-    crop_seconds: Annotated[float, Field(ge=0.025)]
+    crop_seconds: Annotated[float, Field(ge=0.025, le=120)]
 
 
 class TextSettings(Section):
@@ -186,7 +186,7 @@ class Runtime(Section):
     """How, not what: no stage depends on these."""
 
     device: str = "auto"
-    workers: Count | Literal["auto"] = "auto"
+    workers: int | Literal["auto"] = "auto"
     """Threads that read audio and that solve trials: as many as there are cores, 8 at most."""
     batch_seconds: Positive = 320.0
     """Padded speech that goes through the encoder at once on a GPU; on a CPU every clip goes alone."""
@@ -194,6 +194,13 @@ class Runtime(Section):
     """Padded tokens that go through the encoder at once on a GPU; on a CPU every sentence goes alone."""
     compile: bool = False
     """Have torch compile the speech encoder's norms and the gating of its position bias. Meant for a GPU."""
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _counted(cls, workers: object) -> object:
+        if workers == "auto" or (type(workers) is int and workers >= 1):
+            return workers
+        raise ValueError(f"must be auto or a whole number from 1, found {workers!r}")
 
     @property
     def threads(self) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import os
 
+from pipeline import ogg
+
 STREAMED = 0x7FFF0000
 """Sizes from here on are what programs write that do not know the size yet: sox, ffmpeg, espeak-ng."""
-
-LARGEST_OGG_PAGE = 27 + 255 + 255 * 255
 
 MP3_FRAMES_OF_PADDING = 4
 """An encoder adds up to so many frames, at the start and the end, that a header does not count as samples."""
@@ -19,10 +19,10 @@ def missing_end(descriptor: int) -> str | None:
     size = os.fstat(descriptor).st_size
     head = os.pread(descriptor, 28, 0)
     # A last chunk of odd length has a byte of padding, which some programs count and do not write.
-    if (promised := _promised_bytes(head)) > size + 1:
+    if (promised := _promised_bytes(head) or _caf_bytes(descriptor, head)) > size + 1:
         return f"its header promises {promised} bytes, {size} are there"
-    if head[:4] == b"OggS" and _ogg_is_open(
-        os.pread(descriptor, LARGEST_OGG_PAGE, max(0, size - LARGEST_OGG_PAGE))
+    if head[:4] == b"OggS" and ogg.is_open(
+        os.pread(descriptor, ogg.LARGEST_PAGE, max(0, size - ogg.LARGEST_PAGE))
     ):
         return "its last page is not marked as the last"
     return None
@@ -46,15 +46,20 @@ def _promised_bytes(head: bytes) -> int:
     return 0
 
 
-def _ogg_is_open(tail: bytes) -> bool:
-    """Whether the last bytes of an Ogg file lack its end."""
-    start = tail.rfind(b"OggS")
-    page = tail[start:] if start >= 0 else b""
-    if len(page) < 27:
-        return True
-    segments = page[26]
-    last = bool(page[5] & 4)
-    return not last or len(page) < 27 + segments + sum(page[27 : 27 + segments])
+def _caf_bytes(descriptor: int, head: bytes) -> int:
+    """How long a CAF is up to the end of its samples, by its chunks; 0 for another format.
+
+    One written to a stream is none that libsndfile reads.
+    """
+    at, size = 8, os.fstat(descriptor).st_size
+    if head[:4] != b"caff":
+        return 0
+    while at < size:
+        chunk = os.pread(descriptor, 12, at)
+        at += 12 + int.from_bytes(chunk[4:], "big")
+        if chunk[:4] == b"data":
+            break
+    return at
 
 
 def mp3_counts_its_samples(descriptor: int) -> bool:

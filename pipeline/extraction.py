@@ -70,9 +70,15 @@ def extract_speech(
     """Encode every distinct clip of the manifest that the store lacks; yield after each batch what failed.
 
     A clip fails where its file is gone, is no longer what `erclap prepare` hashed, or cannot be decoded; the
-    others are stored all the same. `workers` threads read.
+    others are stored all the same. `workers` threads read. Raises ValueError where there is something to read
+    and no folder to read it from.
     """
     clips = missing_clips(manifest, store)
+    if len(clips) and not root.is_dir():
+        raise ValueError(
+            f"prepare.root must be the folder of the clips, found no folder {root}, and {len(clips)} of "
+            f"{len(manifest)} clips have no feature yet"
+        )
     heard = np.minimum(clips.column("duration").to_numpy(), encoder.crop_seconds)
     batches = encoder.batches(heard)
     under_way: deque[list[Read]] = deque()

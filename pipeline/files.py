@@ -20,6 +20,18 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
 
 
+def check_path(path: Path, name: str) -> None:
+    """Raise ValueError where a path, or what it links to, has a name that no text file can hold."""
+    for written in (str(path), os.path.realpath(path)):
+        try:
+            written.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"{name} must have a path whose names are UTF-8, found {written!a}: rename the folder, or "
+                f"mount it elsewhere"
+            ) from None
+
+
 def remove_leftovers(folder: Path, older_than: float) -> None:
     """Remove the temporary files that killed writers left in a folder `older_than` seconds ago or more.
 

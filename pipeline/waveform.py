@@ -20,11 +20,17 @@ LOUDEST = 1e3
 SILENCE = 2.0**-13
 """Of full scale, −78 dB: four steps of 16 bits. Recorded silence is seldom all zeros, but has dither of a step."""
 
+NEVER_LOUDER = f"never louder than {SILENCE:.5f} of full scale around its mean"
+
 Waveform = npt.NDArray[np.float32]
 
 
 class AudioError(ValueError):
     """A clip that cannot be used, with the reason; the caller adds which clip."""
+
+
+class SilentError(AudioError):
+    """There is nothing to hear."""
 
 
 def to_mono_16k(samples: npt.NDArray[np.float32], sampling_rate: int) -> Waveform:
@@ -49,7 +55,7 @@ def average(samples: npt.NDArray[np.float32]) -> Waveform:
 
 
 def check_audible(waveform: Waveform) -> None:
-    """Raise AudioError unless a 16 kHz waveform has something to hear."""
+    """Raise AudioError unless a 16 kHz waveform has something to hear, SilentError where it is silent."""
     if len(waveform) < MIN_SAMPLES:
         raise AudioError(
             f"a clip must be at least {MIN_SAMPLES / SAMPLING_RATE * 1000:.0f} ms long, "
@@ -57,7 +63,7 @@ def check_audible(waveform: Waveform) -> None:
         )
     low, high = check_levels(waveform)
     if high - low < 2 * SILENCE:
-        raise AudioError(f"silent throughout: never louder than {SILENCE:.5f} of full scale around its mean")
+        raise SilentError(f"silent throughout: {NEVER_LOUDER}")
 
 
 def check_levels(samples: npt.NDArray[np.float32]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from pipeline.config import PARAMS_FILE, load_params
-from pipeline.files import replacing
+from pipeline.files import check_path, replacing
 
 PROFILES = {"paper": "MSP-Podcast", "iemocap": "IEMOCAP"}
 """Profile, which is the name of its file under params/ → the corpus that it is for."""
@@ -37,6 +37,7 @@ def command(profile: str, root: str, force: bool) -> None:
     folder = Path(root).expanduser().resolve()
     if not folder.is_dir():
         raise ValueError(f"--root must be the corpus's folder, found no folder {folder}")
+    check_path(folder, "--root")
     if PARAMS_FILE.exists() and not force and not _committed(PARAMS_FILE):
         raise ValueError(
             f"{PARAMS_FILE} must not lose changes, found some that are not committed: "

@@ -9,6 +9,7 @@ import click
 
 from pipeline.config import load_params
 from pipeline.corpora import read_corpus
+from pipeline.corpora.corpus import counted
 from pipeline.corpora.inspection import check_splits, inspect, write_rejects
 from pipeline.manifest import DEVELOPMENT, MANIFEST_FILE, TRAIN, Manifest, describe_splits
 
@@ -43,10 +44,10 @@ def command() -> None:
     for warning in (*corpus.notes, *_warnings(manifest, params.evaluate.split)):
         click.echo(f"warning: {warning}")
     for reason, count in corpus.left_out.items():
-        click.echo(f"{count} clips left out: {reason}")
+        click.echo(f"{counted(count, 'clip', 'clips')} left out: {reason}")
     if rejects:
         click.echo(
-            f"{len(rejects)} of {len(corpus.utterances)} clips were left out: see {REJECTS_FILE} "
+            f"{len(rejects)} of {counted(len(corpus.utterances), 'clip', 'clips')} left out: see {REJECTS_FILE} "
             f"(the first: {rejects[0].path}: {rejects[0].reason})"
         )
 
@@ -65,4 +66,5 @@ def _warnings(manifest: Manifest, test_split: str) -> Iterator[str]:
         if first_split.setdefault(key, split) != split
     ]
     if leaks:
-        yield f"{len(leaks)} clips are in more than one split (the first: {leaks[0]})"
+        several = counted(len(leaks), "clip is", "clips are")
+        yield f"{several} in more than one split (the first: {leaks[0]})"

@@ -180,8 +180,30 @@ def test_a_clip_that_is_silent_as_far_as_it_is_heard_is_refused(tmp_path):
     soundfile.write(tmp_path / "late.wav", np.concatenate([np.zeros(32_000), tone(16_000)]), 16_000)
     assert inspect_clip(tmp_path / "late.wav", CROP).duration == 3.0
     for look in (inspect_clip, read_waveform):
-        with pytest.raises(AudioError, match="silent throughout"):
+        with pytest.raises(AudioError, match="^silent in its first 1.5 s: never louder"):
             look(tmp_path / "late.wav", 1.5)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_what_is_said_of_silence_is_true(tmp_path, rate):
+    path, sound, nothing = tmp_path / "clip.wav", tone(rate), np.zeros(3 * rate // 2)
+    ultrasound = tone(96_000, frequency=30_000) * np.hanning(96_000)
+    for channels, at, reason in (
+        ([nothing[:rate]], rate, "^silent throughout: never louder"),
+        ([np.concatenate([nothing, sound])] * 2, rate, "^silent in its first 1 s: never louder"),
+        ([sound, -sound], rate, "^its channels cancel each other out throughout: their mean is never louder"),
+        (
+            [np.tile(sound, 3), np.concatenate([-sound, -sound, sound])],
+            rate,
+            "^its channels cancel .* in its first 1 s:",
+        ),
+        ([np.full(16_000, 0.2), np.full(16_000, -0.3)], 16_000, "^silent throughout: never louder"),
+        ([ultrasound, ultrasound], 96_000, "^silent throughout: never louder"),
+    ):
+        soundfile.write(path, np.stack(channels, axis=1), at, subtype="FLOAT")
+        for look in (inspect_clip, read_waveform):
+            with pytest.raises(AudioError, match=reason):
+                look(path, 1.0)
 
 
 def test_a_whisper_is_no_silence(tmp_path):
@@ -199,6 +221,13 @@ def test_a_rate_that_is_none_of_speech_is_refused(tmp_path, rate):
 def test_what_is_not_audio_is_refused(tmp_path, data):
     (tmp_path / "clip.wav").write_bytes(data)
     both_refuse(tmp_path / "clip.wav", "not readable as audio")
+
+
+@pytest.mark.parametrize("size", [44, 500])
+def test_an_mp3_without_a_frame_is_not_called_absent(tmp_path, size):
+    soundfile.write(tmp_path / "clip.mp3", tone(16_000), 16_000)
+    (tmp_path / "clip.mp3").write_bytes((tmp_path / "clip.mp3").read_bytes()[:size])
+    both_refuse(tmp_path / "clip.mp3", "not readable as audio .no frame of it can be decoded.$")
 
 
 def test_what_is_no_plain_file_is_not_read(tmp_path):
@@ -329,8 +358,21 @@ def test_a_path_cannot_leave_its_root(tmp_path):
     (tmp_path / "clip.wav").symlink_to("/etc/passwd")
     (tmp_path / "loop").symlink_to("loop")
     assert inside(tmp_path, "loop/a.wav").is_relative_to(tmp_path.resolve())
-    for path in ("../b.wav", "/etc/passwd", "link/passwd", "clip.wav"):
-        with pytest.raises(ValueError, match="must stay inside"):
+    for path in ("../b.wav", "/etc/passwd", "link/../passwd"):
+        with pytest.raises(ValueError, match="must stay inside") as refused:
+            inside(tmp_path, path)
+        assert not isinstance(refused.value, AudioError)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "indirect").symlink_to("../link")
+    for path, reason in (
+        (
+            "link/passwd",
+            "^link is a link to /etc, outside of prepare.root .*: set prepare.root to the folder",
+        ),
+        ("clip.wav", "^clip.wav is a link to /etc/passwd, outside"),
+        ("a/indirect/no/such.wav", "^a/indirect is a link to /etc, outside"),
+    ):
+        with pytest.raises(AudioError, match=reason):
             inside(tmp_path, path)
     with pytest.raises(ValueError, match="must not hold a NUL"):
         inside(tmp_path, "a\0.wav")

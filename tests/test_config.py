@@ -59,6 +59,9 @@ def test_the_papers_profile_has_the_papers_settings():
             "iemocap: {test_sessions: [4]}\n  root: data",
             "prepare.iemocap: a session must be for test",
         ),
+        ("workers: auto", "workers: 0", "runtime.workers: must be auto or a whole number from 1, found 0"),
+        ("workers: auto", "workers: 2.5", "runtime.workers: must be auto .* found 2.5"),
+        ("crop_seconds: 10.0", "crop_seconds: 1000.0", "extract.speech.crop_seconds: .* found 1000.0"),
         ("train:", "train: []\nx:", "train: .*; x is not a key that exists"),
     ],
 )

@@ -44,6 +44,8 @@ def without_header(mp3: bytes) -> bytes:
         ("W64", "PCM_24"),
         ("AIFF", "PCM_16"),
         ("AU", "PCM_16"),
+        ("CAF", "PCM_16"),
+        ("CAF", "ALAC_16"),
         ("FLAC", "PCM_16"),
         ("OGG", "VORBIS"),
         ("OGG", "OPUS"),
@@ -66,6 +68,15 @@ def test_a_wav_that_ends_beyond_the_crop_is_found_out_too(tmp_path):
     path.write_bytes(written(path)[:-2_000])
     with pytest.raises(AudioError, match="promises 64044 bytes, 62044 are there"):
         inspect_clip(path, 0.5)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "ALAC_16"])
+def test_a_caf_that_lacks_less_than_its_own_padding_is_found_out_too(tmp_path, subtype):
+    path = tmp_path / "clip.caf"
+    data = written(path, subtype=subtype)
+    path.write_bytes(data[:-100])
+    with pytest.raises(AudioError, match=f"promises .* bytes, {len(data) - 100} are there"):
+        inspect_clip(path, CROP)
 
 
 def test_a_byte_of_padding_that_was_counted_and_not_written_is_no_loss(tmp_path):

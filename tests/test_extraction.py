@@ -121,6 +121,17 @@ def test_clips_that_fail_are_named_and_the_others_stored(corpus, encoder, tmp_pa
     assert len(store.keys()) == 4
 
 
+def test_a_corpus_that_is_not_mounted_is_one_error_and_none_where_nothing_is_missing(
+    corpus, encoder, tmp_path
+):
+    root, manifest = corpus
+    store = FeatureStore(tmp_path / "store", encoder.recipe)
+    with pytest.raises(ValueError, match="found no folder .*gone, and 7 of 8 clips have no feature yet"):
+        run(manifest, root / "gone", encoder, store)
+    run(manifest, root, encoder, store)
+    assert run(manifest, root / "gone", encoder, store) == []
+
+
 def test_a_clip_whose_first_seconds_are_silent_fails_alone(encoder, tmp_path, noise, speech_checkpoint):
     import soundfile
 
@@ -136,7 +147,7 @@ def test_a_clip_whose_first_seconds_are_silent_fails_alone(encoder, tmp_path, no
     (failure,) = run(manifest, root, cropping, store)
     assert (failure.id, failure.reason) == (
         "late.wav",
-        "silent throughout: never louder than 0.00012 of full scale around its mean",
+        "silent in its first 1 s: never louder than 0.00012 of full scale around its mean",
     )
     assert len(store.keys()) == 1
 

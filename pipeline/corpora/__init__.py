@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.config import Prepare
 from pipeline.corpora import iemocap, msp_podcast, table
 from pipeline.corpora.corpus import Corpus
+from pipeline.files import check_path
 from pipeline.manifest import check_utterances
 from pipeline.progress import Progress
 
@@ -19,9 +20,10 @@ from pipeline.progress import Progress
 def read_corpus(settings: Prepare, root: Path) -> Corpus:
     """Read the corpus that the params name, whose clips lie under `root`.
 
-    Raises ValueError where the corpus's own section is missing, its files have another structure, or its
-    utterances break the manifest's rules.
+    Raises ValueError where the corpus's own section is missing, its files have another structure, the root's
+    path is not UTF-8, or the utterances break the manifest's rules.
     """
+    check_path(root, "prepare.root (or ERCLAP_CORPUS_ROOT)")
     corpus = READERS[settings.corpus](settings, root)
     check_utterances(corpus.utterances, corpus.source)
     return corpus

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.config import Iemocap
-from pipeline.corpora.corpus import Corpus
+from pipeline.corpora.corpus import Corpus, counted
 from pipeline.corpora.rows import to_utterances
 from pipeline.manifest import DEVELOPMENT, TEST1, TRAIN
 
@@ -81,7 +81,8 @@ def read(root: Path, settings: Iemocap) -> Corpus:
     No speaker is in two sessions, so sessions are splits: the settings name those of test1 and development,
     the others are train. Labels on 1..5 are rescaled to 1..7; those up to half a point beyond the scale count
     as its end, and become a note. Turns that stay and have no class have the emotion None. Raises ValueError
-    where the folder or a file has another structure, or a label is far outside the scale.
+    where the folder or a file has another structure, a turn is labelled twice, a label is far outside the scale,
+    or transcripts are asked for and there are none.
     """
     folders = {int(folder.name[-1]): folder for folder in sorted(root.glob("Session[1-5]"))}
     wanted = {*settings.test_sessions, *settings.development_sessions}
@@ -92,10 +93,11 @@ def read(root: Path, settings: Iemocap) -> Corpus:
             f"{', '.join(folder.name for folder in folders.values()) or 'no session'} in {root}"
         )
     turns = [turn for folder in folders.values() for turn in _turns(folder)]
+    _check_once(turns)
     labels, notes = _labels(turns)
     roles = dict.fromkeys(settings.development_sessions, DEVELOPMENT)
     roles |= dict.fromkeys(settings.test_sessions, TEST1)
-    spoken = _spoken(list(folders.values())) if settings.transcripts else {}
+    spoken = _spoken(root, list(folders.values())) if settings.transcripts else {}
     columns: dict[str, list[str | None]] = {
         "id": [turn.id for turn in turns],
         "path": [turn.path for turn in turns],
@@ -112,7 +114,9 @@ def read(root: Path, settings: Iemocap) -> Corpus:
         rename={"emotion": EMOTIONS},
     )
     if settings.transcripts and (silent := [u.id for u in utterances if u.transcript is None]):
-        notes.append(f"{len(silent)} of {len(utterances)} turns have no transcript (the first: {silent[0]})")
+        notes.append(
+            f"{len(silent)} of {len(utterances)} turns without a transcript (the first: {silent[0]})"
+        )
     if len(turns) != PUBLISHED_TURNS:
         notes.append(
             f"IEMOCAP is published with {PUBLISHED_TURNS} labelled turns, found {len(turns)} in "
@@ -124,8 +128,13 @@ def read(root: Path, settings: Iemocap) -> Corpus:
 
 def _turns(session: Path) -> list[Turn]:
     """Every turn of a session's label files, without what its annotators said one by one."""
-    turns = []
-    for file in _texts(session / "dialog" / "EmoEvaluation"):
+    turns: list[Turn] = []
+    folder = session / "dialog" / "EmoEvaluation"
+    files = _texts(folder)
+    if not files:
+        raise ValueError(f"{folder} must hold IEMOCAP's text files, one a dialog, found none")
+    for file in files:
+        before = len(turns)
         for number, line in enumerate(_lines(file), start=1):
             if not line.startswith("["):
                 continue
@@ -133,26 +142,38 @@ def _turns(session: Path) -> list[Turn]:
             if said is None or said["emotion"] not in EMOTIONS:
                 raise ValueError(
                     f"a turn must be written as `[start - end] Ses01F_impro01_F000 neu [V, A, D]`, with one of "
-                    f"{' '.join(EMOTIONS)}, found {line.strip()!r} in line {number} of {file}"
+                    f"{' '.join(EMOTIONS)}, found {line!r} in line {number} of {file}"
                 )
             labels = tuple(said[name].strip() for name in LABELS)
             turns.append(
                 Turn(said["id"], int(said["session"]), said["emotion"], labels, f"line {number} of {file}")
             )
+        if len(turns) == before:
+            raise ValueError(
+                f"a label file must hold the turns of a dialog as text in UTF-8, found none in {file}: copy it "
+                f"from IEMOCAP again"
+            )
     return turns
 
 
+def _check_once(turns: Sequence[Turn]) -> None:
+    first: dict[str, Turn] = {}
+    for turn in turns:
+        if first.setdefault(turn.id, turn) is not turn:
+            raise ValueError(
+                f"a turn must be labelled once, found {turn.id} in {first[turn.id].where} and again in "
+                f"{turn.where}: remove one"
+            )
+
+
 def _texts(folder: Path) -> list[Path]:
-    """The text files of a folder. Raises ValueError where there are none."""
+    """The text files of a folder."""
     # Copies that went through a Mac have a second file ._name beside each, which is not text.
-    files = sorted(file for file in folder.glob("*.txt") if not file.name.startswith("."))
-    if not files:
-        raise ValueError(f"{folder} must hold IEMOCAP's text files, one a dialog, found none")
-    return files
+    return sorted(file for file in folder.glob("*.txt") if not file.name.startswith("."))
 
 
 def _lines(file: Path) -> list[str]:
-    return file.read_text("utf-8", "replace").splitlines()
+    return [line.strip() for line in file.read_text("utf-8-sig", "replace").splitlines()]
 
 
 def _labels(turns: Sequence[Turn]) -> tuple[dict[str, list[str | None]], list[str]]:
@@ -171,8 +192,8 @@ def _labels(turns: Sequence[Turn]) -> tuple[dict[str, list[str | None]], list[st
             columns[name].append(text)
         if moved:
             notes.append(
-                f"{len(moved)} turns have a mean {name} up to {BEYOND:g} beyond {low:g}..{high:g}, which counts "
-                f"as the end of the scale (the first: {moved[0]})"
+                f"{counted(len(moved), 'turn has', 'turns have')} a mean {name} up to {BEYOND:g} beyond "
+                f"{low:g}..{high:g}, which counts as the end of the scale (the first: {moved[0]})"
             )
     return columns, notes
 
@@ -185,10 +206,17 @@ def _number(text: str) -> float:
         return float("nan")
 
 
-def _spoken(sessions: Sequence[Path]) -> dict[str, str]:
+def _spoken(root: Path, sessions: Sequence[Path]) -> dict[str, str]:
+    """What is said in every turn that has a transcript. Raises ValueError where none has."""
     files = [file for session in sessions for file in _texts(session / "dialog" / "transcriptions")]
     matches = [SPOKEN.match(line) for file in files for line in _lines(file)]
-    return {said["id"]: said["text"].strip() for said in matches if said and said["text"].strip()}
+    spoken = {said["id"]: said["text"].strip() for said in matches if said and said["text"].strip()}
+    if not spoken:
+        raise ValueError(
+            f"prepare.iemocap.transcripts needs the texts in Session1/dialog/transcriptions and so on, found none "
+            f"in {root}: copy them there, or set it to false"
+        )
+    return spoken
 
 
 def _unlabelled(folders: Mapping[int, Path], turns: Sequence[Turn]) -> list[str]:
@@ -201,4 +229,5 @@ def _unlabelled(folders: Mapping[int, Path], turns: Sequence[Turn]) -> list[str]
     ]
     if not clips:
         return []
-    return [f"{len(clips)} clips have no turn in the label files and were left out (the first: {clips[0]})"]
+    several = counted(len(clips), "clip", "clips")
+    return [f"{several} left out, without a turn in the label files (the first: {clips[0]})"]

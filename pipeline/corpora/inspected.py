@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import sqlite3
 import sys
 import time
@@ -13,10 +15,13 @@ from typing import NamedTuple, Self
 
 import soundfile
 
-from pipeline.audio import Clip
+from pipeline.audio import MAX_RATE, MIN_RATE, Clip
 
-CHECKS = f"1, libsndfile {soundfile.__libsndfile_version__}"
+CHECKS = f"2, libsndfile {soundfile.__libsndfile_version__}"
 """What a finding depends on beside the file; the number goes up when `pipeline.audio` judges otherwise."""
+
+MAX_CHANNELS = 1024
+"""libsndfile's bound."""
 
 SECONDS_BETWEEN_WRITES = 1.0
 """At most so much work is lost when a run is killed."""
@@ -25,18 +30,23 @@ SECONDS_TO_WAIT = 2.0
 """For another process to be done writing."""
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS inspected (
-    file TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, heard_seconds REAL, checks TEXT,
+CREATE TABLE IF NOT EXISTS findings (
+    file TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, heard_seconds REAL, checks TEXT,
     reason TEXT, sha256 TEXT, sampling_rate INTEGER, channels INTEGER, duration REAL
 )
 """
 
 
 class Stamp(NamedTuple):
-    """What tells a file from an earlier one of its name."""
+    """What tells a file from an earlier one of its name.
+
+    ctime is what `cp -p` and `rsync -t` cannot set. The inode's number is left out: sshfs and other mounts make
+    up new ones each time, and nothing would ever be recalled.
+    """
 
     size: int
     mtime_ns: int
+    ctime_ns: int
 
     @classmethod
     def of(cls, file: str) -> Stamp | None:
@@ -45,7 +55,7 @@ class Stamp(NamedTuple):
             found = os.stat(file)  # noqa: PTH116 (a Path for each of 200,000 files takes longer than this)
         except OSError:
             return None
-        return cls(found.st_size, found.st_mtime_ns)
+        return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 Outcome = Clip | str
@@ -59,13 +69,14 @@ class Inspected:
     """What is remembered of files, by their absolute path, stamp, heard seconds and the version of the checks.
 
     Any number of processes may use one file at once. It is a memory and nothing else: where it cannot be read
-    or written, one line on stderr says so, and nothing is remembered from there on. `path` None remembers
+    or written, a line on stderr says so, and nothing is recalled or kept from there on. `path` None remembers
     nothing at all.
     """
 
     def __init__(self, path: Path | None, heard_seconds: float) -> None:
         self._path, self._heard_seconds = path, heard_seconds
         self._database: sqlite3.Connection | None = None
+        self._keeps = True
         self._unwritten: dict[str, Known] = {}
         self._last_write = time.monotonic()
         if path is None:
@@ -92,8 +103,8 @@ class Inspected:
         if self._database is None:
             return {}
         query = (
-            "SELECT file, size, mtime_ns, reason, sha256, sampling_rate, channels, duration FROM inspected "
-            f"WHERE heard_seconds = ? AND checks = ? AND file IN ({', '.join('?' * len(files))})"
+            "SELECT file, size, mtime_ns, ctime_ns, reason, sha256, sampling_rate, channels, duration "
+            f"FROM findings WHERE heard_seconds = ? AND checks = ? AND file IN ({', '.join('?' * len(files))})"
         )
         try:
             rows = self._database.execute(query, (self._heard_seconds, CHECKS, *files)).fetchall()
@@ -101,8 +112,8 @@ class Inspected:
             self._give_up(error)
             return {}
         return {
-            file: (Stamp(size, mtime_ns), outcome)
-            for file, size, mtime_ns, *found in rows
+            file: (Stamp(size, mtime_ns, ctime_ns), outcome)
+            for file, size, mtime_ns, ctime_ns, *found in rows
             if (outcome := _outcome(*found)) is not None
         }
 
@@ -119,26 +130,27 @@ class Inspected:
         ]
         self._unwritten.clear()
         self._last_write = time.monotonic()
-        if self._database is None or not rows:
+        if self._database is None or not self._keeps or not rows:
             return
         try:
             with self._database:
                 self._database.executemany(
-                    "INSERT OR REPLACE INTO inspected VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+                    "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
                 )
         except sqlite3.Error as error:
-            self._give_up(error)
+            self._keeps = False
+            self._warn(
+                f"cannot be written ({error}), so what is found from here on is not kept for a later run"
+            )
 
     def _give_up(self, error: Exception) -> None:
         if self._database is not None:
             self._database.close()
         self._database = None
-        print(
-            f"warning: {self._path} cannot be used ({error}), so clips are looked at anew: remove it if this "
-            "comes again",
-            file=sys.stderr,
-            flush=True,
-        )
+        self._warn(f"cannot be used ({error}), so clips are looked at anew: remove it if this comes again")
+
+    def _warn(self, what: str) -> None:
+        print(f"warning: {self._path} {what}", file=sys.stderr, flush=True)
 
 
 def _columns(outcome: Outcome) -> tuple[object, ...]:
@@ -156,10 +168,13 @@ def _outcome(
         return reason
     if (
         isinstance(sha256, str)
-        and len(sha256) == 64
+        and re.fullmatch("[0-9a-f]{64}", sha256)
         and isinstance(sampling_rate, int)
+        and MIN_RATE <= sampling_rate <= MAX_RATE
         and isinstance(channels, int)
+        and 1 <= channels <= MAX_CHANNELS
         and isinstance(duration, float)
+        and 0 < duration < math.inf
     ):
         return Clip(sha256, sampling_rate, channels, duration)
     return None

@@ -52,19 +52,23 @@ def inspect(
     `heard_seconds` of a clip are what the encoder will hear, by default the paper's crop, and must not be
     silent. `memory` is the SQLite file that keeps what was found, so that an unchanged file is not read again,
     by a later run or by one that goes on after it was killed. Returns the manifest of the clips that can be
-    heard, in the given order, and the others with their reasons. Raises ValueError where a path leaves the root
-    or the root is absent.
+    heard, in the given order, and the others with their reasons, such as a link that leads out of the root.
+    Raises ValueError where a path leaves the root without a link or the root is absent.
     """
     if not root.is_dir():
         raise ValueError(f"prepare.root must be the folder of the clips, found no folder {root}")
-    files, which = _distinct(utterances, root)
+    files, which, refused = _distinct(utterances, root)
     findings = _Findings(len(files))
+    findings.reasons.update(refused)
+    wanted = [number for number in range(len(files)) if number not in refused]
     with (
         Inspected(memory, heard_seconds) as inspected,
-        Progress("inspect", len(files), "clips") as progress,
-        closing(_look_at_all(files, inspected, root, heard_seconds, workers)) as outcomes,
+        Progress("inspect", len(wanted), "clips") as progress,
+        closing(
+            _look_at_all([files[number] for number in wanted], inspected, root, heard_seconds, workers)
+        ) as outcomes,
     ):
-        for number, outcome in enumerate(outcomes):
+        for number, outcome in zip(wanted, outcomes, strict=True):
             findings.put(number, outcome)
             progress.advance()
     rejects = [
@@ -135,24 +139,34 @@ def _table(
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def _distinct(utterances: Sequence[Utterance], root: Path) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """The files that utterances name, relative to the root with links resolved, and which is each utterance's."""
+def _distinct(
+    utterances: Sequence[Utterance], root: Path
+) -> tuple[list[str], npt.NDArray[np.int64], dict[int, str]]:
+    """The files that utterances name, which is each utterance's, and which must not be read, with the reason.
+
+    Files are relative to the root with links resolved, but for those that a link takes out of the root.
+    """
     folders: dict[str, str] = {}
     numbers: dict[str, int] = {}
     files: dict[str, int] = {}
+    refused: dict[int, str] = {}
     which = np.empty(len(utterances), np.int64)
     for row, utterance in enumerate(utterances):
         path = utterance.path
         if path not in numbers:
-            numbers[path] = files.setdefault(_locate(root, path, folders), len(files))
+            try:
+                located = _locate(root, path, folders)
+            except AudioError as error:
+                located, refused[len(files)] = path, str(error)
+            numbers[path] = files.setdefault(located, len(files))
         which[row] = numbers[path]
-    return list(files), which
+    return list(files), which, refused
 
 
 def _locate(root: Path, path: str, folders: dict[str, str]) -> str:
     """A clip's path relative to the root with links resolved; `folders` keeps those of the folders.
 
-    Raises ValueError where it would leave the root.
+    Raises ValueError where it would leave the root, AudioError where a link does.
     """
     folder, name = os.path.split(path)
     if folder not in folders:

@@ -12,14 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config import MspEmotion, MspPodcast
-from pipeline.corpora.corpus import Corpus
-from pipeline.corpora.msp_podcast_release import (
-    Release,
-    read_labels,
-    read_partition,
-    read_speakers,
-    read_splits,
-)
+from pipeline.corpora.corpus import Corpus, counted
+from pipeline.corpora.msp_podcast_labels import compare_labels, read_labels
+from pipeline.corpora.msp_podcast_release import Release, read_partition, read_speakers, read_splits
 from pipeline.corpora.rows import to_utterances
 from pipeline.manifest import DEVELOPMENT, TEST1, TRAIN, Utterance, describe_splits
 
@@ -59,14 +54,16 @@ def read(root: Path, settings: MspPodcast) -> Corpus:
     labels, which the release keeps secret, are left out and counted. Speakers that are not known are None, so
     are the emotions X and O where they are kept. Where the published counts of the release are known, a
     difference becomes a note. Raises ValueError where the folder or a file has another structure, a clip has
-    two rows or no split, or a label is not on 1..7.
+    two rows, two splits in the partition file or no split, or a label is not on 1..7.
     """
     found = Release.find(root)
     labels = read_labels(found.labels)
     clips: list[str] = labels.column("FileName").to_pylist()
     partition = read_partition(found.partition) if found.partition else {}
     splits, notes = _splits(labels, clips, partition, found)
-    rows = _rows(labels, clips, splits, found)
+    notes += compare_labels(found.labels, labels, found.other_labels)
+    audio = found.clips()
+    rows = _rows(labels, clips, splits, audio, found)
     utterances, left_out = to_utterances(
         rows,
         lambda row: f"{clips[row]} in {found.labels}",
@@ -76,8 +73,7 @@ def read(root: Path, settings: MspPodcast) -> Corpus:
     if settings.transcripts:
         utterances, more = _with_transcripts(utterances, found)
         notes += more
-    audio = found.clips()
-    secret, more = _unlabelled(audio - set(clips), partition, found)
+    secret, more = _unlabelled(audio.keys() - set(clips), partition, found)
     if secret:
         left_out[f"labels {HIDDEN}"] = left_out.get(f"labels {HIDDEN}", 0) + secret
     labelled = rows.filter(pc.is_null(rows.column("labels"))).column("split").to_pylist()
@@ -93,6 +89,11 @@ def _splits(
     said: list[str | None] = [None] * len(clips)
     if "Split_Set" in labels.column_names:
         said = read_splits(labels.column("Split_Set").to_pylist(), clips, found.labels)
+    elif found.partition and not partition:
+        raise ValueError(
+            f"{found.partition} must say each clip's split, as {found.labels} has no column Split_Set, in UTF-8 "
+            f"and lines as `Train; MSP-PODCAST_0023_0048.wav`, found no such line: copy it from the release again"
+        )
     elif not partition:
         raise ValueError(
             f"a release must say each clip's split in the column Split_Set or in Partitions.txt, found "
@@ -111,13 +112,15 @@ def _splits(
     if not differing:
         return splits, []
     note = (
-        f"{found.partition} gives {len(differing)} clips another split than {found.labels}, which was followed "
-        f"(the first: {differing[0]})"
+        f"{found.partition} gives {counted(len(differing), 'clip', 'clips')} another split than "
+        f"{found.labels}, which was followed (the first: {differing[0]})"
     )
     return splits, [note]
 
 
-def _rows(labels: pa.Table, clips: list[str], splits: list[str], found: Release) -> pa.Table:
+def _rows(
+    labels: pa.Table, clips: list[str], splits: list[str], audio: Mapping[str, str], found: Release
+) -> pa.Table:
     """The label file with the manifest's columns, and `labels` that says where they are kept secret."""
     emotions, known = labels.column("EmoClass").to_pylist(), {None, *CODES}
     if wrong := [i for i, emotion in enumerate(emotions) if emotion not in known]:
@@ -138,7 +141,7 @@ def _rows(labels: pa.Table, clips: list[str], splits: list[str], found: Release)
     ]
     columns = {
         "id": [clip.removesuffix(".wav") for clip in clips],
-        "path": [f"{found.audio.name}/{clip}" for clip in clips],
+        "path": [f"{found.audio.name}/{audio.get(clip, clip)}" for clip in clips],
         "split": splits,
         "emotion": emotions,
         "speaker": [None if _is_missing(speaker) else speaker for speaker in speakers],
@@ -161,7 +164,7 @@ def _with_transcripts(utterances: list[Utterance], found: Release) -> tuple[list
     missing = [u.id for u in read if u.transcript is None]
     if not missing:
         return read, []
-    return read, [f"{len(missing)} of {len(read)} clips have no transcript (the first: {missing[0]})"]
+    return read, [f"{len(missing)} of {len(read)} clips without a transcript (the first: {missing[0]})"]
 
 
 def _unlabelled(clips: set[str], partition: Mapping[str, str], found: Release) -> tuple[int, list[str]]:
@@ -170,7 +173,7 @@ def _unlabelled(clips: set[str], partition: Mapping[str, str], found: Release) -
     if not others:
         return len(clips), []
     return len(clips) - len(others), [
-        f"{len(others)} clips in {found.audio} have no row in {found.labels} and were left out "
+        f"{counted(len(others), 'clip', 'clips')} in {found.audio} left out, without a row in {found.labels} "
         f"(the first: {others[0]})"
     ]
 

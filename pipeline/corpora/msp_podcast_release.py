@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-import pyarrow as pa
-
-from pipeline.corpora.rows import load
+from pipeline.corpora.msp_podcast_labels import canonical
 from pipeline.manifest import DEVELOPMENT, TEST1, TRAIN
 
 AUDIO_FOLDERS = ("Audios", "Audio", "audios", "audio")
@@ -24,8 +20,6 @@ LABEL_FILES = tuple(
 PARTITION_FILES = ("Partitions.txt", "Partition.txt", "partitions.txt", "partition.txt")
 SPEAKER_FILES = ("Speaker_ids.txt", "speaker_ids.txt")
 TRANSCRIPT_FOLDERS = ("Transcripts", "transcripts")
-
-LABEL_COLUMNS = ("FileName", "EmoClass", "EmoAct", "EmoVal", "EmoDom")
 
 SPLITS = {
     "train": TRAIN,
@@ -48,19 +42,25 @@ class Release:
     partition: Path | None
     """The split of every clip, one a line: it says alone where the label file has no column Split_Set."""
     speakers: Path | None
+    other_labels: tuple[Path, ...] = ()
+    """Label files in other spellings or forms, which are not read."""
 
     @classmethod
     def find(cls, root: Path) -> Release:
         """The parts under `root`. Raises ValueError where there is no audio folder or no label file."""
         audio = next((root / name for name in AUDIO_FOLDERS if (root / name).is_dir()), None)
-        labels = _first(root, LABEL_FILES)
-        if audio is None or labels is None:
+        label_files = _all(root, LABEL_FILES)
+        if audio is None or not label_files:
             raise ValueError(
                 f"prepare.root must be the folder of an MSP-Podcast release, which holds Audios/ and "
                 f"Labels/{LABEL_FILES[0]} (or .json), found no "
                 f"{'audio folder' if audio is None else 'label file'} in {root}"
             )
-        return cls(root, audio, labels, _first(root, PARTITION_FILES), _first(root, SPEAKER_FILES))
+        labels, *others = label_files
+        partition, speakers = (
+            next(iter(_all(root, names)), None) for names in (PARTITION_FILES, SPEAKER_FILES)
+        )
+        return cls(root, audio, labels, partition, speakers, tuple(others))
 
     @property
     def number(self) -> str | None:
@@ -70,10 +70,13 @@ class Release:
                 return said.group()
         return None
 
-    def clips(self) -> set[str]:
-        """The names of the audio files."""
+    def clips(self) -> dict[str, str]:
+        """The audio files: canonical name → the name on disk."""
         with os.scandir(self.audio) as entries:
-            return {entry.name for entry in entries if entry.name.endswith(".wav") and entry.name[0] != "."}
+            names = [entry.name for entry in entries if entry.name[0] != "."]
+        # Capitals sort first: of a.WAV and a.wav beside it, the latter is the clip.
+        names = sorted(name for name in names if canonical(name).endswith(".wav"))
+        return {canonical(name): name for name in names}
 
     def transcript(self, clip: str) -> str | None:
         """What is said in a clip, None where nobody has written it down."""
@@ -86,61 +89,20 @@ class Release:
         return None
 
 
-def _first(root: Path, names: Iterable[str]) -> Path | None:
+def _all(root: Path, names: Iterable[str]) -> list[Path]:
     files = (root / folder / name for name, folder in product(names, LABEL_FOLDERS))
-    return next((file for file in files if file.is_file()), None)
-
-
-def read_labels(file: Path) -> pa.Table:
-    """The consensus labels as text, one row a clip, with the columns of the release.
-
-    Raises ValueError where the file has another structure, or a clip twice.
-    """
-    table = _load_json(file) if file.suffix == ".json" else load(file)
-    if wrong := [name for name in LABEL_COLUMNS if table.column_names.count(name) != 1]:
-        raise ValueError(
-            f"{file} must have the columns {', '.join(LABEL_COLUMNS)} once, not so {', '.join(wrong)}; "
-            f"it has {', '.join(table.column_names)}"
-        )
-    names = table.column("FileName").to_pylist()
-    if None in names:
-        raise ValueError(
-            f"every row of {file} must have a FileName, found none in row {names.index(None) + 1}"
-        )
-    if repeated := [name for name, count in Counter(names).items() if count > 1]:
-        raise ValueError(
-            f"{file} must have one row a clip, found {repeated[0]} more than once (in all {len(repeated)} such "
-            f"clips): remove the rows that are too many, or copy the file from the release again"
-        )
-    return table
-
-
-def _load_json(file: Path) -> pa.Table:
-    """`{"MSP-PODCAST_0001_0008.wav": {"EmoClass": "N", "EmoAct": 4.2, ...}, ...}` as a table of text."""
-    try:
-        with file.open(encoding="utf-8-sig") as text:
-            # As pairs, because a dictionary would take the last of two rows of a clip and say nothing.
-            clips = [(name, dict(labels)) for name, labels in json.load(text, object_pairs_hook=tuple)]
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{file} must map each clip's name to its labels: {error}") from error
-    columns = {"FileName": [name for name, _ in clips]}
-    for key in dict.fromkeys(key for _, labels in clips for key in labels):
-        columns[key] = [_text(labels.get(key)) for _, labels in clips]
-    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value).strip() or None
+    return [file for file in files if file.is_file()]
 
 
 def read_partition(file: Path) -> dict[str, str]:
     """The split of every clip, from lines such as `Train; MSP-PODCAST_0023_0048.wav`.
 
-    Lines that name no clip are headings. Raises ValueError for a line of another form or another split.
+    Lines that name no clip are headings. Raises ValueError for a line of another form or another split, and
+    where a clip has two splits.
     """
     splits: dict[str, str] = {}
     for number, line in enumerate(file.read_text("utf-8-sig", "replace").splitlines(), start=1):
-        if ".wav" not in line:
+        if ".wav" not in line.lower():
             continue
         said, _, clip = line.rstrip("; \t").partition(";")
         split = SPLITS.get(_plain(said))
@@ -149,8 +111,18 @@ def read_partition(file: Path) -> dict[str, str]:
                 f"{file} must have lines as `Train; MSP-PODCAST_0023_0048.wav`, with Train, Development, "
                 f"Validation, Test1, Test2 or Test3, found {line.strip()!r} in line {number}"
             )
-        splits[clip.strip()] = split
+        _put(splits, clip, split, f"line {number} of {file}")
     return splits
+
+
+def _put(said: dict[str, str], clip: str, value: str, where: str) -> None:
+    """Keep what a line says of a clip. Raises ValueError where an earlier one said something else."""
+    name = canonical(clip.strip())
+    if said.setdefault(name, value) != value:
+        raise ValueError(
+            f"two lines on a clip must agree, found {name} as {said[name]} and then as {value} in {where}: remove "
+            f"the wrong line"
+        )
 
 
 def read_splits(texts: list[str | None], clips: list[str], file: Path) -> list[str | None]:
@@ -172,10 +144,11 @@ def read_speakers(file: Path) -> dict[str, str]:
     """The speaker of every clip, from the lines `MSP-PODCAST_0001_0008.wav; 127` of Speaker_ids.txt.
 
     The file lists the speakers' genders first, `Speaker_127; Male`; the numbers are those of SpkrID.
+    Raises ValueError where a clip has two speakers.
     """
     speakers: dict[str, str] = {}
-    for line in file.read_text("utf-8-sig", "replace").splitlines():
+    for number, line in enumerate(file.read_text("utf-8-sig", "replace").splitlines(), start=1):
         clip, _, speaker = line.rstrip("; \t").partition(";")
-        if clip.strip().endswith(".wav") and speaker.strip():
-            speakers[clip.strip()] = speaker.strip().removeprefix("Speaker_")
+        if clip.strip().lower().endswith(".wav") and speaker.strip():
+            _put(speakers, clip, speaker.strip().removeprefix("Speaker_"), f"line {number} of {file}")
     return speakers

@@ -20,25 +20,49 @@ REQUIRED = ("path", "split", "valence", "arousal")
 OPTIONAL = ("id", "dominance", "emotion", "speaker", "transcript")
 LABELS = ("valence", "arousal", "dominance")
 
+AS_UTF8 = "save it again as CSV in UTF-8"
+
 
 def load(file: Path) -> pa.Table:
     """Read a CSV or parquet file with every column as text, stripped of spaces, null where it is empty.
 
-    Raises ValueError where the file is neither.
+    Raises ValueError where the file is neither, is not UTF-8, or has other separators than commas.
     """
     try:
         if file.suffix in {".parquet", ".pq"}:
             table = pq.read_table(file)
         else:
+            _check_header(file)
             # Ids such as 0012 must stay as they are written, so nothing is guessed: every column is text.
             with pyarrow.csv.open_csv(file) as reader:
                 names = reader.schema.names
             as_text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
             table = pyarrow.csv.read_csv(file, convert_options=as_text)
     except (pa.ArrowInvalid, OSError) as error:
+        if "invalid UTF8" in str(error):
+            raise ValueError(f"{file} must be text in UTF-8, found other bytes: {AS_UTF8}") from error
         raise ValueError(f"{file} must be a CSV or parquet file: {error}") from error
     columns = [_text(column) for column in table.columns]
     return pa.Table.from_arrays(columns, names=table.column_names)
+
+
+def _check_header(file: Path) -> None:
+    """Raise ValueError, which says what to do, where arrow would say what it cannot parse."""
+    with file.open("rb") as opened:
+        header = opened.readline()
+    if b"\0" in header:
+        raise ValueError(f"{file} must be text in UTF-8, found UTF-16 or no text: {AS_UTF8}")
+    try:
+        names = header.decode("utf-8")
+    except UnicodeDecodeError as error:
+        found = header[error.start : error.end]
+        raise ValueError(f"{file} must be text in UTF-8, found {found!r} in its line 1: {AS_UTF8}") from None
+    separator = next((name for mark, name in ((";", "semicolons"), ("\t", "tabs")) if mark in names), None)
+    if separator and "," not in names:
+        raise ValueError(
+            f"commas must separate the columns of {file}, found {separator} in its line 1: save it as CSV with "
+            f"commas, and numbers with points"
+        )
 
 
 def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:

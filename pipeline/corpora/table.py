@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.corpora.corpus import Corpus
+from pipeline.corpora.corpus import Corpus, counted
 from pipeline.corpora.rows import OPTIONAL, REQUIRED, load, to_utterances
-from pipeline.manifest import LABEL_MAX, LABEL_MIN
+from pipeline.manifest import DEVELOPMENT, LABEL_MAX, LABEL_MIN, TEST1, TRAIN, Utterance
+
+USUAL_SPLITS = (TRAIN, DEVELOPMENT, TEST1, "test2", "test3")
+
+SPLITS_TOLD = 10
+"""A note names no more of them: a column that was mapped by mistake has thousands of values."""
 
 
 def read(
@@ -45,7 +51,21 @@ def read(
         drop=drop,
         rename={"split": dict(splits or {})},
     )
-    return Corpus(utterances, str(file), left_out)
+    return Corpus(utterances, str(file), left_out, _unusual_splits(utterances, splits or {}, file))
+
+
+def _unusual_splits(utterances: Sequence[Utterance], splits: Mapping[str, str], file: Path) -> list[str]:
+    """A note on splits that are neither the usual ones nor named in `splits`: `Train` is not `train`."""
+    counts = Counter(utterance.split for utterance in utterances)
+    unusual = sorted(counts.keys() - {*USUAL_SPLITS, *splits.values()})
+    if not unusual:
+        return []
+    told = ", ".join(f"{split!r} {counts[split]}" for split in unusual[:SPLITS_TOLD])
+    more = f" and {len(unusual) - SPLITS_TOLD} more" if len(unusual) > SPLITS_TOLD else ""
+    return [
+        f"{file} has {counted(len(unusual), 'split', 'splits')} of other names than {', '.join(USUAL_SPLITS)}, "
+        f"kept as written: {told}{more}; prepare.table.splits renames them"
+    ]
 
 
 def _check_map(columns: Mapping[str, str], scale: Sequence[float], drop: Mapping[str, Sequence[str]]) -> None:

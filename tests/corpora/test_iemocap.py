@@ -118,15 +118,15 @@ def test_transcripts_are_read_where_they_are_asked_for(corpus):
     assert [u.transcript for u in found.utterances[:2]] == ["Excuse me.", "Do you have your forms?"]
     assert found.notes == []
     kept = read(corpus, Iemocap(transcripts=True, drop=IemocapDrop(emotion=["fru"])))
-    assert kept.notes == ["5 of 15 turns have no transcript (the first: Ses01F_impro01_MXX0)"]
+    assert kept.notes == ["5 of 15 turns without a transcript (the first: Ses01F_impro01_MXX0)"]
 
 
 def test_means_a_little_beyond_the_scale_count_as_its_end_and_are_told(corpus):
     found = read(edit(corpus, "[2.5000, 3.0000, 1.0000]", "[5.5000, 3.0000, 0.5000]"), Iemocap())
     assert (found.utterances[0].valence, found.utterances[0].dominance) == (7.0, 1.0)
     assert [note.split(",")[0] for note in found.notes] == [
-        "1 turns have a mean valence up to 0.5 beyond 1..5",
-        "1 turns have a mean dominance up to 0.5 beyond 1..5",
+        "1 turn has a mean valence up to 0.5 beyond 1..5",
+        "1 turn has a mean dominance up to 0.5 beyond 1..5",
     ]
     assert "the first: Ses01F_impro01_F000" in found.notes[0]
 
@@ -167,9 +167,48 @@ def test_wrong_lines_are_named(corpus, old, new, message):
 
 
 def test_a_turn_written_twice_is_named(corpus):
-    found = read(edit(corpus, "impro01_M001", "impro01_F000"), Iemocap())
-    with pytest.raises(ValueError, match="an utterance id must occur once, found 'Ses01F_impro01_F000'"):
-        check_utterances(found.utterances, found.source)
+    twice = edit(corpus, "impro01_M001", "impro01_F000")
+    with pytest.raises(
+        ValueError,
+        match=r"once, found Ses01F_impro01_F000 in line 3 of .*01.txt and again in line 8 of .*01.txt",
+    ):
+        read(twice, Iemocap())
+
+
+@pytest.mark.parametrize("content", [b"", LABELS.replace("#", "1").encode("utf-16")])
+def test_a_label_file_without_turns_is_named(corpus, content):
+    file = corpus / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
+    file.write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"must hold the turns .* UTF-8, found none in .*/Ses01F_impro01.txt"
+    ):
+        read(corpus, Iemocap())
+
+
+def test_a_byte_order_mark_and_spaces_before_a_turn_hide_none(corpus):
+    for kind, text in (("EmoEvaluation", LABELS), ("transcriptions", SPOKEN)):
+        text = text.replace("#", "1").replace("% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n", "")
+        file = corpus / f"Session1/dialog/{kind}/Ses01F_impro01.txt"
+        file.write_text(
+            text.replace("[10.01", "  [10.01").replace("Ses01F_impro01_M001 ", "\tSes01F_impro01_M001 "),
+            "utf-8-sig",
+        )
+    found = read(corpus, Iemocap(transcripts=True))
+    assert [u.transcript for u in found.utterances[:2]] == ["Excuse me.", "Do you have your forms?"]
+    assert found.notes == []
+
+
+def test_transcripts_that_one_session_lacks_are_counted_and_that_all_lack_are_an_error(corpus):
+    (corpus / "Session3/dialog/transcriptions/Ses03F_impro01.txt").unlink()
+    assert read(corpus, Iemocap(transcripts=True)).notes == [
+        "2 of 10 turns without a transcript (the first: Ses03F_impro01_F000)"
+    ]
+    for file in corpus.glob("Session*/dialog/transcriptions/*.txt"):
+        file.write_text("")
+    with pytest.raises(
+        ValueError, match=r"prepare.iemocap.transcripts needs .*, found none in .*: copy them"
+    ):
+        read(corpus, Iemocap(transcripts=True))
 
 
 def test_a_copy_that_is_not_whole_is_told(corpus, write_audio):
@@ -183,7 +222,7 @@ def test_a_copy_that_is_not_whole_is_told(corpus, write_audio):
     (wavs / "._Ses01F_impro01_M009.wav").write_bytes(b"x")
     whole, clips = read(corpus, Iemocap()).notes
     assert whole.startswith("IEMOCAP is published with 20 labelled turns, found 19 in Session1, Session2,")
-    assert clips.startswith("3 clips have no turn in the label files and were left out")
+    assert clips.startswith("3 clips left out, without a turn in the label files")
 
 
 def test_other_folders_are_named(corpus, tmp_path):

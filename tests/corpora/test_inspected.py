@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.corpora import inspected, inspection
@@ -60,6 +61,24 @@ def test_what_changed_is_read_again(tmp_path, corpus, looked_at, write_audio):
     assert sorted(looked_at) == ["03.wav", "04.wav", "05.wav", "19.wav"]
     assert rejects == []
     assert manifest.table.equals(inspect(rows, root)[0].table)
+
+
+def test_a_file_replaced_with_its_size_and_time_is_read_again(tmp_path, corpus, looked_at, write_audio):
+    root, rows = corpus
+    memory = tmp_path / "memory.sqlite"
+    before, _ = inspect(rows, root, memory=memory)
+    looked_at.clear()
+    write_audio(root / "03.wav", 0.1, seed=99)
+    write_audio(tmp_path / "other.wav", 0.1, seed=98).replace(root / "04.wav")
+    for name in ("03.wav", "04.wav"):
+        os.utime(root / name, (LONG_AGO, LONG_AGO))
+    after, _ = inspect(rows, root, memory=memory)
+    assert sorted(looked_at) == ["03.wav", "04.wav"]
+    changed = np.flatnonzero(np.not_equal(before.strings("sha256"), after.strings("sha256")))
+    assert changed.tolist() == [3, 4]
+    looked_at.clear()
+    assert inspect(rows, root, memory=memory)[0].table.equals(after.table)
+    assert looked_at == []
 
 
 def test_what_the_checks_depend_on_is_part_of_the_memory(tmp_path, corpus, looked_at, monkeypatch):
@@ -128,10 +147,10 @@ def test_a_memory_that_fails_costs_a_warning_and_nothing_else(
         memory.unlink()
         memory.mkdir()
     elif harm == "nonsense":
-        other.execute("UPDATE inspected SET sha256 = 7, duration = 'long' WHERE reason IS NULL")
+        other.execute("UPDATE findings SET sha256 = 7, duration = 'long' WHERE reason IS NULL")
         other.commit()
     elif harm == "foreign":
-        other.execute("ALTER TABLE inspected RENAME COLUMN sha256 TO md5")
+        other.execute("ALTER TABLE findings RENAME COLUMN sha256 TO md5")
     capsys.readouterr()
     looked_at.clear()
     manifest, _ = inspect(rows, root, memory=memory)
@@ -143,6 +162,59 @@ def test_a_memory_that_fails_costs_a_warning_and_nothing_else(
     assert all(str(memory) in line for line in warnings)
 
 
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "sampling_rate = 9999999999",
+        "sampling_rate = -1",
+        "channels = 0",
+        "channels = 9999999999",
+        "duration = 9e999",
+        "duration = -1.0",
+        "sha256 = replace(hex(zeroblob(32)), '0', 'é')",
+    ],
+)
+def test_a_remembered_row_that_no_file_can_have_is_as_if_absent(
+    tmp_path, corpus, looked_at, capsys, nonsense
+):
+    root, rows = corpus
+    memory = tmp_path / "memory.sqlite"
+    wanted, _ = inspect(rows, root, memory=memory)
+    with sqlite3.connect(memory) as other:
+        other.execute(f"UPDATE findings SET {nonsense} WHERE file LIKE '%/07.wav'")
+    other.close()
+    looked_at.clear()
+    assert inspect(rows, root, memory=memory)[0].table.equals(wanted.table)
+    assert looked_at == ["07.wav"]
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_a_memory_that_can_only_be_read_is_used_and_said_to_keep_nothing_new(
+    tmp_path, corpus, looked_at, capsys, monkeypatch
+):
+    root, rows = corpus
+    memory = tmp_path / "memory.sqlite"
+    inspect(rows[:15], root, memory=memory)
+    connect = sqlite3.connect
+    looked_at.clear()
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            sqlite3, "connect", lambda path, **how: connect(f"file:{path}?mode=ro", uri=True, **how)
+        )
+        patch.setattr(inspected, "SECONDS_BETWEEN_WRITES", 0.0)
+        manifest, _ = inspect(rows, root, memory=memory)
+    assert len(manifest) == 19
+    assert len(looked_at) == 5
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    assert (
+        "cannot be written (attempt to write a readonly database), so what is found from here on" in warning
+    )
+    looked_at.clear()
+    inspect(rows, root, memory=memory)
+    assert len(looked_at) == 5
+
+
 def test_a_memory_that_cannot_be_written_any_more_costs_a_warning(tmp_path, corpus, capsys, monkeypatch):
     root, rows = corpus
     memory = tmp_path / "memory.sqlite"
@@ -151,14 +223,14 @@ def test_a_memory_that_cannot_be_written_any_more_costs_a_warning(tmp_path, corp
 
     def drop_and_look(file: Path, heard_seconds: float) -> object:
         other = sqlite3.connect(memory)
-        other.execute("DROP TABLE IF EXISTS inspected")
+        other.execute("DROP TABLE IF EXISTS findings")
         other.close()
         return real(file, heard_seconds)
 
     monkeypatch.setattr(inspection, "inspect_clip", drop_and_look)
     manifest, _ = inspect(rows, root, memory=memory)
     assert len(manifest) == 19
-    assert "no such table: inspected" in capsys.readouterr().err
+    assert "no such table: findings" in capsys.readouterr().err
 
 
 PROGRAM = """

@@ -62,7 +62,7 @@ def test_a_clip_that_is_silent_as_far_as_it_is_heard_is_left_out(tmp_path, noise
     whole, _ = inspect([utterance("late.wav")], tmp_path, heard_seconds=3.0)
     assert len(whole) == 1
     _, rejects = inspect([utterance("late.wav")], tmp_path, heard_seconds=1.5)
-    assert "silent throughout" in rejects[0].reason
+    assert "silent in its first 1.5 s" in rejects[0].reason
 
 
 def test_a_path_outside_the_root_and_an_absent_root_are_refused(tmp_path):
@@ -123,18 +123,38 @@ def test_no_usable_clip_gives_an_empty_manifest(tmp_path):
     assert len(Manifest.read(tmp_path / "manifest.parquet")) == 0
 
 
-def test_a_folder_that_is_a_link_cannot_leave_the_root(tmp_path, write_audio, looked_at):
+def test_a_link_that_leaves_the_root_is_a_reject_and_never_read(tmp_path, write_audio, looked_at):
     root = tmp_path / "root"
     write_audio(root / "good.wav")
     write_audio(tmp_path / "secret" / "a.wav")
     (root / "out").symlink_to(tmp_path / "secret")
     (root / "file.wav").symlink_to(tmp_path / "secret" / "a.wav")
-    for path in ("out/a.wav", "file.wav", str(tmp_path / "secret" / "a.wav"), ".."):
+    paths = ["out/a.wav", "good.wav", "file.wav", "out/b.wav", "out/a.wav"]
+    manifest, rejects = inspect([utterance(path) for path in paths], root)
+    assert manifest.strings("path") == ["good.wav"]
+    assert [reject.path for reject in rejects] == ["out/a.wav", "file.wav", "out/b.wav", "out/a.wav"]
+    assert rejects[0].reason.startswith(f"out is a link to {tmp_path}/secret, outside of prepare.root {root}")
+    assert rejects[1].reason.startswith(f"file.wav is a link to {tmp_path}/secret/a.wav, outside")
+    assert looked_at == ["good.wav"]
+    looked_at.clear()
+    for path in ("out/../good.wav", str(tmp_path / "secret" / "a.wav"), ".."):
         with pytest.raises(ValueError, match=f"must stay inside its corpus's root .* found {path}"):
             inspect([utterance("good.wav"), utterance(path)], root)
     with pytest.raises(ValueError, match="must not hold a NUL"):
         inspect([utterance("a/b\0.wav")], root)
     assert looked_at == []
+
+
+def test_a_corpus_whose_folder_is_a_link_is_told_what_to_do(tmp_path, write_audio):
+    write_audio(tmp_path / "disk" / "a.wav")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "Audios").symlink_to(tmp_path / "disk")
+    manifest, rejects = inspect([utterance("Audios/a.wav"), utterance("Audios/b.wav")], tmp_path / "root")
+    wanted = (
+        f"2 of 2 .*: Audios is a link to {tmp_path}/disk, outside .*: set prepare.root to the folder where"
+    )
+    with pytest.raises(ValueError, match=wanted):
+        check_splits(manifest, rejects, Path("list.csv"))
 
 
 def test_only_so_many_files_are_looked_at_ahead(tmp_path, write_audio, looked_at):

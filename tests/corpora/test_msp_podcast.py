@@ -194,7 +194,7 @@ def test_audio_without_labels_is_counted(release, audio):
     (root / "Audios/._MSP-PODCAST_0001_0008.wav").write_bytes(b"x")
     (note,) = read_default(root).notes
     assert note.startswith("2 clips in ")
-    assert "have no row in" in note
+    assert "left out, without a row in" in note
     assert "the first: MSP-PODCAST_7000_0001.wav" in note
 
 
@@ -215,7 +215,7 @@ def test_transcripts_are_read_where_they_are_asked_for(release):
     assert {u.transcript for u in read_default(root).utterances} == {None}
     corpus = read(root, MspPodcast(transcripts=True))
     assert [u.transcript for u in corpus.utterances] == ["I would not say so.", None, None, None]
-    assert corpus.notes == ["3 of 4 clips have no transcript (the first: MSP-PODCAST_0002_0033)"]
+    assert corpus.notes == ["3 of 4 clips without a transcript (the first: MSP-PODCAST_0002_0033)"]
 
 
 @pytest.mark.parametrize(
@@ -354,6 +354,59 @@ def test_json_of_another_structure_is_named(release, text, message):
     (root / "Labels/labels_consensus.json").write_text(text)
     with pytest.raises(ValueError, match=message):
         read_default(root)
+
+
+def test_capital_endings_are_the_same_clips(old_release):
+    for file in sorted((old_release / "Audio").iterdir())[:2]:
+        file.rename(file.with_suffix(".WAV"))
+    partition = old_release / "Partitions.txt"
+    partition.write_text(partition.read_text().replace("_0033.wav", "_0033.WAV"))
+    corpus = read_default(old_release)
+    assert summary(corpus) == KEPT
+    assert corpus.utterances[0].path == "Audio/MSP-PODCAST_0001_0008.WAV"
+    assert (corpus.left_out, corpus.notes) == (LEFT_OUT, [])
+    assert inspect(corpus.utterances, old_release)[1] == []
+
+
+@pytest.mark.parametrize("content", [b"", "Train; MSP-PODCAST_0001_0008.wav\n".encode("utf-16")])
+def test_a_partition_file_without_clips_is_not_called_absent(old_release, content):
+    (old_release / "Partitions.txt").write_bytes(content)
+    with pytest.raises(ValueError, match=r"Partitions.txt must say each clip's split, .* found no such line"):
+        read_default(old_release)
+
+
+def test_of_two_label_files_that_differ_it_is_told_which_was_read(release):
+    root = release()
+    taken, other = root / "Labels/labels_consensus.csv", root / "Labels/labels_concensus.csv"
+    other.write_text(taken.read_text().replace("4.2,4.6", "4.20,4.60"))
+    assert read_default(root).notes == []
+    other.write_text(taken.read_text().replace("4.2,4.6", "4.2,4.5"))
+    (root / "Labels/labels_consensus.json").write_text("{")
+    corpus = read_default(root)
+    assert summary(corpus) == KEPT
+    differs, unreadable = corpus.notes
+    assert differs == (
+        f"{taken} was read, and not {other}, which says something else of 1 of the clips "
+        f"(the first: MSP-PODCAST_0001_0008.wav): keep the right one"
+    )
+    assert unreadable.startswith(f"{taken} was read, and not {root / 'Labels/labels_consensus.json'}, which")
+
+
+def test_the_two_forms_of_one_label_file_have_nothing_to_tell(release):
+    root = release()
+    labels = {}
+    for row in ROWS:
+        clip, *values = row.split(",")
+        labels[clip] = dict(zip(HEADER.split(",")[1:], values, strict=True))
+    labels[CLIPS[2]]["EmoAct"] = 5 + 1 / 6  # which the CSV rounds
+    labels[CLIPS[-1]]["EmoAct"] = float("nan")
+    (root / "Labels/labels_consensus.json").write_text(json.dumps(labels))
+    assert read_default(root).notes == []
+    labels[CLIPS[0]]["Split_Set"] = "Test1"
+    del labels[CLIPS[1]]
+    (root / "Labels/labels_consensus.json").write_text(json.dumps(labels))
+    (note,) = read_default(root).notes
+    assert "says something else of 2 of the clips (the first: MSP-PODCAST_0001_0008.wav)" in note
 
 
 def test_a_folder_that_is_no_release_is_named(release):

@@ -112,6 +112,59 @@ def test_wrong_input_is_named_with_its_row(tmp_path, text, columns, message):
         read(write(tmp_path, text), columns=columns)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            CSV.replace("emo", "\xe9mo").encode("latin-1"),
+            r"must be text in UTF-8, found b'\\xe9' in its line 1",
+        ),
+        (
+            CSV.replace("H", "\xe9").encode("latin-1"),
+            "must be text in UTF-8, found other bytes: save it again",
+        ),
+        (CSV.encode("utf-16"), "must be text in UTF-8, found UTF-16 or no text: save it again"),
+        (CSV.encode("utf-16-be"), "must be text in UTF-8, found UTF-16 or no text: save it again"),
+        (CSV.replace(",", ";").encode(), "commas must separate the columns of .*, found semicolons in its"),
+        (
+            CSV.replace(",", ";").replace("2.5", "2,5").encode(),
+            "commas must separate .*, found semicolons in its",
+        ),
+        (CSV.replace(",", "\t").encode(), "commas must separate the columns of .*, found tabs in its line 1"),
+    ],
+)
+def test_a_csv_of_another_kind_is_named_with_what_to_do(tmp_path, content, message):
+    path = tmp_path / "labels.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as error:
+        read(path, columns=COLUMNS)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_byte_order_mark_and_semicolons_beside_commas_are_read(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text(CSV.replace("emo", "e;mo"), "utf-8-sig")
+    assert len(read(path, columns=COLUMNS | {"emotion": "e;mo"}).utterances) == 2
+
+
+def test_splits_of_unusual_names_are_kept_and_told(tmp_path):
+    path = write(tmp_path, CSV + "c.wav,Train,4,4,,\nd.wav,test2,4,4,,\ne.wav,mine,4,4,,\n")
+    corpus = read(path, columns=COLUMNS, splits={"Dev": "development", "mine": "mine"})
+    assert [u.split for u in corpus.utterances] == ["Train", "development", "Train", "test2", "mine"]
+    (note,) = corpus.notes
+    assert "has 1 split of other names than train, development, test1, test2, test3" in note
+    assert "kept as written: 'Train' 2; prepare.table.splits renames them" in note
+    assert read(path, columns=COLUMNS, splits={"Dev": "x", "mine": "x", "Train": "train"}).notes == []
+
+
+def test_not_every_one_of_many_unusual_splits_is_told(tmp_path):
+    path = write(tmp_path, CSV + "".join(f"c.wav,s{i:03},4,4,,\n" for i in range(20)))
+    (note,) = read(path, columns=COLUMNS).notes
+    assert "has 22 splits" in note
+    assert "'s007' 1 and 12 more; prepare" in note
+
+
 def test_an_absent_file_is_named(tmp_path):
     with pytest.raises(ValueError, match="found no file .*labels.csv"):
         read(tmp_path / "labels.csv", columns=COLUMNS)

@@ -140,7 +140,7 @@ def project(prepared, tmp_path) -> Path:
 def test_prepare_counts_what_it_left_out_and_lists_it(prepared):
     log = (prepared / "prepare.log").read_text()
     assert "train 40, development 20, test1 24" in log
-    assert "1 of 85 clips were left out: see data/rejects.csv" in log
+    assert "1 of 85 clips left out: see data/rejects.csv" in log
     (reject,) = read_csv(prepared / "data/rejects.csv")
     assert reject["path"] == "train/broken.wav"
 
@@ -367,7 +367,7 @@ def test_prepare_warns_of_splits_that_later_stages_need_and_of_clips_in_two_spli
     answer = erclap(project, "prepare")
     assert answer.returncode == 0
     assert "warning: no clip is in split 'development', which training needs" in answer.stdout
-    assert "warning: 1 clips are in more than one split (the first: copy.wav)" in answer.stdout
+    assert "warning: 1 clip is in more than one split (the first: copy.wav)" in answer.stdout
 
 
 def test_methods_outside_table_1_can_be_evaluated_alone(project):

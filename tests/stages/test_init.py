@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,9 @@ def test_the_papers_params_read_a_corpus_laid_out_as_the_published_one(project, 
         "prepare.msp_podcast.release right?",
         "warning: release 1.12 is published with train 90022, development 25258, test1 34963 clips without X and "
         "O, found train 1, development 1, test1 1: is the copy whole, and prepare.msp_podcast.release right?",
-        "1 clips left out: emotion X",
-        "1 clips left out: split test2",
-        "1 clips left out: split test3",
+        "1 clip left out: emotion X",
+        "1 clip left out: split test2",
+        "1 clip left out: split test3",
     ]
     rows = Manifest.read(project / "data/manifest.parquet").utterances()
     assert [(u.id, u.path, u.split, u.emotion) for u in rows] == [
@@ -105,7 +106,7 @@ def test_a_corpus_and_its_root_are_all_that_params_must_say(project, corpus):
     answer = erclap(project, "prepare")
     assert answer.returncode == 0, answer.stderr
     assert "train 1, development 1, test1 1, test2 1;" in answer.stdout
-    assert "1 clips left out: labels not published" in answer.stdout
+    assert "1 clip left out: labels not published" in answer.stdout
 
 
 def test_a_root_that_is_no_release_is_one_line(project, corpus):
@@ -133,3 +134,26 @@ def test_a_root_with_spaces_and_quotes_is_written_as_it_is(project, corpus):
     odd = corpus.rename(corpus.with_name("MSP: 'my' #1 corpus"))
     assert erclap(project, "init", "paper", "--root", str(odd)).returncode == 0
     assert load_params(project / "params.yaml").prepare.root == str(odd)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_root_whose_name_is_not_utf_8_is_one_line(project, corpus, monkeypatch):
+    odd = str(corpus.rename(corpus.with_name("caf\udce9")))
+    message = r"caf\udce9': rename the folder"
+    fails(
+        project,
+        "init",
+        "paper",
+        "--root",
+        odd,
+        code=2,
+        message="--root must have a path whose names are UTF-8",
+    )
+    linked = corpus.with_name("linked")
+    linked.symlink_to(odd)
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["prepare"] = {"corpus": "msp-podcast", "root": str(linked)}
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    fails(project, "prepare", code=2, message=message)
+    monkeypatch.setenv("ERCLAP_CORPUS_ROOT", odd)
+    fails(project, "prepare", code=2, message=message)
