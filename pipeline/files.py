@@ -20,14 +20,18 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
 
 
-def remove_leftovers(folder: Path, older_than: float) -> None:
-    """Remove the temporary files that killed writers left in a folder `older_than` seconds ago or more.
+def leftovers(folder: Path, older_than: float) -> list[Path]:
+    """The temporary files that killed writers left in a folder `older_than` seconds ago or more.
 
     A younger one may be one that another writer is at.
     """
-    for leftover in folder.glob(".*.tmp"):
-        if time.time() - leftover.stat().st_mtime > older_than:
-            leftover.unlink(missing_ok=True)
+    return [path for path in folder.glob(".*.tmp") if time.time() - path.stat().st_mtime > older_than]
+
+
+def remove_leftovers(folder: Path, older_than: float) -> None:
+    """Remove what `leftovers` finds."""
+    for leftover in leftovers(folder, older_than):
+        leftover.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -61,6 +65,15 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(text: str, path: Path) -> None:
