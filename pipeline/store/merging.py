@@ -71,19 +71,19 @@ def _merge_into(
     readable = {shard.path: shard for shard in theirs}
 
     def pieces() -> Iterator[Piece]:
-        for shard, new, _ in index.by_shard(np.arange(len(index))):
-            if shard.path not in readable:
-                continue
+        new_rows = {shard.path: rows for shard, rows, _ in index.by_shard(np.arange(len(index)))}
+        for shard in theirs:
+            advance(len(shard))
+            new = new_rows.get(shard.path, NO_ROWS)
             try:
                 if len(new) == len(shard):
                     shard.check()
                     folder.copy(shard)
-                else:
+                elif len(new):
                     yield shard.rows(new), False
             except (DamagedShardError, ChangedShardError, FileNotFoundError) as error:
                 merged.unreadable.append(f"{shard.path} {error}")
                 del readable[shard.path]
-            advance(len(new))
 
     for rows in portions(pieces()):
         folder.write(rows, theirs[0].recipe)
@@ -98,6 +98,9 @@ def _merge_into(
 
 def _of_recipe(folder: ShardFolder, recipe: Recipe) -> list[Shard]:
     return [shard for shard in folder.refresh() if shard.recipe.digest == recipe.digest]
+
+
+NO_ROWS = np.empty(0, np.intp)
 
 
 def _digest(shard: Shard) -> str:

@@ -8,7 +8,7 @@ from pipeline.config import load_params
 from pipeline.progress import Progress
 from pipeline.store.team import team_folders
 from pipeline.store.upkeep import compact, small_groups
-from stages.cache.places import local_folders, needed_team
+from stages.cache.places import counted, local_folders, needed_team
 
 
 @click.command("compact")
@@ -24,6 +24,5 @@ def command(team: bool) -> None:
     with Progress("compact", small, "rows") as progress:
         results = [compact(folder, progress.advance) for folder in folders]
     for folder, result in zip(folders, results, strict=True):
-        click.echo(
-            f"{folder.root}: {result.before} shards before, {result.after} now, {result.rows} rows written"
-        )
+        before = counted(result.before, "shard")
+        click.echo(f"{folder.root}: {before} before, {result.after} now, {result.rows} rows written")

@@ -8,7 +8,7 @@ from pipeline.config import load_params
 from pipeline.store.folder import ShardFolder
 from pipeline.store.summary import summarise
 from pipeline.store.team import team_root
-from stages.cache.places import describe, folders_of_team, in_bytes, local_folders
+from stages.cache.places import counted, describe, folders_of_team, in_bytes, local_folders
 
 
 @click.command("status")
@@ -25,7 +25,7 @@ def command() -> None:
         click.echo("no team's store: set ERCLAP_STORE, or runtime.store in params.yaml, to a shared folder")
         return
     folders = folders_of_team(params)
-    click.echo(f"the team's store {root}: {len(folders)} recipes")
+    click.echo(f"the team's store {root}: {counted(len(folders), 'recipe')}")
     for folder in folders:
         _print(folder)
 
@@ -37,12 +37,12 @@ def _print(folder: ShardFolder) -> None:
     for summary in summaries:
         click.echo(
             f"{folder.root}: {summary.rows} rows of {summary.recipe.feature_size} "
-            f"{summary.recipe.stored_dtype}, {in_bytes(summary.size)} in {summary.shards} shards"
+            f"{summary.recipe.stored_dtype}, {in_bytes(summary.size)} in {counted(summary.shards, 'shard')}"
         )
         click.echo(f"  recipe {summary.recipe.digest}: {describe(summary.recipe)}")
         for contribution in summary.contributions:
             click.echo(f"  {contribution}")
     if damaged := folder.damaged():
-        click.echo(f"  {len(damaged)} damaged files set aside: `erclap cache gc` lists them")
+        click.echo(f"  {counted(len(damaged), 'damaged file')} set aside: see `erclap cache gc`")
     if strangers := folder.strangers():
         click.echo(f"  not the store's: {', '.join(strangers)}")

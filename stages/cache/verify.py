@@ -9,7 +9,7 @@ import click
 from pipeline.config import load_params
 from pipeline.progress import Progress
 from pipeline.store.folder import ShardFolder
-from stages.cache.places import folders_of_team, local_folders
+from stages.cache.places import counted, folders_of_team, local_folders
 
 
 @click.command("verify")
@@ -29,7 +29,7 @@ def command() -> None:
     for folder in folders:
         found += len(folder.findings)
         shards = folder.refresh()
-        click.echo(f"{folder.root}: {sum(map(len, shards))} rows in {len(shards)} whole shards")
+        click.echo(f"{folder.root}: {sum(map(len, shards))} rows in {counted(len(shards), 'whole shard')}")
         for finding in folder.findings:
             click.echo(f"  damaged: {finding}")
         for line in _misplaced(folder):
