@@ -8,7 +8,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,7 +25,12 @@ def leftovers(folder: Path, older_than: float) -> list[Path]:
 
     A younger one may be one that another writer is at.
     """
-    return [path for path in folder.glob(".*.tmp") if time.time() - path.stat().st_mtime > older_than]
+    found = []
+    for path in folder.glob(".*.tmp"):
+        with suppress(FileNotFoundError):  # that writer has just ended
+            if time.time() - path.stat().st_mtime > older_than:
+                found.append(path)
+    return found
 
 
 def remove_leftovers(folder: Path, older_than: float) -> None:

@@ -22,10 +22,15 @@ class Index:
     def __init__(self, shards: Sequence[Shard]) -> None:
         self.shards = shards
         everything: Keys = np.concatenate([NO_KEYS, *(shard.keys for shard in shards)])
-        self.keys, self._where = np.unique(everything, return_index=True)
-        """The keys in order, and where each is among the rows of all shards, one shard after the other."""
+        beginnings = _beginnings(everything)
+        self._where = np.argsort(beginnings, kind="stable")
+        self._beginnings = beginnings[self._where]
+        self.keys = everything[self._where]
+        """In order; `_where` says where each is among the rows of all shards, one shard after the other."""
+        if (self._beginnings[1:] == self._beginnings[:-1]).any():  # rows that several shards have, as a rule
+            self.keys, self._where = np.unique(everything, return_index=True)
+            self._beginnings = beginnings[self._where]
         self._starts = np.cumsum([0, *map(len, shards)])
-        self._beginnings = _beginnings(self.keys)
 
     def __len__(self) -> int:
         return len(self.keys)

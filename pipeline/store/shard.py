@@ -89,21 +89,25 @@ class Shard:
         Raises DamagedShardError where a checksum is wrong, ChangedShardError, and OSError.
         """
         dtype = np.dtype(self.recipe.stored_dtype)
-        scratch = np.empty((min(BLOCK_ROWS, len(self)), self.recipe.feature_size), dtype)
+        direct = target.dtype == dtype
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
             if stamp_of(os.fstat(descriptor)) != self.stamp:
                 raise ChangedShardError(f"{self.path} was replaced by another")
+            if len(rows) and direct and self.sound.all() and _together(positions, rows):
+                first = int(positions[0])
+                self._read(descriptor, int(rows[0]), target[first : first + len(rows)])
+                return
+            scratch = np.empty((min(BLOCK_ROWS, len(self)), self.recipe.feature_size), dtype)
             for block in np.unique(rows // BLOCK_ROWS).tolist():
-                count = min(BLOCK_ROWS, len(self) - block * BLOCK_ROWS)
-                low, high = np.searchsorted(rows, [block * BLOCK_ROWS, block * BLOCK_ROWS + count])
-                to = positions[low:high]
-                # A whole block that stays together goes straight to where it belongs.
-                if target.dtype == dtype and high - low == count and bool((np.diff(to) == 1).all()):
+                start, count = block * BLOCK_ROWS, min(BLOCK_ROWS, len(self) - block * BLOCK_ROWS)
+                low, high = np.searchsorted(rows, [start, start + count])
+                to, of = positions[low:high], rows[low:high]
+                if direct and len(of) == count and _together(to, of):
                     self._read_block(descriptor, block, target[to[0] : to[0] + count])
                 else:
                     self._read_block(descriptor, block, scratch[:count])
-                    target[to] = scratch[rows[low:high] - block * BLOCK_ROWS]
+                    target[to] = scratch[of - start]
         finally:
             os.close(descriptor)
 
@@ -119,17 +123,21 @@ class Shard:
         self.rows(np.arange(len(self)))
 
     def _read_block(self, descriptor: int, block: int, into: Matrix) -> None:
-        start = self.offset + block * BLOCK_ROWS * self.recipe.feature_size * into.itemsize
+        first = block * BLOCK_ROWS
+        self._read(descriptor, first, into)
+        if not self.sound[block] and zlib.crc32(_bytes(into)) != self.checksums[block]:
+            raise DamagedShardError(f"fails its checksum in rows {first} to {first + len(into) - 1}")
+        self.sound[block] = True
+
+    def _read(self, descriptor: int, first: int, into: Matrix) -> None:
+        """Read rows that lie together, from `first` on."""
+        start = self.offset + first * self.recipe.feature_size * into.itemsize
         unread = _bytes(into)
         while len(unread):
             count = os.preadv(descriptor, [unread], start)
             if count == 0:
                 raise DamagedShardError("ends before its rows do")
             unread, start = unread[count:], start + count
-        if not self.sound[block] and zlib.crc32(_bytes(into)) != self.checksums[block]:
-            first = block * BLOCK_ROWS
-            raise DamagedShardError(f"fails its checksum in rows {first} to {first + len(into) - 1}")
-        self.sound[block] = True
 
 
 def read_shard(path: Path) -> Shard:
@@ -249,6 +257,11 @@ class _Beginning(io.RawIOBase):
         view[len(part) :] = bytes(len(view) - len(part))
         self._at += len(view)
         return len(view)
+
+
+def _together(positions: Positions, rows: Positions) -> bool:
+    """Whether rows lie as close together in the file as where they go to."""
+    return bool((np.diff(positions) == 1).all() and (np.diff(rows) == 1).all())
 
 
 def _bytes(array: npt.NDArray[Any]) -> memoryview:

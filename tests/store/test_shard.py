@@ -90,11 +90,19 @@ def test_rows_go_where_they_belong_in_any_order_and_type(tmp_path, stored):
     features = rng.standard_normal((count, 4)).astype(stored)
     rows = Rows(packed([f"{i:064x}" for i in range(count)]), features, Provenance(((count, {}),)))
     shard = write_shard(tmp_path, rows, replace(RECIPE, stored_dtype=stored))
-    for chosen in (np.arange(count), np.sort(rng.permutation(count)[:300]), np.array([0, 0, BLOCK_ROWS])):
-        for positions in (np.arange(len(chosen)), rng.permutation(len(chosen))):
-            target = np.full((len(chosen), 4), np.nan, np.float32)
-            shard.read_into(target, positions, chosen)
-            assert np.array_equal(target[positions], features[chosen].astype(np.float32))
+    asked = [
+        np.arange(count),
+        np.arange(5, BLOCK_ROWS + 9),
+        np.sort(rng.permutation(count)[:300]),
+        np.sort(rng.integers(0, BLOCK_ROWS, size=BLOCK_ROWS)),  # as many as a block has, some of them twice
+        np.array([], int),
+    ]
+    for opened in (read_shard(shard.path), shard):  # its checksums to be compared, and known to be right
+        for chosen in asked:
+            for positions in (np.arange(len(chosen)), rng.permutation(len(chosen))):
+                target = np.full((len(chosen), 4), np.nan, np.float32)
+                opened.read_into(target, positions, chosen)
+                assert np.array_equal(target[positions], features[chosen].astype(np.float32))
 
 
 def test_a_long_provenance_is_no_trouble(tmp_path):
