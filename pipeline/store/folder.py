@@ -149,10 +149,15 @@ class ShardFolder:
         return self._know(install(shard.path.read_bytes(), self.root / shard.path.name, self._mode()))
 
     def forget(self, shards: Sequence[Shard]) -> None:
-        """Remove shards whose rows are not wanted, or are in others by now."""
+        """Remove shards whose rows are not wanted, or are in others by now.
+
+        One that another writer has put there again meanwhile stays: that writer may have removed the others.
+        """
         for shard in shards:
             self._shards.pop(shard.path.name, None)
-            shard.path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if stamp_of(shard.path.stat()) == shard.stamp:
+                    shard.path.unlink()
 
     def _know(self, shard: Shard) -> Shard:
         self._shards[shard.path.name] = shard
