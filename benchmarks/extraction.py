@@ -125,10 +125,11 @@ class Best(Plain):
         self.run(files[:1])
         for self.batch in sizes:
             try:
-                seconds[self.batch] = min(self._timed(files), self._timed(files))
+                seconds[self.batch] = self._timed(files)
+                if seconds[self.batch] > 2 * min(seconds.values()):
+                    break
+                seconds[self.batch] = min(seconds[self.batch], self._timed(files))
             except torch.OutOfMemoryError:
-                break
-            if seconds[self.batch] > 1.5 * min(seconds.values()):
                 break
         self.batch = min(seconds, key=lambda size: seconds[size])
         return seconds

@@ -194,6 +194,8 @@ class Runtime(Section):
     """Padded tokens that go through the encoder at once on a GPU; on a CPU every sentence goes alone."""
     compile: bool = False
     """Have torch compile the speech encoder's norms and the gating of its position bias. Meant for a GPU."""
+    store: str | None = None
+    """The team's store of features, a shared folder; ERCLAP_STORE, where it is set, comes before it."""
 
     @field_validator("workers", mode="before")
     @classmethod

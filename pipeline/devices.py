@@ -21,6 +21,11 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def device_name(device: torch.device) -> str:
+    """What a device is called in a record of what was computed on it: `cpu`, `cuda (NVIDIA H100 80GB HBM3)`."""
+    return "cpu" if device.type == "cpu" else f"{device.type} ({torch.cuda.get_device_name(device)})"
+
+
 def torch_dtype(name: str) -> torch.dtype:
     """The torch type of that name."""
     types = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

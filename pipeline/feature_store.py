@@ -1,56 +1,46 @@
 """The feature store: what the frozen encoders computed, in immutable HDF5 shards.
 
 A key says what was encoded: the sha256 of an audio file's bytes, or of a sentence. A recipe says how. A
-shard is one HDF5 file of up to `SHARD_ROWS` rows, written under a temporary name, reopened and checked, and
+shard is one file of up to `SHARD_ROWS` rows, written under a temporary name, reopened and checked, and
 only then renamed to its own: whatever dies in between leaves nothing that could be taken for a shard, and any
 number of writers need no lock. A shard is never opened for writing again.
 """
 
 from __future__ import annotations
 
-import getpass
-import hashlib
-import io
 import json
-import os
-import socket
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
 from pathlib import Path
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.files import remove_leftovers, replacing, write_text
+from pipeline.files import remove_leftovers, write_text
 from pipeline.recipe import FORWARD_VERSION, Recipe
+from pipeline.store.folder import RECIPE_FILE, Finding, ShardFolder
+from pipeline.store.index import Index
+from pipeline.store.keys import NO_KEYS, Keys, as_text, packed, sentence_key
+from pipeline.store.provenance import here
+from pipeline.store.rows import SHARD_ROWS, Piece, Rows
+from pipeline.store.shard import (
+    ChangedShardError,
+    DamagedShardError,
+    Shard,
+)
+
+__all__ = ["SHARD_ROWS", "SPEECH_FEATURES", "TEXT_FEATURES", "FeatureStore", "Features", "sentence_key"]
 
 SPEECH_FEATURES, TEXT_FEATURES = Path("cache/features/speech"), Path("cache/features/text")
-
-KEY_LENGTH = 64
-"""A sha256 in hexadecimal digits."""
-
-SHARD_ROWS = 4096
-CHUNK_ROWS = 256
-SET_ASIDE = ".damaged"
-RECIPE_FILE = "recipe.json"
 
 SECONDS_UNTIL_LEFTOVER = 3600.0
 """A younger temporary file may be one that another writer is at."""
 
+ATTEMPTS = 100
+"""To read rows whose shards others replace meanwhile."""
+
 Features = npt.NDArray[np.float32]
-
-
-def sentence_key(sentence: str) -> str:
-    """A sentence's key: the sha256 of its UTF-8 bytes."""
-    return hashlib.sha256(sentence.encode()).hexdigest()
-
-
-class DamagedShardError(RuntimeError):
-    """A file in the store's folder that is not a whole shard."""
 
 
 class FeatureStore:
@@ -60,12 +50,26 @@ class FeatureStore:
     name sorts first serves them.
     """
 
-    def __init__(self, root: Path, recipe: Recipe, *, asked: dict[str, object] | None = None) -> None:
-        """`asked` is what the params said, which the recipe was made from."""
+    def __init__(
+        self,
+        root: Path,
+        recipe: Recipe,
+        *,
+        asked: dict[str, object] | None = None,
+        device: str = "unknown",
+        share: Callable[[Recipe, Sequence[Shard]], None] | None = None,
+    ) -> None:
+        """`asked` is what the params said, which the recipe was made from.
+
+        `device` is what computes the rows that are appended, for their provenance, and `share` is told of the
+        shards that they become.
+        """
+        if recipe.stored_dtype not in ("float32", "float16"):
+            raise ValueError(f"features are stored as float32 or float16, found {recipe.stored_dtype!r}")
         self.root, self.recipe, self.asked = root, recipe, asked or {}
-        self._where: dict[str, tuple[Path, int]] | None = None
-        self.damaged: list[str] = []
-        """Files that were found damaged and set aside, with the reason, since this store was opened."""
+        self.device, self.share = device, share
+        self.folder = ShardFolder(root)
+        self._served: Index | None = None
 
     @classmethod
     def open(cls, root: Path) -> FeatureStore:
@@ -96,216 +100,144 @@ class FeatureStore:
 
     def keys(self) -> set[str]:
         """The keys that have a feature."""
-        return set(self._index())
+        return set(as_text(self.index().keys))
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """Those of `keys` that have no feature, each once, in the given order."""
-        known = self._index()
-        return [key for key in dict.fromkeys(keys) if key not in known]
+        distinct = list(dict.fromkeys(keys))
+        absent = self.index().find(packed(distinct)) < 0
+        return [distinct[i] for i in np.flatnonzero(absent)]
 
     def append(self, keys: Sequence[str], features: Features) -> list[Path]:
-        """Write rows as new shards: `keys` (N) and `features` (N, F). Returns the shards' paths.
+        """Write rows that were computed here: `keys` (N) and `features` (N, F). Returns the shards' paths.
 
         Raises ValueError where keys repeat, shapes disagree or a feature is not finite; then nothing is
         written.
         """
-        self._check_rows(keys, features)
+        written = self.take(self._checked(keys, features))
+        if self.share is not None:
+            self.share(self.recipe, written)
+        return [shard.path for shard in written]
+
+    def take(self, rows: Rows) -> list[Shard]:
+        """Write rows that come from elsewhere, with their provenance, as shards of this store."""
         self.root.mkdir(parents=True, exist_ok=True)
-        written = []
-        for start in range(0, len(keys), SHARD_ROWS):
-            rows = slice(start, start + SHARD_ROWS)
-            written.append(self._write_shard(list(keys[rows]), features[rows]))
-        self._where = None
-        return written
+        self.refresh()
+        parts = [np.arange(len(rows))[i : i + SHARD_ROWS] for i in range(0, len(rows), SHARD_ROWS)]
+        return [self.folder.write(rows.of(part), self.recipe) for part in parts]
 
     def gather(self, keys: Sequence[str]) -> Features:
         """The features of `keys` in their order, (N, F). Raises RuntimeError where one is missing."""
-        where = self._index()
-        if missing := self.missing(keys):
-            raise RuntimeError(
-                f"every key must have a feature, found none for {len(missing)} of {len(set(keys))} "
-                f"{self.recipe.modality} keys in {self.root} (the first: {missing[0]}): run `erclap extract`"
-            )
-        rows_of: dict[Path, list[tuple[int, int]]] = {}
-        for position, key in enumerate(keys):
-            shard, row = where[key]
-            rows_of.setdefault(shard, []).append((position, row))
+        wanted = packed(keys)
         gathered = np.empty((len(keys), self.recipe.feature_size), dtype=np.float32)
-        for shard, pairs in rows_of.items():
-            try:
-                _, whole, _ = _read_shard(shard)
-            except DamagedShardError as error:
-                self._set_aside(shard, str(error))
-                raise RuntimeError(
-                    f"{shard} is damaged and was set aside, its rows count as missing: run `erclap extract`"
-                ) from error
-            positions, rows = zip(*pairs, strict=True)
-            gathered[list(positions)] = whole[list(rows)]
-        return gathered
+        unread = np.arange(len(keys))
+        for _ in range(ATTEMPTS):
+            index = self.index()
+            places = index.find(wanted[unread])
+            if (places < 0).any():
+                # A folder that is listed while shards are joined may show neither the old ones nor the new.
+                self.refresh()
+                if self.index().same_as(index):
+                    self._refuse_missing(keys, unread[places < 0])
+                continue
+            parts = {shard.path: (shard, rows, unread[at]) for shard, rows, at in index.by_shard(places)}
+            failed = self.folder.read(
+                (shard, partial(shard.read_into, gathered, at, rows)) for shard, rows, at in parts.values()
+            )
+            if not failed:
+                return gathered
+            unread = np.sort(np.concatenate([parts[shard.path][2] for shard in failed]))
+            self.refresh()
+        raise RuntimeError(f"the shards in {self.root} change faster than they can be read: try again")
 
-    def verify(self) -> list[str]:
+    def pieces(self, keys: Keys) -> Iterator[Piece]:
+        """The rows of those keys that have one, a shard's rows at a time; what is damaged is set aside."""
+        for _ in range(ATTEMPTS):
+            if not len(keys):
+                return
+            failed = [NO_KEYS]
+            for shard, rows, at in self.index().by_shard(self.index().find(keys)):
+                try:
+                    piece = shard.rows(rows)
+                except (DamagedShardError, ChangedShardError, FileNotFoundError) as error:
+                    failed.append(keys[at])
+                    self.folder.note(shard, error)
+                    continue
+                yield piece, len(rows) == len(shard)
+            keys = np.concatenate(failed)
+            self.refresh()
+
+    def verify(self, advance: Callable[[int], None] = lambda rows: None) -> list[Finding]:
         """Read every shard whole, checksums and all; set the damaged ones aside. Returns what was found."""
-        self._where, before = None, len(self.damaged)
-        for shard in self._shards():
-            try:
-                _read_shard(shard)
-            except DamagedShardError as error:
-                self._set_aside(shard, str(error))
-        return self.damaged[before:]
+        found = self.folder.verify(advance)
+        self.refresh()
+        return found
 
-    def prune(self, wanted: Iterable[str]) -> int:
+    def refresh(self) -> None:
+        """Look at the folder again when it is next asked for, and take in what others did to it."""
+        self._served = None
+
+    def index(self) -> Index:
+        """Where the rows of this recipe lie, as of the last look at the folder."""
+        if self._served is None:
+            shards = self.folder.refresh()
+            self._served = Index([shard for shard in shards if shard.recipe.digest == self.recipe.digest])
+        return self._served
+
+    def prune(self, wanted: Collection[str]) -> int:
         """Keep exactly the wanted rows of this recipe, so that the folder holds what the inputs ask for.
 
         A shard with rows that nobody wants any more is rewritten without them; shards of other recipes go, and
         so do files that a killed writer left. Whatever is kept is whole before anything goes. Returns how many
         rows went. Raises RuntimeError where a wanted row is not there in the end.
         """
-        keep, kept, gone = set(wanted), set[Path](), 0
-        shards, served = self._shards(), set[str]()
-        for shard in shards:
+        keys = packed(list(dict.fromkeys(wanted)))
+        self.refresh()
+        before = self.folder.refresh()
+        kept, rewritten = set[Path](), []
+        index = self.index()
+        for shard, rows, _ in index.by_shard(index.find(keys)):
+            if len(rows) == len(shard):
+                kept.add(shard.path)
+            else:
+                rewritten.append((shard, rows))
+        for shard, rows in rewritten:
             try:
-                keys, recipe = _read_keys(shard)
-                ours = recipe.digest == self.recipe.digest
-                stays = [i for i, key in enumerate(keys) if ours and key in keep and key not in served]
-                if len(stays) == len(keys):
-                    kept.add(shard)
-                elif stays:
-                    _, features, _ = _read_shard(shard)
-                    # The name follows from the keys, so it may be that of a shard which is already there.
-                    kept.add(self._write_shard([keys[i] for i in stays], features[stays]))
-            except DamagedShardError as error:
-                self._set_aside(shard, str(error))
-                continue
-            served.update(keys[i] for i in stays)
-            gone += len(keys) - len(stays)
-        for shard in shards:
-            if shard not in kept:
-                shard.unlink(missing_ok=True)
+                # The name follows from the keys, so it may be that of a shard which is already there.
+                kept.add(self.folder.write(shard.rows(rows), self.recipe).path)
+            except (DamagedShardError, ChangedShardError, FileNotFoundError) as error:
+                self.folder.note(shard, error)
+                return self.prune(wanted)
+        self.folder.forget([shard for shard in before if shard.path not in kept])
         remove_leftovers(self.root, SECONDS_UNTIL_LEFTOVER)
-        self._where = None
-        if lost := self.missing(keep):
-            raise RuntimeError(
-                f"every wanted row must be in {self.root}, found none for {len(lost)} (the first: {lost[0]}): "
-                f"run `erclap extract` again"
-            )
-        return gone
+        self.refresh()
+        self._refuse_missing(as_text(keys), np.flatnonzero(self.index().find(keys) < 0))
+        return sum(map(len, before)) - len(keys)
 
-    def _check_rows(self, keys: Sequence[str], features: Features) -> None:
+    def _refuse_missing(self, keys: Sequence[str], missing: npt.NDArray[np.intp]) -> None:
+        if len(missing):
+            damaged = next((f"{finding}; " for finding in self.folder.findings), "")
+            raise RuntimeError(
+                f"{damaged}every key must have a feature, found none for "
+                f"{len({keys[i] for i in missing})} of {len(set(keys))} {self.recipe.modality} keys in "
+                f"{self.root} (the first: {keys[missing[0]]}): run `erclap extract`"
+            )
+
+    def _checked(self, keys: Sequence[str], features: Features) -> Rows:
         if features.shape != (len(keys), self.recipe.feature_size):
             raise ValueError(
                 f"features must have shape {(len(keys), self.recipe.feature_size)}, found {features.shape}"
             )
-        if wrong := [key for key in keys if len(key) != KEY_LENGTH or not key.isascii()]:
-            raise ValueError(f"a key must be {KEY_LENGTH} hexadecimal digits, found {wrong[0]!r}")
+        raw = packed(keys)
         if len(set(keys)) < len(keys):
             raise ValueError(f"keys must not repeat, found {len(keys) - len(set(keys))} repeated")
-        finite = np.isfinite(features).all(axis=1)
+        with np.errstate(over="ignore"):
+            stored = features.astype(self.recipe.stored_dtype)
+        finite = np.isfinite(stored).all(axis=1)
         if not finite.all():
             first = keys[int(np.flatnonzero(~finite)[0])]
-            raise ValueError(f"features must be finite, found {int((~finite).sum())} rows not, first {first}")
-
-    def _shards(self) -> list[Path]:
-        return sorted(self.root.glob("*.h5")) if self.root.is_dir() else []
-
-    def _index(self) -> dict[str, tuple[Path, int]]:
-        """Where each key's row lies; made from the shards themselves, so it cannot disagree with them."""
-        if self._where is None:
-            where: dict[str, tuple[Path, int]] = {}
-            for shard in self._shards():
-                try:
-                    keys, recipe = _read_keys(shard)
-                except DamagedShardError as error:
-                    self._set_aside(shard, str(error))
-                    continue
-                if recipe.digest != self.recipe.digest:
-                    continue
-                for row, key in enumerate(keys):
-                    where.setdefault(key, (shard, row))
-            self._where = where
-        return self._where
-
-    def _write_shard(self, keys: list[str], features: Features) -> Path:
-        digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
-        path = self.root / f"{self.recipe.digest}-{digest}.h5"
-        # Made in memory and then written at once: HDF5 itself may crash where the disk is full.
-        image = io.BytesIO()
-        with h5py.File(image, "w") as file:
-            file.create_dataset("key", data=np.array(keys, dtype=f"S{KEY_LENGTH}"), fletcher32=True)
-            file.create_dataset(
-                "features",
-                data=features.astype(self.recipe.stored_dtype),
-                chunks=(min(CHUNK_ROWS, len(keys)), features.shape[1]),
-                fletcher32=True,
+            raise ValueError(
+                f"features must be finite, found {int((~finite).sum())} rows not as {self.recipe.stored_dtype}, "
+                f"first {first}"
             )
-            file.attrs["recipe"] = self.recipe.to_json()
-            file.attrs["provenance"] = json.dumps(_provenance(), sort_keys=True)
-            file.attrs["complete"] = True
-        with replacing(path) as temporary:
-            temporary.write_bytes(image.getbuffer())
-            _read_shard(temporary)
-        _sync_folder(self.root)
-        return path
-
-    def _set_aside(self, shard: Path, reason: str) -> None:
-        reason = " ".join(reason.split())
-        self.damaged.append(f"{shard.name}: {reason}")
-        print(f"warning: {shard} {reason}; set aside as {shard.name}{SET_ASIDE}", file=sys.stderr)
-        shard.replace(shard.with_name(shard.name + SET_ASIDE))
-        self._where = None
-
-
-def _read_keys(shard: Path) -> tuple[list[str], Recipe]:
-    """A shard's keys and recipe. Raises DamagedShardError."""
-    try:
-        with h5py.File(shard, "r") as file:
-            if not file.attrs.get("complete", False):
-                raise DamagedShardError("was never completed")
-            recipe = Recipe.from_json(file.attrs["recipe"])
-            keys = [key.decode("ascii") for key in file["key"][:].tolist()]
-            shape = file["features"].shape
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise DamagedShardError(f"is not a whole shard ({error})") from error
-    if shape != (len(keys), recipe.feature_size):
-        raise DamagedShardError(f"has {len(keys)} keys and features of shape {shape}")
-    return keys, recipe
-
-
-def _read_shard(shard: Path) -> tuple[list[str], Features, Recipe]:
-    """A shard whole, which checks its checksums. Raises DamagedShardError."""
-    keys, recipe = _read_keys(shard)
-    try:
-        with h5py.File(shard, "r") as file:
-            features = file["features"][:].astype(np.float32, copy=False)
-    except OSError as error:
-        raise DamagedShardError(f"fails its checksum ({error})") from error
-    return keys, features, recipe
-
-
-def _provenance() -> dict[str, str]:
-    """Who computed a shard, when and with what; nothing of it decides whether a row is served."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = "unknown"
-    return {
-        "user": user,
-        "host": socket.gethostname(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        **{name: _version(name) for name in ("emotionrankclap", "torch", "transformers", "h5py")},
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return Rows(raw, stored, here(len(keys), self.device))

@@ -8,7 +8,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,14 +32,23 @@ def check_path(path: Path, name: str) -> None:
             ) from None
 
 
-def remove_leftovers(folder: Path, older_than: float) -> None:
-    """Remove the temporary files that killed writers left in a folder `older_than` seconds ago or more.
+def leftovers(folder: Path, older_than: float) -> list[Path]:
+    """The temporary files that killed writers left in a folder `older_than` seconds ago or more.
 
     A younger one may be one that another writer is at.
     """
-    for leftover in folder.glob(".*.tmp"):
-        if time.time() - leftover.stat().st_mtime > older_than:
-            leftover.unlink(missing_ok=True)
+    found = []
+    for path in folder.glob(".*.tmp"):
+        with suppress(FileNotFoundError):  # that writer has just ended
+            if time.time() - path.stat().st_mtime > older_than:
+                found.append(path)
+    return found
+
+
+def remove_leftovers(folder: Path, older_than: float) -> None:
+    """Remove what `leftovers` finds."""
+    for leftover in leftovers(folder, older_than):
+        leftover.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -73,6 +82,15 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(text: str, path: Path) -> None:

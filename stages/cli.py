@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import sys
@@ -11,6 +10,8 @@ from typing import Any
 
 import click
 
+from stages.lazy import LazyGroup
+
 COMMANDS = {
     "init": ("stages.init", "Write the settings for a licensed corpus to params.yaml."),
     "prepare": ("stages.prepare", "Corpus to manifest: every clip hashed, decoded and checked."),
@@ -18,6 +19,10 @@ COMMANDS = {
     "extract": ("stages.extract", "Clips and sentences to frozen features, once, into the cache."),
     "train": ("stages.train", "Projection heads on cached features, by one method or all."),
     "eval": ("stages.evaluate", "The paper's two tables and the plots."),
+    "cache": (
+        "stages.cache",
+        "The features that are kept: what there is, what is missing, shared and mended.",
+    ),
     "tables": ("stages.tables", "Print the tables of the last evaluation and where to look."),
 }
 """Command → the module that defines `command`, and its help in one line. In the order of the pipeline."""
@@ -25,25 +30,13 @@ COMMANDS = {
 BAD_INPUT, FAULT = 2, 1
 
 
-class LazyGroup(click.Group):
-    """Knows its commands by name, so that help and completion import no heavy library."""
+class Commands(LazyGroup):
+    """Those of `COMMANDS`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(COMMANDS[cmd_name][0])
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
+    commands_by_name = COMMANDS
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="emotionrankclap", prog_name="erclap")
 def cli() -> None:
     """Speaking-style sentences and speech in one space, ordered by valence and arousal.

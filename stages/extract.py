@@ -15,6 +15,7 @@ from pipeline.feature_store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore,
 from pipeline.files import write_csv
 from pipeline.gathering import asked_for
 from pipeline.manifest import Manifest
+from pipeline.store.team import TeamStore, team_root
 
 if TYPE_CHECKING:
     from pipeline.encoders import SpeechEncoder, TextEncoder
@@ -28,7 +29,8 @@ def command() -> None:
     """Run both frozen encoders over every clip and sentence that has no feature yet.
 
     An interrupted run resumes where it was. Clips that fail are listed in cache/failures.csv, and the command
-    then ends with exit code 1; the others are stored all the same.
+    then ends with exit code 1; the others are stored all the same. Where there is a team's store (ERCLAP_STORE, or
+    runtime.store in params.yaml), rows are looked up there before they are computed, and offered to it.
     """
     params = load_params()
     manifest = Manifest.read_clips()
@@ -37,27 +39,44 @@ def command() -> None:
     from pipeline.extraction import extract, extract_speech, extract_text
 
     speech, text = load_encoders(params)
+    team_folder = team_root(params.runtime.store)
+    team = TeamStore(team_folder) if team_folder else None
     asked_speech, asked_text = asked_for(params.extract)
-    speech_store = FeatureStore(SPEECH_FEATURES, speech.recipe, asked=asked_speech)
-    text_store = FeatureStore(TEXT_FEATURES, text.recipe, asked=asked_text)
-    for store in (speech_store, text_store):
-        store.root.mkdir(parents=True, exist_ok=True)
+    speech_store = _open(SPEECH_FEATURES, speech, asked_speech, team)
+    text_store = _open(TEXT_FEATURES, text, asked_text, team)
+    wanted = (
+        (speech_store, set(manifest.table.column("sha256").unique().to_pylist())),
+        (text_store, {sentence_key(sentence) for sentence in sentences}),
+    )
+    for store, keys in wanted:
         store.verify()  # what is damaged is set aside and computed again
+        if team and (fetched := team.fetch(store, keys)):
+            click.echo(f"{store.root}: {fetched} rows taken from the team's store {team.root}")
     failures = extract(
         extract_speech(manifest, params.prepare.folder, speech, speech_store, workers=params.runtime.threads),
         extract_text(sentences, text, text_store),
     )
+    for store, keys in wanted:
+        if team and (offered := team.offer_missing(store, keys)):
+            click.echo(f"{store.root}: {offered} older rows offered to the team's store {team.root}")
     _report_failures(failures, len(manifest))
-    for store, wanted in (
-        (speech_store, set(manifest.table.column("sha256").unique().to_pylist())),
-        (text_store, {sentence_key(sentence) for sentence in sentences}),
-    ):
-        pruned = store.prune(wanted)
+    for store, keys in wanted:
+        pruned = store.prune(keys)
         store.publish()
         click.echo(
-            f"{store.root}: {len(wanted)} rows of {store.recipe.feature_size}"
+            f"{store.root}: {len(keys)} rows of {store.recipe.feature_size}"
             + (f", {pruned} rows that nothing asks for removed" if pruned else "")
         )
+
+
+def _open(
+    root: Path, encoder: SpeechEncoder | TextEncoder, asked: dict[str, object], team: TeamStore | None
+) -> FeatureStore:
+    from pipeline.devices import device_name
+
+    root.mkdir(parents=True, exist_ok=True)
+    device = device_name(encoder.device)
+    return FeatureStore(root, encoder.recipe, asked=asked, device=device, share=team.offer if team else None)
 
 
 def load_encoders(params: Params) -> tuple[SpeechEncoder, TextEncoder]:

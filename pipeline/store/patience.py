@@ -1,0 +1,45 @@
+"""Work that may hang, such as that on a network's folder, given up when it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def patiently(items: Iterable[Item], seconds: float) -> Iterator[Item]:
+    """The items, each made on another thread as it is asked for.
+
+    Raises TimeoutError where one takes longer than `seconds`; its thread is then left behind, and keeps no process
+    from ending.
+    """
+    asked: SimpleQueue[bool] = SimpleQueue()
+    answers: SimpleQueue[tuple[Item] | BaseException] = SimpleQueue()
+
+    def work() -> None:
+        source = iter(items)
+        while asked.get():
+            try:
+                answers.put((next(source),))
+            except BaseException as error:  # StopIteration too: the one who asked decides
+                answers.put(error)
+                return
+
+    Thread(target=work, name="patiently", daemon=True).start()
+    try:
+        while True:
+            asked.put(True)
+            try:
+                answer = answers.get(timeout=seconds)
+            except Empty:
+                raise TimeoutError(f"no answer for {seconds:g} s") from None
+            if isinstance(answer, StopIteration):
+                return
+            if isinstance(answer, BaseException):
+                raise answer
+            yield answer[0]
+    finally:
+        asked.put(False)

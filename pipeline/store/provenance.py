@@ -1,0 +1,82 @@
+"""Where the rows of a shard come from: who computed them, when, on what, with which versions.
+
+Nothing of it decides whether a row is served. It stays with the rows when they are copied, merged or compacted.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Origin = dict[str, str]
+"""`user`, `host`, `date` (UTC, ISO 8601), `device`, and a version for each of `VERSIONS`."""
+
+VERSIONS = ("emotionrankclap", "torch", "transformers", "h5py")
+
+Positions = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Runs of rows, in the rows' order, each with the origin that they share."""
+
+    runs: tuple[tuple[int, Origin], ...]
+
+    @classmethod
+    def joined(cls, parts: Iterable[Provenance]) -> Provenance:
+        """That of rows which follow each other."""
+        runs: list[tuple[int, Origin]] = []
+        for part in parts:
+            for count, origin in part.runs:
+                if runs and runs[-1][1] == origin:
+                    count += runs.pop()[0]
+                runs.append((count, origin))
+        return cls(tuple(runs))
+
+    def of(self, rows: Positions) -> Provenance:
+        """That of some rows, in the order given."""
+        run_of_row = np.repeat(np.arange(len(self.runs)), [count for count, _ in self.runs])[rows]
+        starts = np.flatnonzero(np.diff(run_of_row, prepend=-1))
+        counts = np.diff(starts, append=len(rows))
+        runs = zip(counts.tolist(), run_of_row[starts].tolist(), strict=True)
+        return Provenance.joined(Provenance(((count, self.runs[run][1]),)) for count, run in runs)
+
+    def to_json(self) -> str:
+        """A list with an object a run: the origin and the number of its `rows`."""
+        return json.dumps([{"rows": count, **origin} for count, origin in self.runs], sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Provenance:
+        """Read back what `to_json` wrote. Raises ValueError for anything else."""
+        try:
+            written: list[dict[str, Any]] = json.loads(text)
+            return cls(tuple((int(run.pop("rows")), run) for run in written))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a provenance: {error!r}") from error
+
+
+def here(rows: int, device: str) -> Provenance:
+    """That of rows which are computed now, by this process, on `device`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    about = {"user": user, "host": socket.gethostname(), "date": date, "device": device}
+    return Provenance(((rows, about | {name: _version(name) for name in VERSIONS}),))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

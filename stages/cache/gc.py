@@ -1,0 +1,118 @@
+"""`erclap cache gc`: what nothing asks for any more."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+
+from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE
+from pipeline.config import load_params
+from pipeline.feature_store import SECONDS_UNTIL_LEFTOVER
+from pipeline.files import leftovers
+from pipeline.history import Asked, asked_by_refs, keys_of
+from pipeline.manifest import MANIFEST_FILE
+from pipeline.progress import Progress
+from pipeline.store.folder import ShardFolder
+from pipeline.store.team import team_folders
+from pipeline.store.upkeep import drop
+from stages.cache.places import in_bytes, local_folders, needed_team
+
+SECONDS_A_DAY = 24 * 3600
+
+
+@click.command("gc")
+@click.option("--team", is_flag=True, help="Look for rows in the team's store that nothing asks for.")
+@click.option(
+    "--keep",
+    "kept_files",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Keep what this manifest, captions or prompts file asks for too; may be repeated.",
+)
+@click.option(
+    "--older-than", "days", type=click.IntRange(min=0), default=30, help="Days; younger shards stay. [30]"
+)
+@click.option("--yes", is_flag=True, help="Remove it; without this it is only listed.")
+def command(team: bool, kept_files: tuple[Path, ...], days: int, yes: bool) -> None:
+    """List damaged files that were set aside and what killed writers left, and with --yes remove them.
+
+    With --team also rows of the team's store that no branch, tag, remote branch or experiment of this repository
+    asks for, nor the files here, nor a --keep file. What another repository asks for is not known here: give its
+    manifest and captions with --keep. Where what some branch asks for is not in DVC's cache on this machine,
+    nothing is removed. The cache itself holds what was last extracted; what DVC's own cache has of other
+    commits is for `dvc gc` to remove.
+    """
+    folders = local_folders()
+    if team:
+        folders += team_folders(needed_team(load_params()))
+    removed = _remove_debris(folders, yes)
+    if team:
+        removed += _remove_unasked([folder for folder in folders if folder.shared], kept_files, days, yes)
+    if removed and not yes:
+        click.echo("nothing was removed: --yes removes it")
+    if not removed:
+        click.echo("nothing to remove")
+    click.echo(
+        "DVC's own cache: `dvc gc --workspace --all-branches --all-tags --all-experiments --dry` lists what no "
+        "commit needs (name all other projects with --projects where several share that cache)"
+    )
+
+
+def _remove_debris(folders: list[ShardFolder], yes: bool) -> int:
+    """Damaged files and leftovers of killed writers; returns how many."""
+    found = 0
+    for folder in folders:
+        for kind, paths in (
+            ("set aside", folder.damaged()),
+            ("left by a killed writer", leftovers(folder.root, SECONDS_UNTIL_LEFTOVER)),
+        ):
+            for path in paths:
+                found += 1
+                click.echo(f"{path} ({kind}, {in_bytes(path.stat().st_size)})")
+                if yes:
+                    path.unlink(missing_ok=True)
+    return found
+
+
+def _remove_unasked(folders: list[ShardFolder], kept_files: tuple[Path, ...], days: int, yes: bool) -> int:
+    """Rows of the team's that nothing asks for; returns how many."""
+    asked = _asked(kept_files)
+    click.echo(f"{asked.refs} branches, tags and experiments of this repository were asked")
+    if asked.unknown:
+        for line in asked.unknown:
+            click.echo(f"  {line}")
+        click.echo(
+            "what they ask for cannot be told, so no row is removed: `dvc fetch --all-branches --all-tags "
+            "data/manifest.parquet data/captions.parquet data/prompts.parquet` brings it"
+        )
+        return 0
+    youngest = time.time() - days * SECONDS_A_DAY
+    found = 0
+    for folder in folders:
+        shards = folder.refresh()
+        wanted = {digest: asked.of(digest) for digest in {shard.recipe.digest for shard in shards}}
+        keep = [
+            (shard, np.flatnonzero(np.isin(shard.keys, wanted[shard.recipe.digest])))
+            for shard in shards
+            if shard.stamp[2] / 1e9 < youngest
+        ]
+        unasked = sum(len(shard) - len(rows) for shard, rows in keep)
+        if not unasked:
+            continue
+        found += unasked
+        click.echo(f"{folder.root}: {unasked} of {sum(map(len, shards))} rows that nothing asks for")
+        if yes:
+            with Progress("gc", len(keep), "shards") as progress:
+                drop(folder, keep, progress.advance)
+    return found
+
+
+def _asked(kept_files: tuple[Path, ...]) -> Asked:
+    asked = asked_by_refs()
+    here = [file for file in (MANIFEST_FILE, CAPTIONS_FILE, PROMPTS_FILE) if file.exists()]
+    for file in (*here, *kept_files):
+        asked.add(None, keys_of(file))
+    return asked

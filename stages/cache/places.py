@@ -1,0 +1,98 @@
+"""Where features are kept, as the cache commands look at it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.config import Extract, Params
+from pipeline.feature_store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore
+from pipeline.gathering import asked_for
+from pipeline.planned_recipes import planned_recipes
+from pipeline.recipe import Recipe
+from pipeline.store.folder import ShardFolder
+from pipeline.store.patience import patiently
+from pipeline.store.team import PATIENCE, team_folders, team_root
+
+
+def local_folders() -> list[ShardFolder]:
+    """The two that DVC tracks, that of speech and that of text."""
+    return [ShardFolder(SPEECH_FEATURES), ShardFolder(TEXT_FEATURES)]
+
+
+def folders_of_team(params: Params) -> list[ShardFolder]:
+    """The team's folders, looked into; none, and a warning, where there is a store that cannot be read."""
+    root = team_root(params.runtime.store)
+    if root is None:
+        return []
+
+    def looked_into() -> Iterator[ShardFolder]:
+        for folder in team_folders(root):
+            folder.refresh()
+            yield folder
+
+    try:
+        return list(patiently(looked_into(), PATIENCE))
+    except OSError as error:
+        reason = error.strerror or error
+        print(f"warning: the team's store {root} is left out, it cannot be read: {reason}", file=sys.stderr)
+        return []
+
+
+def needed_team(params: Params) -> Path:
+    """The team's store where a command asks for it. Raises ValueError for none."""
+    root = team_root(params.runtime.store)
+    if root is None or not root.is_dir():
+        raise ValueError(
+            f"--team needs the team's store, found {f'no folder {root}' if root else 'none named'}: set "
+            f"ERCLAP_STORE, or runtime.store in params.yaml, to a folder that is there"
+        )
+    return root
+
+
+def wanted_recipes(settings: Extract) -> tuple[Recipe, Recipe]:
+    """The recipes that `erclap extract` would use.
+
+    Where a model is not on this machine, those of the features at hand, if they are what the params ask for.
+    Raises RuntimeError otherwise.
+    """
+    try:
+        return planned_recipes(settings)
+    except RuntimeError:
+        speech, text = (_published(root) for root in (SPEECH_FEATURES, TEXT_FEATURES))
+        if speech and text and (speech.asked, text.asked) == asked_for(settings):
+            return speech.recipe, text.recipe
+        raise
+
+
+def describe(recipe: Recipe) -> str:
+    """A recipe in a line."""
+    heard = f"{recipe.max_length:g} {'s' if recipe.modality == 'speech' else 'tokens'}"
+    revision = recipe.revision.removeprefix("sha256:")[:12]
+    return (
+        f"{recipe.modality}, {recipe.model} at {revision}, {recipe.pooling}, {recipe.padding}, {heard}, "
+        f"{recipe.compute_dtype}, forward pass {recipe.forward_version}"
+    )
+
+
+def counted(count: int, what: str) -> str:
+    """`1 shard`, `2 shards`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def in_bytes(size: int) -> str:
+    """A size for people."""
+    amount, unit = float(size), "bytes"
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if amount < 1000 or unit == "TB":
+            break
+        amount /= 1000
+    return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+
+
+def _published(root: Path) -> FeatureStore | None:
+    try:
+        return FeatureStore.open(root)
+    except RuntimeError:
+        return None

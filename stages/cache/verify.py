@@ -1,0 +1,55 @@
+"""`erclap cache verify`: every checksum of every row."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import click
+
+from pipeline.config import load_params
+from pipeline.progress import Progress
+from pipeline.store.folder import ShardFolder
+from stages.cache.places import counted, folders_of_team, local_folders
+
+
+@click.command("verify")
+def command() -> None:
+    """Read every shard of the cache and of the team's store whole, and compare its checksums.
+
+    Damaged shards are set aside as NAME.damaged, where the folder can be written, and their rows are computed
+    again by the next `erclap extract`. Files that are not the store's are named and left alone. Ends with exit
+    code 1 where anything was damaged.
+    """
+    params = load_params()
+    folders = [*local_folders(), *folders_of_team(params)]
+    with Progress("verify", sum(len(s) for folder in folders for s in folder.refresh()), "rows") as progress:
+        for folder in folders:
+            folder.verify(progress.advance)
+    found = 0
+    for folder in folders:
+        found += len(folder.findings)
+        shards = folder.refresh()
+        click.echo(f"{folder.root}: {sum(map(len, shards))} rows in {counted(len(shards), 'whole shard')}")
+        for finding in folder.findings:
+            click.echo(f"  damaged: {finding}")
+        for line in _misplaced(folder):
+            click.echo(f"  {line}")
+        for name in folder.strangers():
+            click.echo(f"  not the store's, left alone: {name}")
+    if found:
+        raise RuntimeError(
+            f"every shard must be whole, found {found} that are not: `erclap extract` computes their rows again"
+        )
+
+
+def _misplaced(folder: ShardFolder) -> list[str]:
+    """Shards that are whole and of another recipe than their folder's other shards."""
+    rows = Counter[str]()
+    for shard in folder.refresh():
+        rows[shard.recipe.digest] += len(shard)
+    ours = folder.root.name if folder.shared else next((digest for digest, _ in rows.most_common(1)), "")
+    return [
+        f"of another recipe, serves nothing here: {shard.path.name}"
+        for shard in folder.refresh()
+        if shard.recipe.digest != ours
+    ]
