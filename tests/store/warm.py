@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import torch
@@ -99,6 +100,8 @@ def main(speech: str, text: str, corpus: str, shard_rows: str) -> None:
                     encoders, manifest, Path(corpus), Path(asked["store"]), asked["team"], Path(asked["log"])
                 )
                 status = 0
+            except Exception:
+                traceback.print_exc()
             finally:
                 sys.stderr.flush()
                 os._exit(status)
