@@ -25,9 +25,9 @@ from pipeline.store.keys import NO_KEYS, Keys, as_text, packed, sentence_key
 from pipeline.store.provenance import here
 from pipeline.store.rows import SHARD_ROWS, Piece, Rows
 from pipeline.store.shard import (
-    ChangedShardError,
-    DamagedShardError,
+    UNREADABLE,
     Shard,
+    of_recipe,
 )
 
 __all__ = ["SHARD_ROWS", "SPEECH_FEATURES", "TEXT_FEATURES", "FeatureStore", "Features", "sentence_key"]
@@ -159,7 +159,7 @@ class FeatureStore:
             for shard, rows, at in self.index().by_shard(self.index().find(keys)):
                 try:
                     piece = shard.rows(rows)
-                except (DamagedShardError, ChangedShardError, FileNotFoundError) as error:
+                except UNREADABLE as error:
                     failed.append(keys[at])
                     self.folder.note(shard, error)
                     continue
@@ -181,7 +181,7 @@ class FeatureStore:
         """Where the rows of this recipe lie, as of the last look at the folder."""
         if self._served is None:
             shards = self.folder.refresh()
-            self._served = Index([shard for shard in shards if shard.recipe.digest == self.recipe.digest])
+            self._served = Index(of_recipe(shards, self.recipe))
         return self._served
 
     def prune(self, wanted: Collection[str]) -> int:
@@ -205,7 +205,7 @@ class FeatureStore:
             try:
                 # The name follows from the keys, so it may be that of a shard which is already there.
                 kept.add(self.folder.write(shard.rows(rows), self.recipe).path)
-            except (DamagedShardError, ChangedShardError, FileNotFoundError) as error:
+            except UNREADABLE as error:
                 self.folder.note(shard, error)
                 return self.prune(wanted)
         self.folder.forget([shard for shard in before if shard.path not in kept])

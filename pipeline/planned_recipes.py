@@ -6,16 +6,13 @@ been fetched once.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from pipeline.checkpoints import find_here
 from pipeline.config import Extract
 from pipeline.recipe import Recipe
-
-BUILTIN = {"builtin:sample-speech": "speech", "builtin:sample-text": "text"}
 
 
 def planned_recipes(settings: Extract) -> tuple[Recipe, Recipe]:
@@ -48,12 +45,8 @@ def planned_recipes(settings: Extract) -> tuple[Recipe, Recipe]:
 
 def _checkpoint(model: str, revision: str | None) -> tuple[str, str, dict[str, Any]]:
     """A checkpoint's name, its revision, and what its config.json says."""
-    if model in BUILTIN:
-        folder = Path(str(resources.files("pipeline.sample"))) / BUILTIN[model]
-        name, found = model, _folder_hash(folder)
-    elif Path(model).is_dir():
-        folder = Path(model)
-        name, found = folder.resolve().name, _folder_hash(folder)
+    if here := find_here(model):
+        name, folder, found = here
     else:
         folder = _fetched(model, revision)
         name, found = model, folder.name  # the hub's cache names a snapshot's folder by its commit
@@ -76,11 +69,3 @@ def _fetched(model: str, revision: str | None) -> Path:
             f"model {model!r} must be a folder, or a hub model that was fetched once, found neither: "
             f"`erclap extract` fetches it"
         ) from error
-
-
-def _folder_hash(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(p for p in folder.iterdir() if p.suffix in {".json", ".safetensors", ".txt"}):
-        with file.open("rb") as opened:
-            digest.update(f"{file.name}:{hashlib.file_digest(opened, 'sha256').hexdigest()}\n".encode())
-    return f"sha256:{digest.hexdigest()}"

@@ -53,7 +53,7 @@ class Progress:
         worked = float(count if work is None else work)
         self._worked += worked
         if self._bar is not None:
-            self._bar.set_postfix_str(self._counted(), refresh=False)
+            self._bar.set_postfix_str(f"{self._count()}, {self._rate()}", refresh=False)
             self._bar.update(worked)
         elif self.done < self.total and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._line(f"{self._remaining()} left")
@@ -62,9 +62,11 @@ class Progress:
         """So many are done in all."""
         self.advance(done - self.done)
 
-    def _counted(self) -> str:
-        rate = self.done / max(time.monotonic() - self._started, 1e-9)
-        return f"{self.done}/{self.total} {self.unit}, {rate:.1f} {self.unit}/s"
+    def _count(self) -> str:
+        return f"{self.done}/{self.total} {self.unit}"
+
+    def _rate(self) -> str:
+        return f"{self.done / max(time.monotonic() - self._started, 1e-9):.1f} {self.unit}/s"
 
     def _share(self) -> float:
         return min(1.0, self._worked / self._work) if self._work else self.done / self.total
@@ -76,9 +78,8 @@ class Progress:
 
     def _line(self, state: str) -> None:
         self._last_line = time.monotonic()
-        count, rate = self._counted().split(", ")
         print(
-            f"{self.label}: {count} ({100 * self._share():.0f}%), {rate}, {state}",
+            f"{self.label}: {self._count()} ({100 * self._share():.0f}%), {self._rate()}, {state}",
             file=sys.stderr,
             flush=True,
         )

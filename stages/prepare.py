@@ -9,9 +9,9 @@ import click
 
 from pipeline.config import load_params
 from pipeline.corpora import read_corpus
-from pipeline.corpora.corpus import counted
 from pipeline.corpora.inspection import check_splits, inspect, write_rejects
 from pipeline.manifest import DEVELOPMENT, MANIFEST_FILE, TRAIN, Manifest, describe_splits
+from pipeline.wording import counted
 
 REJECTS_FILE = Path("data/rejects.csv")
 

@@ -16,23 +16,13 @@ import numpy as np
 import pytest
 
 from pipeline import feature_store
-from pipeline.feature_store import FeatureStore, sentence_key
+from pipeline.feature_store import FeatureStore
 from pipeline.recipe import FORWARD_VERSION, Recipe
-
-RECIPE = Recipe(
-    modality="speech",
-    model="small",
-    revision="sha256:ab",
-    feature_size=4,
-    pooling="attentive-mean",
-    padding="masked",
-    max_length=10.0,
-)
+from tests.store.samples import RECIPE, features_of, keys_of
 
 
 def rows(start: int, count: int) -> tuple[list[str], np.ndarray]:
-    keys = [sentence_key(f"row {i}") for i in range(start, start + count)]
-    return keys, np.arange(start * 4, (start + count) * 4, dtype=np.float32).reshape(count, 4)
+    return keys_of(start, count), features_of(start, count)
 
 
 def test_rows_come_back_in_the_order_asked(tmp_path):

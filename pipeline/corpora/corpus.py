@@ -18,12 +18,3 @@ class Corpus:
     """Why rows were left out → how many."""
     notes: list[str] = field(default_factory=list)
     """What a person must be told: counts that differ from the published ones, files that disagree."""
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """A count with its words in the right number.
-
-    >>> counted(1, "turn has", "turns have"), counted(2, "turn has", "turns have")
-    ('1 turn has', '2 turns have')
-    """
-    return f"{count} {one if count == 1 else many}"

@@ -10,9 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.config import Iemocap
-from pipeline.corpora.corpus import Corpus, counted
+from pipeline.corpora.corpus import Corpus
 from pipeline.corpora.rows import to_utterances
 from pipeline.manifest import DEVELOPMENT, TEST1, TRAIN
+from pipeline.wording import counted
 
 EMOTIONS = {
     "ang": "A",

@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config import MspEmotion, MspPodcast
-from pipeline.corpora.corpus import Corpus, counted
+from pipeline.corpora.corpus import Corpus
 from pipeline.corpora.msp_podcast_labels import compare_labels, read_labels
 from pipeline.corpora.msp_podcast_release import Release, read_partition, read_speakers, read_splits
 from pipeline.corpora.rows import to_utterances
 from pipeline.manifest import DEVELOPMENT, TEST1, TRAIN, Utterance, describe_splits
+from pipeline.wording import counted
 
 NO_CLASS = {"X": None, "O": None}
 """No agreement and other: neither is an emotion that clips have in common."""

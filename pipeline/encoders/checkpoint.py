@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-BUILTIN = {"builtin:sample-speech": "speech", "builtin:sample-text": "text"}
-"""Names of the checkpoints that come with the package: those of the sample profile."""
+from pipeline.checkpoints import BUILTIN, find_here
 
 INDEX_FILE = "model.safetensors.index.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -84,16 +81,12 @@ def locate(model: str, revision: str | None = None) -> Checkpoint:
     A hub name is fetched (config, tokenizer and safetensors only; no code) unless its cached copy serves.
     Raises ValueError where nothing is found under the name.
     """
-    if model in BUILTIN:
-        folder = Path(str(resources.files("pipeline.sample"))) / BUILTIN[model]
-        return Checkpoint(model, folder, _folder_hash(folder))
-    folder = Path(model)
-    if folder.is_dir():
-        if revision is not None:
-            raise ValueError(
-                f"a local folder has no revision: remove revision {revision!r} or the folder {model}"
-            )
-        return Checkpoint(folder.resolve().name, folder, _folder_hash(folder))
+    if revision is not None and model not in BUILTIN and Path(model).is_dir():
+        raise ValueError(
+            f"a local folder has no revision: remove revision {revision!r} or the folder {model}"
+        )
+    if found := find_here(model):
+        return Checkpoint(*found)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", model) or model.startswith((".", "/")):
         raise ValueError(
             f"a model must be one of {', '.join(sorted(BUILTIN))}, a folder, or a hub name owner/name; "
@@ -120,16 +113,6 @@ def _from_hub(model: str, revision: str | None) -> Checkpoint:
             f"them, or convert it once with transformers' from_pretrained and save_pretrained and name the folder"
         )
     return Checkpoint(model, folder, folder.name)  # the cache names a snapshot's folder by its commit
-
-
-def _folder_hash(folder: Path) -> str:
-    """One hash over the files that decide the features: weights, configuration, tokenizer."""
-    digest = hashlib.sha256()
-    files = sorted(p for p in folder.iterdir() if p.suffix in {".json", ".safetensors", ".txt"})
-    for file in files:
-        with file.open("rb") as opened:
-            digest.update(f"{file.name}:{hashlib.file_digest(opened, 'sha256').hexdigest()}\n".encode())
-    return f"sha256:{digest.hexdigest()}"
 
 
 def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.recipe import Recipe
 from pipeline.store.rows import Rows
 from pipeline.store.shard import (
-    ChangedShardError,
+    UNREADABLE,
     DamagedShardError,
     LaterFormatError,
     Shard,
@@ -88,7 +88,7 @@ class ShardFolder:
         def attempt(part: tuple[Shard, Callable[[], None]]) -> tuple[Shard, Exception | None]:
             try:
                 part[1]()
-            except (DamagedShardError, ChangedShardError, FileNotFoundError) as error:
+            except UNREADABLE as error:
                 return part[0], error
             return part[0], None
 

@@ -13,7 +13,14 @@ from pipeline.recipe import Recipe
 from pipeline.store.folder import ShardFolder
 from pipeline.store.index import Index
 from pipeline.store.rows import Piece, portions
-from pipeline.store.shard import ChangedShardError, DamagedShardError, LaterFormatError, Shard, read_shard
+from pipeline.store.shard import (
+    UNREADABLE,
+    DamagedShardError,
+    LaterFormatError,
+    Shard,
+    of_recipe,
+    read_shard,
+)
 
 
 @dataclass
@@ -52,8 +59,8 @@ def merge(
     `folder_for` gives the folder of ours for a recipe, or None where there is none.
     """
     merged = Merged()
-    for _, of_recipe in groupby(sorted(theirs, key=_digest), _digest):
-        shards = list(of_recipe)
+    for _, group in groupby(sorted(theirs, key=_digest), _digest):
+        shards = list(group)
         folder = folder_for(shards[0].recipe)
         if folder is None:
             merged.other_recipe += sum(map(len, shards))
@@ -66,7 +73,7 @@ def merge(
 def _merge_into(
     folder: ShardFolder, theirs: list[Shard], merged: Merged, advance: Callable[[int], None]
 ) -> None:
-    before = _of_recipe(folder, theirs[0].recipe)
+    before = of_recipe(folder.refresh(), theirs[0].recipe)
     index = Index([*before, *theirs])  # a row that several have is the first one's, and ours come first
     readable = {shard.path: shard for shard in theirs}
 
@@ -81,23 +88,19 @@ def _merge_into(
                     folder.copy(shard)
                 elif len(new):
                     yield shard.rows(new), False
-            except (DamagedShardError, ChangedShardError, FileNotFoundError) as error:
+            except UNREADABLE as error:
                 merged.unreadable.append(f"{shard.path} {error}")
                 del readable[shard.path]
 
     for rows in portions(pieces()):
         folder.write(rows, theirs[0].recipe)
-    taken = len(Index(_of_recipe(folder, theirs[0].recipe))) - len(Index(before))
+    taken = len(Index(of_recipe(folder.refresh(), theirs[0].recipe))) - len(Index(before))
     merged.taken += taken
     if len(readable) < len(theirs):  # what only the damaged ones seemed to have may be in another
         if readable:
             _merge_into(folder, list(readable.values()), merged, lambda rows: None)
     else:
         merged.already += sum(map(len, theirs)) - taken
-
-
-def _of_recipe(folder: ShardFolder, recipe: Recipe) -> list[Shard]:
-    return [shard for shard in folder.refresh() if shard.recipe.digest == recipe.digest]
 
 
 NO_ROWS = np.empty(0, np.intp)

@@ -14,7 +14,7 @@ from pipeline.recipe import Recipe
 from pipeline.store.index import Index
 from pipeline.store.keys import Keys
 from pipeline.store.provenance import Positions
-from pipeline.store.shard import Shard
+from pipeline.store.shard import Shard, of_recipe
 
 NEW, CHANGED = "new", "changed file"
 LOST, UNKNOWN = "not in the cache any more (`dvc pull` may bring it)", "not in the cache"
@@ -62,8 +62,8 @@ def plan(
     `earlier` are reasons from what was there before, by mask (N,), the first that holds counting; None where that
     is not known.
     """
-    here = Index(_of([*local], recipe)).find(wanted.keys) >= 0
-    there = ~here & (Index(_of([*team], recipe)).find(wanted.keys) >= 0)
+    here = Index(of_recipe([*local], recipe)).find(wanted.keys) >= 0
+    there = ~here & (Index(of_recipe([*team], recipe)).find(wanted.keys) >= 0)
     open_ = ~(here | there)
     reasons: dict[str, Positions] = {}
 
@@ -77,7 +77,7 @@ def plan(
     others.pop(recipe.digest, None)
     # The nearest recipe first, as it is what the row was last computed with, as far as anyone can tell.
     for other in sorted(others.values(), key=lambda other: len(differences(other, recipe))):
-        index = Index(_of([*local, *team], other))
+        index = Index(of_recipe([*local, *team], other))
         give(f"changed recipe: {', '.join(differences(other, recipe))}", index.find(wanted.keys) >= 0)
     for reason, mask in (earlier or {}).items():
         give(reason, mask)
@@ -108,7 +108,3 @@ def earlier_reasons(wanted: Wanted, ids_before: Collection[str], keys_before: Ke
     names_before = pa.array(ids_before, pa.string())
     known = np.asarray(pc.is_in(pa.array(wanted.names, pa.string()), value_set=names_before))
     return {LOST: listed, CHANGED: known}
-
-
-def _of(shards: Sequence[Shard], recipe: Recipe) -> list[Shard]:
-    return [shard for shard in shards if shard.recipe.digest == recipe.digest]

@@ -17,6 +17,7 @@ import io
 import os
 import re
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,10 @@ class LaterFormatError(RuntimeError):
 
 class ChangedShardError(RuntimeError):
     """A shard that was replaced by another since it was looked at."""
+
+
+UNREADABLE = (DamagedShardError, ChangedShardError, FileNotFoundError)
+"""What reading a shard raises where another has removed or replaced it, or where it is damaged."""
 
 
 @dataclass(frozen=True)
@@ -274,6 +279,11 @@ def _read(descriptor: int, size: int) -> bytes:
     while len(whole) < size and (part := os.pread(descriptor, size - len(whole), len(whole))):
         whole += part
     return whole
+
+
+def of_recipe(shards: Iterable[Shard], recipe: Recipe) -> list[Shard]:
+    """Those whose features were computed by that recipe, in their order."""
+    return [shard for shard in shards if shard.recipe.digest == recipe.digest]
 
 
 def stamp_of(status: os.stat_result) -> Stamp:

@@ -15,9 +15,7 @@ import numpy as np
 from pipeline.store.folder import ShardFolder
 from pipeline.store.provenance import Positions
 from pipeline.store.rows import SHARD_ROWS, Rows
-from pipeline.store.shard import ChangedShardError, DamagedShardError, Shard
-
-UNREADABLE = (DamagedShardError, ChangedShardError, FileNotFoundError)
+from pipeline.store.shard import UNREADABLE, Shard
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pipeline.config import load_params
 from pipeline.progress import Progress
 from pipeline.store.team import team_folders
 from pipeline.store.upkeep import compact, small_groups
-from stages.cache.places import counted, local_folders, needed_team
+from pipeline.wording import counted
+from stages.cache.places import local_folders, needed_team
 
 
 @click.command("compact")

@@ -76,11 +76,6 @@ def describe(recipe: Recipe) -> str:
     )
 
 
-def counted(count: int, what: str) -> str:
-    """`1 shard`, `2 shards`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
 def in_bytes(size: int) -> str:
     """A size for people."""
     amount, unit = float(size), "bytes"

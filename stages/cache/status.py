@@ -8,7 +8,8 @@ from pipeline.config import load_params
 from pipeline.store.folder import ShardFolder
 from pipeline.store.summary import summarise
 from pipeline.store.team import team_root
-from stages.cache.places import counted, describe, folders_of_team, in_bytes, local_folders
+from pipeline.wording import counted
+from stages.cache.places import describe, folders_of_team, in_bytes, local_folders
 
 
 @click.command("status")

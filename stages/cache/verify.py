@@ -9,7 +9,8 @@ import click
 from pipeline.config import load_params
 from pipeline.progress import Progress
 from pipeline.store.folder import ShardFolder
-from stages.cache.places import counted, folders_of_team, local_folders
+from pipeline.wording import counted
+from stages.cache.places import folders_of_team, local_folders
 
 
 @click.command("verify")

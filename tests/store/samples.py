@@ -1,7 +1,8 @@
-"""Rows to store, and ways to damage a shard."""
+"""Rows to store, ways to damage a shard, and a small disk."""
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,3 +81,13 @@ def damage(shard: Path, how: str) -> None:
 
 
 DAMAGES = ("flipped", "truncated", "empty", "text", "foreign", "incomplete", "first format")
+
+
+def tmpfs(folder: Path, *options: str) -> bool:
+    """Mount a small file system of its own, which a limit of permissions does for root too."""
+    folder.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", ",".join(("size=64k", *options)), "none", str(folder)]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False

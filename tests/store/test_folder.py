@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -86,25 +85,6 @@ def test_a_file_that_cannot_be_read_is_no_damaged_one(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="Input/output error"):
         ShardFolder(tmp_path).verify()
     assert path.exists()
-
-
-def tmpfs(folder: Path, *options: str) -> bool:
-    """Mount a small file system of its own, which a limit of permissions does for root too."""
-    folder.mkdir(exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", ",".join(("size=64k", *options)), "none", str(folder)]
-    try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    if not tmpfs(folder):
-        pytest.skip("needs the right to mount")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_full_disk_is_an_error_and_leaves_the_store_as_it_was(small_disk):

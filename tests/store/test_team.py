@@ -15,7 +15,6 @@ from pipeline.feature_store import FeatureStore
 from pipeline.store import team as team_module
 from pipeline.store.team import TeamStore, team_folders, team_root
 from tests.store.samples import OTHER, RECIPE, damage, features_of, fill, holds, keys_of
-from tests.store.test_folder import tmpfs
 
 
 @pytest.fixture
@@ -134,15 +133,6 @@ def test_a_store_that_hangs_is_one_warning(tmp_path, root, capsys, monkeypatch):
     monkeypatch.setattr(team_module, "shared_folder", lambda *args: hanging.wait())
     works_alone(tmp_path, TeamStore(root, patience=0.1), capsys, "no answer for 0.1 s")
     hanging.set()
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    if not tmpfs(folder):
-        pytest.skip("needs the right to mount")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_full_store_is_one_warning_and_still_read_from(tmp_path, small_disk, capsys):
