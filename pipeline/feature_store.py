@@ -22,7 +22,7 @@ from pipeline.recipe import FORWARD_VERSION, Recipe
 from pipeline.store.folder import RECIPE_FILE, Finding, ShardFolder
 from pipeline.store.index import Index
 from pipeline.store.keys import NO_KEYS, Keys, as_text, packed, sentence_key
-from pipeline.store.provenance import here
+from pipeline.store.provenance import Positions, here
 from pipeline.store.rows import SHARD_ROWS, Piece, Rows
 from pipeline.store.shard import (
     UNREADABLE,
@@ -105,8 +105,7 @@ class FeatureStore:
     def missing(self, keys: Iterable[str]) -> list[str]:
         """Those of `keys` that have no feature, each once, in the given order."""
         distinct = list(dict.fromkeys(keys))
-        absent = self.index().find(packed(distinct)) < 0
-        return [distinct[i] for i in np.flatnonzero(absent)]
+        return [distinct[i] for i in np.flatnonzero(self._find(packed(distinct)) < 0)]
 
     def append(self, keys: Sequence[str], features: Features) -> list[Path]:
         """Write rows that were computed here: `keys` (N) and `features` (N, F). Returns the shards' paths.
@@ -132,15 +131,11 @@ class FeatureStore:
         gathered = np.empty((len(keys), self.recipe.feature_size), dtype=np.float32)
         unread = np.arange(len(keys))
         for _ in range(ATTEMPTS):
-            index = self.index()
-            places = index.find(wanted[unread])
-            if (places < 0).any():
-                # A folder that is listed while shards are joined may show neither the old ones nor the new.
-                self.refresh()
-                if self.index().same_as(index):
-                    self._refuse_missing(keys, unread[places < 0])
-                continue
-            parts = {shard.path: (shard, rows, unread[at]) for shard, rows, at in index.by_shard(places)}
+            places = self._find(wanted[unread])
+            self._refuse_missing(keys, unread[places < 0])
+            parts = {
+                shard.path: (shard, rows, unread[at]) for shard, rows, at in self.index().by_shard(places)
+            }
             failed = self.folder.read(
                 (shard, partial(shard.read_into, gathered, at, rows)) for shard, rows, at in parts.values()
             )
@@ -156,7 +151,8 @@ class FeatureStore:
             if not len(keys):
                 return
             failed = [NO_KEYS]
-            for shard, rows, at in self.index().by_shard(self.index().find(keys)):
+            places = self._find(keys)
+            for shard, rows, at in self.index().by_shard(places):
                 try:
                     piece = shard.rows(rows)
                 except UNREADABLE as error:
@@ -188,31 +184,48 @@ class FeatureStore:
         """Keep exactly the wanted rows of this recipe, so that the folder holds what the inputs ask for.
 
         A shard with rows that nobody wants any more is rewritten without them; shards of other recipes go, and
-        so do files that a killed writer left. Whatever is kept is whole before anything goes. Returns how many
-        rows went. Raises RuntimeError where a wanted row is not there in the end.
+        so do files that a killed writer left. Whatever is kept is whole before anything goes, and a row of which
+        one copy of several stays was written by this call, so that another that prunes or compacts meanwhile
+        does not take that copy for the one which may go. Returns how many rows went. Raises RuntimeError where
+        a wanted row is not there in the end.
         """
         keys = packed(list(dict.fromkeys(wanted)))
-        self.refresh()
         before = self.folder.refresh()
-        kept, rewritten = set[Path](), []
-        index = self.index()
-        for shard, rows, _ in index.by_shard(index.find(keys)):
-            if len(rows) == len(shard):
-                kept.add(shard.path)
-            else:
-                rewritten.append((shard, rows))
-        for shard, rows in rewritten:
+        index = Index(of_recipe(before, self.recipe))
+        served = list(index.by_shard(index.find(keys)))
+        whole = {shard.path for shard, rows, _ in served if len(rows) == len(shard)}
+        going = Index(of_recipe((shard for shard in before if shard.path not in whole), self.recipe))
+        kept = set[Path]()
+        for shard, rows, _ in served:
             try:
-                # The name follows from the keys, so it may be that of a shard which is already there.
-                kept.add(self.folder.write(shard.rows(rows), self.recipe).path)
+                if shard.path not in whole:
+                    # The name follows from the keys, so it may be that of a shard which is already there.
+                    kept.add(self.folder.write(shard.rows(rows), self.recipe).path)
+                elif (going.find(shard.keys) >= 0).any():
+                    kept.add(self.folder.copy(shard).path)
+                else:
+                    kept.add(shard.path)
             except UNREADABLE as error:
                 self.folder.note(shard, error)
                 return self.prune(wanted)
         self.folder.forget([shard for shard in before if shard.path not in kept])
         remove_leftovers(self.root, SECONDS_UNTIL_LEFTOVER)
         self.refresh()
-        self._refuse_missing(as_text(keys), np.flatnonzero(self.index().find(keys) < 0))
+        self._refuse_missing(as_text(keys), np.flatnonzero(self._find(keys) < 0))
         return sum(map(len, before)) - len(keys)
+
+    def _find(self, keys: Keys) -> Positions:
+        """The place of each key in the index, or -1, (N,)."""
+        for _ in range(ATTEMPTS):
+            index = self.index()
+            places = index.find(keys)
+            if (places >= 0).all():
+                break
+            # A folder that is listed while shards are joined may show neither the old ones nor the new.
+            self.refresh()
+            if self.index().same_as(index):
+                break
+        return places
 
     def _refuse_missing(self, keys: Sequence[str], missing: npt.NDArray[np.intp]) -> None:
         if len(missing):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,17 @@ def check_path(path: Path, name: str) -> None:
                 f"{name} must have a path whose names are UTF-8, found {written!a}: rename the folder, or "
                 f"mount it elsewhere"
             ) from None
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder where there is none, and a file in it that goes again. Raises OSError where one cannot."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=".", suffix=".tmp", buffering=0) as file:
+            file.write(bytes(4096))  # the first thing that a full disk refuses
+    except OSError as error:
+        error.filename = str(folder)
+        raise
 
 
 def leftovers(folder: Path, older_than: float) -> list[Path]:

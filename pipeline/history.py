@@ -109,13 +109,17 @@ def asked_by_refs() -> Asked:
     listed = _run("git", "for-each-ref", "--format=%(refname)")
     if listed is None:
         raise RuntimeError("what branches ask for can be told in a git repository alone, found none here")
-    names = [*listed.split(), "HEAD"]
+    # Of the stash, refs/stash is the last entry alone.
+    names = [*listed.split(), *(_run("git", "stash", "list", "--format=%H") or "").split(), "HEAD"]
     asked = Asked(refs=len(names))
     locks: dict[str, str] = {}
     for name in names:
         text = _run("git", "show", f"{name}:./{LOCK_FILE}")
         if text:
             locks.setdefault(text, name)
+        elif text is None and _run("git", "ls-tree", "--name-only", name, str(LOCK_FILE)):
+            # There is one, whose contents are not on this machine, as in a partial clone.
+            asked.unknown.append(f"{name}: its {LOCK_FILE} cannot be read")
     if LOCK_FILE.is_file():
         locks.setdefault(LOCK_FILE.read_text(encoding="utf-8"), "the working tree")
     cache = dvc_cache()

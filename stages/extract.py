@@ -12,7 +12,7 @@ import click
 from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE, all_sentences
 from pipeline.config import Params, load_params
 from pipeline.feature_store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore, sentence_key
-from pipeline.files import write_csv
+from pipeline.files import check_writable, write_csv
 from pipeline.gathering import asked_for
 from pipeline.manifest import Manifest
 from pipeline.store.team import TeamStore, team_root
@@ -35,6 +35,8 @@ def command() -> None:
     params = load_params()
     manifest = Manifest.read_clips()
     sentences = all_sentences(CAPTIONS_FILE, PROMPTS_FILE)
+    for folder in (FAILURES_FILE.parent, SPEECH_FEATURES, TEXT_FEATURES):
+        check_writable(folder)  # rather than after hours of computing
 
     from pipeline.extraction import extract, extract_speech, extract_text
 
@@ -74,7 +76,6 @@ def _open(
 ) -> FeatureStore:
     from pipeline.devices import device_name
 
-    root.mkdir(parents=True, exist_ok=True)
     device = device_name(encoder.device)
     return FeatureStore(root, encoder.recipe, asked=asked, device=device, share=team.offer if team else None)
 

@@ -18,6 +18,8 @@ import pytest
 from pipeline import feature_store
 from pipeline.feature_store import FeatureStore
 from pipeline.recipe import FORWARD_VERSION, Recipe
+from pipeline.store.folder import ShardFolder
+from pipeline.store.upkeep import compact
 from tests.store.samples import RECIPE, features_of, keys_of
 
 
@@ -165,6 +167,38 @@ def test_pruning_loses_no_wanted_row_where_shards_overlap(tmp_path, seed):
     assert store.keys() == {keys[0]}
     assert np.array_equal(store.gather(keys[:1]), features[:1])
     assert len(list(tmp_path.glob("*.h5"))) == 1
+
+
+def prunes(root, keys):
+    FeatureStore(root, RECIPE).prune(keys)
+
+
+def compacts(root, keys):
+    compact(ShardFolder(root))
+
+
+@pytest.mark.parametrize(("first", "second"), [(compacts, prunes), (prunes, compacts), (prunes, prunes)])
+@pytest.mark.parametrize("seed", range(8))
+def test_pruning_while_another_prunes_or_compacts_loses_no_wanted_row(
+    tmp_path, monkeypatch, seed, first, second
+):
+    # The second does all its work between what the first has written and what it removes. Names follow from keys,
+    # so which of two copies of a row comes first differs from seed to seed.
+    store = FeatureStore(tmp_path, RECIPE)
+    keys, features = rows(100 * seed, 5)
+    for part in (slice(0, 2), slice(2, 4), slice(1, 5)):
+        store.append(keys[part], features[part])
+    forget, meanwhile = ShardFolder.forget, [second]
+
+    def forgets(folder, shards):
+        if meanwhile:
+            meanwhile.pop()(tmp_path, keys[:4])
+        forget(folder, shards)
+
+    monkeypatch.setattr(ShardFolder, "forget", forgets)
+    first(tmp_path, keys[:4])
+    assert not meanwhile
+    assert np.array_equal(FeatureStore(tmp_path, RECIPE).gather(keys[:4]), features[:4])
 
 
 def test_pruning_says_so_where_a_wanted_row_is_not_there(tmp_path):

@@ -20,6 +20,7 @@ from pipeline.store.shard import (
     Shard,
     Stamp,
     install,
+    name_of,
     read_shard,
     stamp_of,
     write_shard,
@@ -146,7 +147,8 @@ class ShardFolder:
 
     def copy(self, shard: Shard) -> Shard:
         """Take a whole shard of another folder, byte for byte, and know it without another look."""
-        return self._know(install(shard.path.read_bytes(), self.root / shard.path.name, self._mode()))
+        name = name_of(shard.keys, shard.recipe)  # whatever somebody has called it
+        return self._know(install(shard.path.read_bytes(), self.root / name, self._mode()))
 
     def forget(self, shards: Sequence[Shard]) -> None:
         """Remove shards whose rows are not wanted, or are in others by now.

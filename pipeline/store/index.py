@@ -23,7 +23,7 @@ class Index:
         self.shards = shards
         everything: Keys = np.concatenate([NO_KEYS, *(shard.keys for shard in shards)])
         beginnings = _beginnings(everything)
-        self._where = np.argsort(beginnings, kind="stable")
+        self._where = np.argsort(beginnings)
         self._beginnings = beginnings[self._where]
         self.keys = everything[self._where]
         """In order; `_where` says where each is among the rows of all shards, one shard after the other."""

@@ -46,6 +46,8 @@ def shards_below(root: Path) -> tuple[list[Shard], list[str]]:
             shards.append(read_shard(path))
         except (DamagedShardError, LaterFormatError) as error:
             unreadable.append(f"{path} {' '.join(str(error).split())}")
+        except OSError as error:  # a link to nothing, a folder of that name, a file that others may not read
+            unreadable.append(f"{path} cannot be read: {error.strerror}")
     return shards, unreadable
 
 

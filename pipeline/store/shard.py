@@ -156,7 +156,7 @@ def read_shard(path: Path) -> Shard:
         header = _read(descriptor, FIRST_READ)
         length, checksum = _first_line(header)
         if length > len(header):
-            header = _read(descriptor, length)
+            header = _read(descriptor, min(length, status.st_size))  # in a damaged line it may say anything
     finally:
         os.close(descriptor)
     header = header[:length]
@@ -165,10 +165,15 @@ def read_shard(path: Path) -> Shard:
     return _parse(path, stamp_of(status), header)
 
 
+def name_of(keys: Keys, recipe: Recipe) -> str:
+    """What a shard of these rows is called: other rows, another name."""
+    digest = hashlib.sha256(np.ascontiguousarray(keys).tobytes()).hexdigest()[:16]
+    return f"{recipe.digest}-{digest}.h5"
+
+
 def write_shard(folder: Path, rows: Rows, recipe: Recipe, mode: int | None = None) -> Shard:
-    """Write rows as a new shard. Its name follows from the recipe and the keys. Otherwise as `install`."""
-    digest = hashlib.sha256(np.ascontiguousarray(rows.keys).tobytes()).hexdigest()[:16]
-    return install(_image(rows, recipe), folder / f"{recipe.digest}-{digest}.h5", mode)
+    """Write rows as a new shard, as `install` does."""
+    return install(_image(rows, recipe), folder / name_of(rows.keys, recipe), mode)
 
 
 def install(image: bytes | memoryview, path: Path, mode: int | None = None) -> Shard:
@@ -199,8 +204,7 @@ def _image(rows: Rows, recipe: Recipe) -> memoryview:
         file["provenance"] = np.bytes_(rows.provenance.to_json().encode())
         file["key"] = keys.view(np.uint8).reshape(-1, KEY_BYTES)
         file["crc32"] = np.array([zlib.crc32(_bytes(block)) for block in blocks], np.uint32)
-        file["features"] = features
-        length: int = file["features"].id.get_offset()
+        length: int = file.create_dataset("features", data=features).id.get_offset()
     whole = image.getbuffer()
     line = FIRST_LINE.format(FORMAT, length, zlib.crc32(whole[USER_BLOCK:length])).encode()
     whole[: len(line)] = line
@@ -225,9 +229,10 @@ def _parse(path: Path, stamp: Stamp, header: bytes) -> Shard:
         with h5py.File(_Beginning(header, stamp[1]), "r") as file:
             recipe = Recipe.from_json(str(file.attrs["recipe"]))
             provenance = Provenance.from_json(bytes(file["provenance"][()]).decode())
+            features = file["features"]
             keys = np.ascontiguousarray(file["key"][:]).view(f"S{KEY_BYTES}").reshape(-1)
             checksums = file["crc32"][:]
-            features, offset = file["features"], file["features"].id.get_offset()
+            offset = features.id.get_offset()
             dtype = np.dtype(recipe.stored_dtype).newbyteorder("<")
             if features.shape != (len(keys), recipe.feature_size) or features.dtype != dtype:
                 raise DamagedShardError(

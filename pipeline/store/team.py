@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import sys
@@ -31,6 +32,9 @@ ENVIRONMENT = "ERCLAP_STORE"
 
 PATIENCE = 60.0
 """Seconds that one shard may take, or the look at which there are."""
+
+NAME = re.compile("[0-9a-f]{12}")
+"""Of a folder in it: a recipe's digest."""
 
 Item = TypeVar("Item")
 
@@ -68,8 +72,8 @@ def shared_folder(root: Path, recipe: Recipe) -> ShardFolder:
 
 
 def team_folders(root: Path) -> list[ShardFolder]:
-    """The team's folders, one a recipe. Raises OSError where the store cannot be read."""
-    names = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    """The team's folders, one a recipe, and no others, such as lost+found. Raises OSError."""
+    names = sorted(path.name for path in root.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
     return [ShardFolder(root / name, shared=True) for name in names]
 
 

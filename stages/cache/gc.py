@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from pipeline.history import Asked, asked_by_refs, keys_of
 from pipeline.manifest import MANIFEST_FILE
 from pipeline.progress import Progress
 from pipeline.store.folder import ShardFolder
+from pipeline.store.provenance import Positions
+from pipeline.store.shard import Shard
 from pipeline.store.team import team_folders
 from pipeline.store.upkeep import drop
 from stages.cache.places import in_bytes, local_folders, needed_team
@@ -45,12 +48,11 @@ def command(team: bool, kept_files: tuple[Path, ...], days: int, yes: bool) -> N
     nothing is removed. The cache itself holds what was last extracted; what DVC's own cache has of other
     commits is for `dvc gc` to remove.
     """
-    folders = local_folders()
-    if team:
-        folders += team_folders(needed_team(load_params()))
-    removed = _remove_debris(folders, yes)
-    if team:
-        removed += _remove_unasked([folder for folder in folders if folder.shared], kept_files, days, yes)
+    root = needed_team(load_params()) if team else None
+    shared = team_folders(root) if root else []
+    removed = _remove_debris([*local_folders(), *shared], root, yes)
+    if root:
+        removed += _remove_unasked(shared, kept_files, days, yes)
     if removed and not yes:
         click.echo("nothing was removed: --yes removes it")
     if not removed:
@@ -61,20 +63,18 @@ def command(team: bool, kept_files: tuple[Path, ...], days: int, yes: bool) -> N
     )
 
 
-def _remove_debris(folders: list[ShardFolder], yes: bool) -> int:
+def _remove_debris(folders: list[ShardFolder], team: Path | None, yes: bool) -> int:
     """Damaged files and leftovers of killed writers; returns how many."""
-    found = 0
-    for folder in folders:
-        for kind, paths in (
-            ("set aside", folder.damaged()),
-            ("left by a killed writer", leftovers(folder.root, SECONDS_UNTIL_LEFTOVER)),
-        ):
-            for path in paths:
-                found += 1
-                click.echo(f"{path} ({kind}, {in_bytes(path.stat().st_size)})")
-                if yes:
-                    path.unlink(missing_ok=True)
-    return found
+    debris = [(path, "set aside") for folder in folders for path in folder.damaged()]
+    for root in [*(folder.root for folder in folders), *([team] if team else [])]:
+        debris += [(path, "left by a killed writer") for path in leftovers(root, SECONDS_UNTIL_LEFTOVER)]
+    for path, kind in debris:
+        click.echo(f"{path} ({kind}, {in_bytes(path.stat().st_size)})")
+        if yes and path.is_dir():  # a recipe's folder that did not get its name any more
+            shutil.rmtree(path)
+        elif yes:
+            path.unlink(missing_ok=True)
+    return len(debris)
 
 
 def _remove_unasked(folders: list[ShardFolder], kept_files: tuple[Path, ...], days: int, yes: bool) -> int:
@@ -93,12 +93,7 @@ def _remove_unasked(folders: list[ShardFolder], kept_files: tuple[Path, ...], da
     found = 0
     for folder in folders:
         shards = folder.refresh()
-        wanted = {digest: asked.of(digest) for digest in {shard.recipe.digest for shard in shards}}
-        keep = [
-            (shard, np.flatnonzero(np.isin(shard.keys, wanted[shard.recipe.digest])))
-            for shard in shards
-            if shard.stamp[2] / 1e9 < youngest
-        ]
+        keep = _wanted_rows([shard for shard in shards if shard.stamp[2] / 1e9 < youngest], asked)
         unasked = sum(len(shard) - len(rows) for shard, rows in keep)
         if not unasked:
             continue
@@ -108,6 +103,18 @@ def _remove_unasked(folders: list[ShardFolder], kept_files: tuple[Path, ...], da
             with Progress("gc", len(keep), "shards") as progress:
                 drop(folder, keep, progress.advance)
     return found
+
+
+def _wanted_rows(shards: list[Shard], asked: Asked) -> list[tuple[Shard, Positions]]:
+    """Of each shard the rows that are asked for, in ascending order."""
+    wanted: list[tuple[Shard, Positions]] = []
+    for digest in sorted({shard.recipe.digest for shard in shards}):
+        ours = [shard for shard in shards if shard.recipe.digest == digest]
+        # All at once: each look sorts everything that is asked for.
+        found = np.isin(np.concatenate([shard.keys for shard in ours]), asked.of(digest))
+        parts = np.split(found, np.cumsum([len(shard) for shard in ours])[:-1])
+        wanted += [(shard, np.flatnonzero(part)) for shard, part in zip(ours, parts, strict=True)]
+    return wanted
 
 
 def _asked(kept_files: tuple[Path, ...]) -> Asked:

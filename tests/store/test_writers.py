@@ -80,6 +80,27 @@ assert reads > 0
 """
 
 
+PRUNER = """
+for turn in range(6):
+    store = FeatureStore(root, RECIPE)
+    if number % 2:
+        first = rng.randrange(rows - 2 * step)
+        store.append(keys_of(first, step), features_of(first, step))
+        upkeep.compact(ShardFolder(root))
+    else:
+        store.prune(keys_of(0, rows))
+"""
+
+GATHERER = """
+keys, wanted = keys_of(0, rows), features_of(0, rows)
+reads = 0
+while not (root / "stop").exists():
+    assert np.array_equal(FeatureStore(root, RECIPE).gather(keys), wanted)
+    reads += 1
+assert reads > 0
+"""
+
+
 def start(role: str, root: Path, number: int, *more: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", COMMON + role, str(root), str(number), str(ROWS), str(STEP), *map(str, more)],
@@ -145,6 +166,19 @@ def test_eight_people_with_overlapping_work_fill_one_teams_store(tmp_path):
     newcomer = FeatureStore(tmp_path / "newcomer", RECIPE)
     assert TeamStore(team).fetch(newcomer, keys_of(0, everything)) == everything
     assert holds(newcomer.root, (0, everything))
+
+
+def test_pruning_compacting_and_writing_at_once_lose_no_row_that_is_wanted(tmp_path):
+    fill(tmp_path, *((start, STEP) for start in range(0, ROWS, STEP)))
+    pruners = [start(PRUNER, tmp_path, number) for number in range(WRITERS)]
+    readers = [start(GATHERER, tmp_path, WRITERS + number) for number in range(READERS)]
+    begin_together(pruners + readers)
+    end(pruners)
+    (tmp_path / "stop").touch()
+    end(readers)
+    (tmp_path / "stop").unlink()
+    assert no_traces(tmp_path)
+    assert holds(tmp_path, (0, ROWS))
 
 
 def holds_at_least(root: Path, start: int, count: int) -> bool:
