@@ -11,9 +11,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -166,12 +166,10 @@ def _measure_missing(missing: Sequence[Clip], root: Path, known: _Memory, worker
         return failures
     batches = [missing[start : start + CLIPS_AT_ONCE] for start in range(0, len(missing), CLIPS_AT_ONCE)]
     work = partial(_measure_batch, root, known.heard_seconds)
-    # Spawned, since a fork would copy the locks of threads that it does not copy.
-    context = multiprocessing.get_context("spawn")
     try:
         with (
             Progress("acoustics", len(missing), "clips") as progress,
-            ProcessPoolExecutor(min(workers, len(batches)), context, _end_with_parent) as pool,
+            _processes(min(workers, len(batches))) as pool,
             closing(in_order(pool, work, batches, 2 * workers + 1)) as results,
         ):
             for batch, outcomes in zip(batches, results, strict=True):
@@ -184,6 +182,26 @@ def _measure_missing(missing: Sequence[Clip], root: Path, known: _Memory, worker
     finally:
         known.write()
     return failures
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Executor]:
+    """So many processes, which leave Ctrl-C to this one and end when it is killed; one is a thread of this one."""
+    if count == 1:
+        with ThreadPoolExecutor(1, "measure") as pool:
+            yield pool
+        return
+    # Spawned, since a fork would copy the locks of threads that it does not copy.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, context, _end_with_parent) as pool:
+        # They inherit which signals wait; that a task is there for each starts them all.
+        waiting = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            for _ in range(count):
+                pool.submit(os.getpid)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
+        yield pool
 
 
 def _measure_batch(root: Path, heard_seconds: float, clips: Sequence[Clip]) -> list[Acoustics | str]:
@@ -199,9 +217,6 @@ def _measure_clip(root: Path, heard_seconds: float, clip: Clip) -> Acoustics | s
 
 
 def _end_with_parent() -> None:
-    """Have a worker leave Ctrl-C to its parent, and end when that is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
