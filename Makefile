@@ -38,4 +38,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 clean:            ## the environment and everything computed
-	rm -rf $(VENV) dvc.lock data/sample data/*.parquet data/*.csv cache/features results/*/*/ results/tables results/plots results/curves results/metrics.json
+	rm -rf $(VENV) dvc.lock data/sample data/*.parquet data/*.csv cache/features cache/acoustics.parquet results/*/*/ results/tables results/plots results/curves results/metrics.json

@@ -113,6 +113,14 @@ class Prepare(Section):
         return Path(mounted or self.root)
 
 
+class Paraclap(Section):
+    """The captions `paraclap`."""
+
+    features: Literal["paper", "original"] = "paper"
+    """What is described: pitch, jitter, shimmer and articulation rate as in the paper, or as in ParaCLAP itself
+    pitch, pitch variation, loudness, jitter, shimmer and duration."""
+
+
 class Caption(Section):
     """Stage caption: labels to sentences."""
 
@@ -120,6 +128,7 @@ class Caption(Section):
     seed: int
     prompt_lists: Annotated[int, Field(ge=1, le=10_000)]
     """Lists of the ordinality test, for valence and for arousal each."""
+    paraclap: Paraclap = Paraclap()
 
 
 class SpeechSettings(Section):

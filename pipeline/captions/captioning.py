@@ -6,13 +6,15 @@ alone looks at other sentences: at the captions, and at those before it in its l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict
 
 import pyarrow as pa
 
+from pipeline.captions.acoustics import Acoustics
 from pipeline.captions.categorical import template
 from pipeline.captions.lexicon import describe
+from pipeline.captions.paraclap import FeatureSet, caption_acoustics
 from pipeline.captions.prompts import Prompt, WordedPrompt, ordinality_plan
 from pipeline.captions.seeding import rng_of
 from pipeline.captions.tables import CAPTIONS_SCHEMA, PROMPTS_SCHEMA
@@ -33,17 +35,28 @@ def _by_template(utterances: Sequence[Utterance], seed: int) -> list[str]:
 
 
 VARIANTS: dict[str, Captioner] = {"va": _by_valence_and_arousal, "template": _by_template}
-"""The ways to caption a corpus: by valence and arousal, or by the emotion class."""
+"""The ways to caption a corpus by its labels: by valence and arousal, or by the emotion class."""
 
 
-def caption_utterances(utterances: Sequence[Utterance], variant: str, seed: int) -> pa.Table:
+def acoustic_variants(measured: Mapping[str, Acoustics], features: FeatureSet) -> dict[str, Captioner]:
+    """The ways to caption a corpus by its clips, of which `measured` has the measures by utterance id."""
+    return {"paraclap": lambda utterances, seed: caption_acoustics(utterances, measured, features)}
+
+
+def caption_utterances(
+    utterances: Sequence[Utterance],
+    variant: str,
+    seed: int,
+    captioners: Mapping[str, Captioner] = VARIANTS,
+) -> pa.Table:
     """Caption every utterance: a table of CAPTIONS_SCHEMA in the order of the utterances.
 
-    Raises ValueError for a variant that does not exist, and for an utterance that lacks what it needs.
+    Raises ValueError for a variant that none of the captioners writes, and for an utterance that lacks what it
+    needs.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"a caption variant must be one of {', '.join(VARIANTS)}, found {variant!r}")
-    texts = VARIANTS[variant](utterances, seed)
+    if variant not in captioners:
+        raise ValueError(f"a caption variant must be one of {', '.join(captioners)}, found {variant!r}")
+    texts = captioners[variant](utterances, seed)
     ids = [utterance.id for utterance in utterances]
     return pa.table([ids, [variant] * len(ids), texts], schema=CAPTIONS_SCHEMA)
 
