@@ -6,13 +6,14 @@ alone looks at other sentences: at the captions, and at those before it in its l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict
 
 import pyarrow as pa
 
 from pipeline.captions.categorical import template
 from pipeline.captions.lexicon import describe
+from pipeline.captions.pools import from_class_pools
 from pipeline.captions.prompts import Prompt, WordedPrompt, ordinality_plan
 from pipeline.captions.seeding import rng_of
 from pipeline.captions.tables import CAPTIONS_SCHEMA, PROMPTS_SCHEMA
@@ -32,18 +33,27 @@ def _by_template(utterances: Sequence[Utterance], seed: int) -> list[str]:
     return [template(u) for u in utterances]
 
 
-VARIANTS: dict[str, Captioner] = {"va": _by_valence_and_arousal, "template": _by_template}
-"""The ways to caption a corpus: by valence and arousal, or by the emotion class."""
+VARIANTS: dict[str, Captioner] = {
+    "va": _by_valence_and_arousal,
+    "template": _by_template,
+    "clap4emo": from_class_pools,
+}
+"""The ways to caption a corpus offline: by valence and arousal, or by the emotion class."""
 
 
-def caption_utterances(utterances: Sequence[Utterance], variant: str, seed: int) -> pa.Table:
+def caption_utterances(
+    utterances: Sequence[Utterance],
+    variant: str,
+    seed: int,
+    captioners: Mapping[str, Captioner] = VARIANTS,
+) -> pa.Table:
     """Caption every utterance: a table of CAPTIONS_SCHEMA in the order of the utterances.
 
     Raises ValueError for a variant that does not exist, and for an utterance that lacks what it needs.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"a caption variant must be one of {', '.join(VARIANTS)}, found {variant!r}")
-    texts = VARIANTS[variant](utterances, seed)
+    if variant not in captioners:
+        raise ValueError(f"a caption variant must be one of {', '.join(captioners)}, found {variant!r}")
+    texts = captioners[variant](utterances, seed)
     ids = [utterance.id for utterance in utterances]
     return pa.table([ids, [variant] * len(ids), texts], schema=CAPTIONS_SCHEMA)
 
@@ -54,7 +64,11 @@ def caption_prompts(lists: int, seed: int, exclude: Set[str]) -> pa.Table:
     No sentence is in `exclude`, where the captions belong, and none is twice in a list. Raises ValueError for
     no list at all, and RuntimeError where 1000 draws find no sentence that is allowed.
     """
-    prompts = word_prompts(ordinality_plan(lists), seed, exclude)
+    return prompts_table(word_prompts(ordinality_plan(lists), seed, exclude))
+
+
+def prompts_table(prompts: Sequence[WordedPrompt]) -> pa.Table:
+    """The ordinality test's prompts as the table that is written."""
     return pa.Table.from_pylist([asdict(prompt) for prompt in prompts], schema=PROMPTS_SCHEMA)
 
 

@@ -30,7 +30,7 @@ PUBLISHED: dict[str, dict[str, str]] = {
 """Method → measure → mean ± standard deviation as printed."""
 
 
-NOT_BUILT = {"clap4emo": "CLAP4emo", "paraclap": "ParaCLAP"}
+NOT_BUILT = {"paraclap": "ParaCLAP"}
 """The paper's methods that are not trained here yet, and their titles."""
 
 
