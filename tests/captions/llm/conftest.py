@@ -51,7 +51,7 @@ def write_params(folder: Path, llm: dict[str, Any], runtime: dict[str, Any]) -> 
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["caption"] = {"captioner": "llm", "seed": 0, "prompt_lists": 1, "llm": {"model": "m"} | llm}
     params["train"]["methods"] = ["clap4emo", "emotionrankclap"]
-    params["runtime"]["llm"] = {"max_retries": 4, "timeout_seconds": 5.0} | runtime
+    params["runtime"]["llm"] = {"max_retries": 12, "timeout_seconds": 5.0} | runtime
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
 
 

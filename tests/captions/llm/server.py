@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -135,7 +135,7 @@ class ModelServer:
             with self._lock:
                 self.paid[name] += 1
             text = act.text if act.text is not None else self.good_answer(body, name)
-            act.body = completion(text, act.finish)
+            return replace(act, body=completion(text, act.finish))
         return act
 
     def good_answer(self, body: dict[str, Any], name: str) -> str:
