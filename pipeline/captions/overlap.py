@@ -42,12 +42,12 @@ def measure_overlap(prompts: Iterable[str], captions: Iterable[str]) -> Overlap:
     column = {word: i for i, word in enumerate(sorted(set().union(*bags)))}
     ours = _matrix(bags, column)
     near = np.zeros(len(asked), dtype=bool)
-    sizes = np.array([[len(bag)] for bag in bags])
+    sizes = np.array([len(bag) for bag in bags]).reshape(-1, 1)
     for start in range(0, len(others), BLOCK):
         block = [set(words) for words in others[start : start + BLOCK]]
         shared = ours @ _matrix(block, column).T
         union = sizes + np.array([len(bag) for bag in block]) - shared
-        near |= (shared >= NEAR * union).any(axis=1)
+        near |= (shared >= NEAR * union - 1e-6).any(axis=1)
     return Overlap(len(asked), exact, int(near.sum()))
 
 

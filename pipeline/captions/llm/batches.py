@@ -18,7 +18,7 @@ from typing import Any
 
 from pipeline.captions.llm.answers import AnswersWriter
 from pipeline.captions.llm.asking import Failure, keep
-from pipeline.captions.llm.endpoint import Endpoint, NoAnswer, Reply
+from pipeline.captions.llm.endpoint import Endpoint, Malformed, NoAnswer, Reply
 from pipeline.captions.llm.requests import Key, Request
 from pipeline.files import sync_folder, write_text
 from pipeline.progress import Progress
@@ -112,7 +112,7 @@ def _finish(batch: Batch, endpoint: Endpoint, answers: AnswersWriter) -> dict[Ke
     """Have a batch answered and its answers kept, from wherever it was; returns what got none, and why."""
     try:
         if batch.batch_id is None:
-            batch = replace(batch, batch_id=endpoint.persistently(lambda: _find_or_make(batch, endpoint)))
+            batch = replace(batch, batch_id=_made(batch, endpoint, answers.folder))
             batch.write(answers.folder)
         ended = _wait(batch, endpoint)
         reasons = _keep_answers(batch, ended, endpoint, answers)
@@ -130,24 +130,49 @@ def _finish(batch: Batch, endpoint: Endpoint, answers: AnswersWriter) -> dict[Ke
     return reasons
 
 
+def _made(batch: Batch, endpoint: Endpoint, folder: Path) -> str:
+    """The server's name of a batch, which is made where it is not there. Raises ValueError where none can be."""
+    from openai import NotFoundError
+
+    def make() -> str:
+        try:
+            return _find_or_make(batch, endpoint)
+        except NotFoundError:
+            batch.path(folder).unlink()
+            raise ValueError(
+                f"runtime.llm.batch needs an endpoint with batches, found that {endpoint.url} offers no batches: "
+                f"set runtime.llm.batch to false"
+            ) from None
+
+    return endpoint.persistently(make)
+
+
 def _find_or_make(batch: Batch, endpoint: Endpoint) -> str:
     """The server's name of a batch: of the one that an earlier try made, or else of a new one."""
     client = endpoint.client
-    for made in itertools.islice(client.batches.list(limit=100), MOST_LISTED):
+    for made in itertools.islice(_structured(client.batches.list(limit=100)), MOST_LISTED):
         if (made.metadata or {}).get(MARK) == batch.token:
-            return made.id
+            return str(made.id)
     lines = [
         {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": endpoint.body(request)}
         for name, request in batch.requests.items()
     ]
     content = "\n".join(json.dumps(line) for line in lines).encode()
-    uploaded = client.files.create(file=(f"{batch.token}.jsonl", content), purpose="batch")
-    return client.batches.create(
+    uploaded = _structured(client.files.create(file=(f"{batch.token}.jsonl", content), purpose="batch"))
+    made = client.batches.create(
         input_file_id=uploaded.id,
         endpoint="/v1/chat/completions",
         completion_window="24h",
         metadata={MARK: batch.token},
-    ).id
+    )
+    return str(_structured(made).id)
+
+
+def _structured(response: Any) -> Any:
+    """A response of the protocol's; the client hands over as text what does not call itself JSON."""
+    if isinstance(response, str):
+        raise Malformed("a malformed answer")
+    return response
 
 
 def _wait(batch: Batch, endpoint: Endpoint) -> Any:
@@ -155,7 +180,7 @@ def _wait(batch: Batch, endpoint: Endpoint) -> Any:
     name = str(batch.batch_id)
     with Progress(f"batch {name}", len(batch.requests), "answers") as progress:
         while True:
-            found = endpoint.persistently(lambda: endpoint.client.batches.retrieve(name))
+            found = endpoint.persistently(lambda: _structured(endpoint.client.batches.retrieve(name)))
             if found.request_counts:
                 progress.to(found.request_counts.completed + found.request_counts.failed)
             if found.status in ENDED:
@@ -204,7 +229,7 @@ def _read_line(line: str, batch: Batch) -> tuple[tuple[str, Request] | None, Rep
     if response.get("status_code") == 200:
         try:
             return (name, request), Reply.of(response.get("body"))
-        except ValueError as error:
+        except Malformed as error:
             return (name, request), str(error)
     said = written.get("error") or (response.get("body") or {}).get("error") or "no reason given"
     message = said.get("message", said) if isinstance(said, dict) else said

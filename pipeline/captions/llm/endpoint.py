@@ -35,6 +35,10 @@ class Stopped(Exception):
     """The run was told to stop while this request waited."""
 
 
+class Malformed(Exception):
+    """An answer that is none of the protocol's."""
+
+
 class NoAnswer(Exception):
     """A request got no answer in all its retries; the message says what came last."""
 
@@ -50,16 +54,16 @@ class Reply:
 
     @classmethod
     def of(cls, body: object) -> Reply:
-        """Read a completion. Raises ValueError where it is none."""
+        """Read a completion. Raises Malformed where it is none."""
         try:
             choice = body["choices"][0]  # type: ignore[index]
             text = choice["message"]["content"] or ""
             usage = body.get("usage") or {}  # type: ignore[attr-defined]
             tokens = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
         except (KeyError, IndexError, TypeError, AttributeError):
-            raise ValueError("a malformed answer") from None
+            raise Malformed("a malformed answer") from None
         if not isinstance(text, str) or not all(t is None or isinstance(t, int) for t in tokens):
-            raise ValueError("a malformed answer")
+            raise Malformed("a malformed answer")
         return cls(text, choice.get("finish_reason"), *tokens)
 
 
@@ -142,7 +146,7 @@ class Endpoint:
                 raise Stopped
             try:
                 result = send()
-            except (OpenAIError, ValueError, UnicodeDecodeError) as error:
+            except (OpenAIError, json.JSONDecodeError, Malformed) as error:
                 delay = self._judge(error)
                 if turn == self.runtime.max_retries:
                     raise NoAnswer(self._said(error)) from None

@@ -394,8 +394,9 @@ def test_the_prompt_is_figure_2_word_for_word(make_project):
     asked = {body["messages"][0]["content"] for body in server.seen}
     assert (
         "Given the following scale of emotions - valence (1-very negative; 7-very positive), arousal (1-very "
-        "calm; 7-very active), write a sentence describing a speaking style that is 0.5 on valence, 0.5 on arousal. "
-        "Do not use any numbers in the sentence. The sentence should start with: The person is speaking ..."
+        "calm; 7-very active), write a sentence describing a speaking style that is 0.5 on valence, 0.5 on "
+        "arousal. Do not use any numbers in the sentence. The sentence should start with: The person is "
+        "speaking ..."
     ) in asked
 
 
