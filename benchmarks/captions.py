@@ -3,8 +3,8 @@
     python benchmarks/captions.py [--clips 150243] [--step 0.25] [--draws 8] [--rounds 3]
 
 As many clips as MSP-Podcast 1.12 has after the paper's filter, with means of five to eight whole ratings for
-labels, so that they tie as the release's do. Counts the requests of one a cell and draw against those of one a clip,
-and measures planning and estimating against making the offline lexicon's captions of the same clips.
+labels, so that they tie as the release's do. Counts the requests of one a cell and draw against those of one a
+clip, and measures planning and estimating against making the offline lexicon's captions of the same clips.
 """
 
 from __future__ import annotations
