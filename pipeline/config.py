@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -121,14 +122,47 @@ class Paraclap(Section):
     pitch, pitch variation, loudness, jitter, shimmer and duration."""
 
 
+class LlmCaptions(Section):
+    """What a language model is asked for. How it is asked is in runtime.llm."""
+
+    model: Annotated[str, Field(min_length=1)]
+    step: Annotated[float, Field(gt=0, le=6)] = 0.25
+    """Labels are rounded to multiples of this: clips of one cell share its captions."""
+    draws: Count = 8
+    """Captions of a cell, of which each clip picks one."""
+    dominance: bool = False
+    template: str | None = None
+    """A file with a prompt of one's own in place of the paper's Figure 2."""
+    template_with_dominance: str | None = None
+    template_of_classes: str | None = None
+    """The prompt of CLAP4emo's pools."""
+    pool: Count = 600
+    """Captions of an emotion class for CLAP4emo, of which each clip picks one."""
+    nrc_file: str | None = None
+    """The NRC word-emotion lexicon, for CLAP4emo's prompt."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """None leaves it to the endpoint. Models that reason take none."""
+    max_tokens: Count = 200
+    """Of an answer; what a model that reasons thinks comes on top."""
+    attempts: Count = 3
+    """Answers that are paid for one caption before it counts as failed."""
+
+
 class Caption(Section):
     """Stage caption: labels to sentences."""
 
-    captioner: Literal["lexicon"]
+    captioner: Literal["lexicon", "llm"]
     seed: int
     prompt_lists: Annotated[int, Field(ge=1, le=10_000)]
     """Lists of the ordinality test, for valence and for arousal each."""
     paraclap: Paraclap = Paraclap()
+    llm: LlmCaptions | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.captioner == "llm" and self.llm is None:
+            raise ValueError("captioner llm must have a section llm with at least a model, found none")
+        return self
 
 
 class SpeechSettings(Section):
@@ -191,6 +225,44 @@ class Evaluate(Section):
     alpha: Annotated[float, Field(gt=0, lt=1)]
 
 
+class LlmRuntime(Section):
+    """How a language model is asked. Its key is in OPENAI_API_KEY and nowhere else."""
+
+    base_url: str | None = None
+    """The endpoint; OPENAI_BASE_URL where it is None, and OpenAI's own where that is not set either."""
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Requests under way at once."""
+    max_retries: Annotated[int, Field(ge=0, le=100)] = 6
+    """Of a request that got no answer: busy, failing, or out of reach."""
+    timeout_seconds: Positive = 120.0
+    batch: bool = False
+    """Ask by the batch API, which OpenAI answers within a day at a lower price."""
+    poll_seconds: Positive = 30.0
+    """Between two looks at a batch."""
+    price_per_million_input_tokens: Annotated[float, Field(ge=0)] | None = None
+    """What you pay, for the estimate alone."""
+    price_per_million_output_tokens: Annotated[float, Field(ge=0)] | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _url(cls, url: str | None) -> str | None:
+        return None if url is None else check_base_url(url, "base_url")
+
+
+def check_base_url(url: str, name: str) -> str:
+    """Raise ValueError unless it is an address of http or https without a name and password in it."""
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        whole, parts = False, None
+    if parts is not None and (parts.username or parts.password):
+        raise ValueError(f"{name} must hold no name or password, found one: the key goes into OPENAI_API_KEY")
+    if not whole:
+        raise ValueError(f"{name} must be an address such as http://localhost:8000/v1, found {url!r}")
+    return url
+
+
 class Runtime(Section):
     """How, not what: no stage depends on these."""
 
@@ -205,6 +277,7 @@ class Runtime(Section):
     """Have torch compile the speech encoder's norms and the gating of its position bias. Meant for a GPU."""
     store: str | None = None
     """The team's store of features, a shared folder; ERCLAP_STORE, where it is set, comes before it."""
+    llm: LlmRuntime = LlmRuntime()
 
     @field_validator("workers", mode="before")
     @classmethod

@@ -26,6 +26,7 @@ class Method:
 
 METHODS: dict[str, Method] = {
     "clap-template": Method("CLAP-template", "template", "symmetric-cross-entropy"),
+    "clap4emo": Method("CLAP4emo", "clap4emo", "symmetric-cross-entropy"),
     "paraclap": Method("ParaCLAP", "paraclap", "symmetric-cross-entropy"),
     "clap-sce": Method("CLAP-SCE (A-V)", "va", "symmetric-cross-entropy", aligned=True),
     "supconclap": Method("SupConCLAP (A-V)", "va", "supervised-contrastive", aligned=True),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pyarrow as pa
@@ -15,37 +17,91 @@ from pipeline.captions.captioning import (
     caption_utterances,
 )
 from pipeline.captions.measuring import keep_memory, measure_clips
+from pipeline.captions.overlap import measure_overlap
 from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE
-from pipeline.config import Params, load_params
+from pipeline.config import LlmCaptions, Params, load_params
 from pipeline.files import write_parquet
-from pipeline.manifest import Manifest
+from pipeline.manifest import Manifest, Utterance
 from pipeline.methods import MEASURED_CAPTIONS, METHODS
+
+if TYPE_CHECKING:
+    from pipeline.captions.llm.captioner import LlmCaptioner
 
 
 @click.command("caption")
-def command() -> None:
+@click.option(
+    "--dry-run", is_flag=True, help="Print what would be sent to the model, and what it would cost."
+)
+@click.option(
+    "--show", type=click.IntRange(min=1), metavar="N", help="Print N clips with all their captions."
+)
+@click.option("--show-prompt", is_flag=True, help="Print what the model is asked, and from which files.")
+@click.option(
+    "--import",
+    "table",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take in another's answers.parquet; nothing is sent.",
+)
+def command(dry_run: bool, show: int | None, show_prompt: bool, table: Path | None) -> None:
     """Write a caption of every utterance for every method, and the ordinality test's prompts.
 
     data/captions.parquet has a row for each utterance and variant, data/prompts.parquet the lists of 14
     sentences that the test retrieves with. No sentence of the test is a caption. For the captions `paraclap` every
     clip is measured once; cache/acoustics.parquet keeps the measures, which then take the place of the audio.
+
+    With caption.captioner: llm in params.yaml a model writes them, at the endpoint in OPENAI_BASE_URL with the key
+    in OPENAI_API_KEY. Every answer is kept in cache/answers (or ERCLAP_ANSWERS), so that none is paid for twice.
     """
+    chosen = [name for name, given in _given(dry_run, show, show_prompt, table).items() if given]
+    if len(chosen) > 1:
+        raise ValueError(f"erclap caption takes one option at a time, found {' and '.join(chosen)}")
     params = load_params()
-    manifest = Manifest.read()
+    if show_prompt:
+        _show_prompts(params.caption.llm)
+    elif table:
+        _import(table)
+    elif show:
+        _show(show, params.caption.seed)
+    elif dry_run:
+        _estimate(params)
+    else:
+        _write(params)
+
+
+def _given(dry_run: bool, show: int | None, show_prompt: bool, table: Path | None) -> dict[str, bool]:
+    return {
+        "--dry-run": dry_run,
+        "--show": show is not None,
+        "--show-prompt": show_prompt,
+        "--import": table is not None,
+    }
+
+
+def _write(params: Params) -> None:
+    manifest, variants = Manifest.read(), _variants(params)
     utterances = manifest.utterances()
-    variants = sorted({MEASURED_CAPTIONS} | {METHODS[name].captions for name in params.train.methods})
     captioners = VARIANTS | _acoustic_variants(variants, manifest, params)
-    captions = pa.concat_tables(
-        caption_utterances(utterances, variant, params.caption.seed, captioners) for variant in variants
-    )
-    prompts = caption_prompts(
-        params.caption.prompt_lists, params.caption.seed, exclude=set(captions.column("text").to_pylist())
-    )
+    if params.caption.captioner == "llm":
+        captions, prompts = _llm(params, utterances, variants, captioners).write()
+    else:
+        captions = pa.concat_tables(
+            caption_utterances(utterances, variant, params.caption.seed, captioners) for variant in variants
+        )
+        texts = set(captions.column("text").to_pylist())
+        prompts = caption_prompts(params.caption.prompt_lists, params.caption.seed, exclude=texts)
     write_parquet(captions, CAPTIONS_FILE)
     write_parquet(prompts, PROMPTS_FILE)
-    distinct = len(set(captions.column("text").to_pylist()))
-    click.echo(f"{CAPTIONS_FILE}: {captions.num_rows} captions ({', '.join(variants)}), {distinct} distinct")
+    texts = set(captions.column("text").to_pylist())
+    click.echo(
+        f"{CAPTIONS_FILE}: {captions.num_rows} captions ({', '.join(variants)}), {len(texts)} distinct"
+    )
     click.echo(f"{PROMPTS_FILE}: {prompts.num_rows} prompts")
+    click.echo(f"overlap: {measure_overlap(prompts.column('text').to_pylist(), texts)}")
+
+
+def _variants(params: Params) -> list[str]:
+    return sorted({MEASURED_CAPTIONS} | {METHODS[name].captions for name in params.train.methods})
 
 
 def _acoustic_variants(variants: Sequence[str], manifest: Manifest, params: Params) -> dict[str, Captioner]:
@@ -60,3 +116,54 @@ def _acoustic_variants(variants: Sequence[str], manifest: Manifest, params: Para
         workers=params.runtime.threads,
     )
     return acoustic_variants(measured, params.caption.paraclap.features)
+
+
+def _llm(
+    params: Params,
+    utterances: Sequence[Utterance],
+    variants: Sequence[str],
+    offline: Mapping[str, Captioner] = VARIANTS,
+) -> LlmCaptioner:
+    from pipeline.captions.llm.captioner import LlmCaptioner
+
+    return LlmCaptioner(utterances, variants, params.caption, params.runtime.llm, offline)
+
+
+def _estimate(params: Params) -> None:
+    if params.caption.captioner != "llm":
+        click.echo(f"nothing to send: caption.captioner is {params.caption.captioner}, which works offline")
+        return
+    planned = _llm(params, Manifest.read().utterances(), _variants(params))
+    from pipeline.captions.nrc import words_come_from
+
+    if "clap4emo" in planned.variants:
+        nrc = planned.llm.nrc_file
+        click.echo(f"clap4emo's words: {words_come_from(Path(nrc) if nrc else None)}")
+    for line in planned.estimate().lines():
+        click.echo(line)
+    click.echo(f"answers: {planned.folder}/; nothing was sent")
+
+
+def _show_prompts(settings: LlmCaptions | None) -> None:
+    from pipeline.captions.llm.captioner import templates_in_use
+
+    for heading, text in templates_in_use(settings or LlmCaptions(model="none")).items():
+        click.echo(f"{heading}:\n{text}\n")
+
+
+def _import(table: Path) -> None:
+    from pipeline.captions.llm.answers import answers_folder, read_table, writing_answers
+
+    if not table.is_file():
+        raise ValueError(f"--import must be a table of answers, found no file {table}")
+    rows = read_table(table)
+    with writing_answers(answers_folder()) as answers:
+        new = answers.merge(rows)
+        click.echo(f"{answers.folder}: {new} of {len(rows)} answers are new, {len(answers.known)} in all")
+
+
+def _show(count: int, seed: int) -> None:
+    from pipeline.captions.showing import side_by_side
+
+    for block in side_by_side(count, seed):
+        click.echo(block)

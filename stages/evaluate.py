@@ -65,7 +65,7 @@ def evaluate(params: Params) -> None:
         replacing_folder(PLOTS_FOLDER) as plots,
         replacing_folder(CURVES_FOLDER) as curves,
     ):
-        write_tables(evaluation, params.evaluate, corpus, tables)
+        write_tables(evaluation, params.evaluate, corpus, params.caption.captioner, tables)
         write_plots(evaluation, histories, corpus, plots)
         write_curves(histories, curves)
     write_text(metrics_json(evaluation), METRICS_FILE)

@@ -15,6 +15,7 @@ from pipeline.captions.acoustics import Acoustics
 from pipeline.captions.categorical import template
 from pipeline.captions.lexicon import describe
 from pipeline.captions.paraclap import FeatureSet, caption_acoustics
+from pipeline.captions.pools import from_class_pools
 from pipeline.captions.prompts import Prompt, WordedPrompt, ordinality_plan
 from pipeline.captions.seeding import rng_of
 from pipeline.captions.tables import CAPTIONS_SCHEMA, PROMPTS_SCHEMA
@@ -34,8 +35,12 @@ def _by_template(utterances: Sequence[Utterance], seed: int) -> list[str]:
     return [template(u) for u in utterances]
 
 
-VARIANTS: dict[str, Captioner] = {"va": _by_valence_and_arousal, "template": _by_template}
-"""The ways to caption a corpus by its labels: by valence and arousal, or by the emotion class."""
+VARIANTS: dict[str, Captioner] = {
+    "va": _by_valence_and_arousal,
+    "template": _by_template,
+    "clap4emo": from_class_pools,
+}
+"""The ways to caption a corpus offline by its labels: by valence and arousal, or by the emotion class."""
 
 
 def acoustic_variants(measured: Mapping[str, Acoustics], features: FeatureSet) -> dict[str, Captioner]:
@@ -67,7 +72,11 @@ def caption_prompts(lists: int, seed: int, exclude: Set[str]) -> pa.Table:
     No sentence is in `exclude`, where the captions belong, and none is twice in a list. Raises ValueError for
     no list at all, and RuntimeError where 1000 draws find no sentence that is allowed.
     """
-    prompts = word_prompts(ordinality_plan(lists), seed, exclude)
+    return prompts_table(word_prompts(ordinality_plan(lists), seed, exclude))
+
+
+def prompts_table(prompts: Sequence[WordedPrompt]) -> pa.Table:
+    """The ordinality test's prompts as the table that is written."""
     return pa.Table.from_pylist([asdict(prompt) for prompt in prompts], schema=PROMPTS_SCHEMA)
 
 

@@ -17,13 +17,17 @@ EMOTION_LABELS = {
 """The classes of MSP-Podcast by their codes, without X (no agreement) and O (other), which the paper drops."""
 
 
-def template(utterance: Utterance) -> str:
-    """`speech has {label} emotion`. Raises ValueError where the utterance has no such class."""
-    label = EMOTION_LABELS.get(utterance.emotion or "")
-    if label is None:
+def emotion_of(utterance: Utterance, variant: str) -> str:
+    """The code of its class. Raises ValueError where it has none, naming the captions that need one."""
+    if utterance.emotion not in EMOTION_LABELS:
         raise ValueError(
-            f"the captions `template` need an emotion of {' '.join(EMOTION_LABELS)}, found "
+            f"the captions `{variant}` need an emotion of {' '.join(EMOTION_LABELS)}, found "
             f"{utterance.emotion!r} for {utterance.id!r}: give it one, drop the utterance, or train without "
             f"the methods that learn from these captions"
         )
-    return f"speech has {label} emotion"
+    return utterance.emotion
+
+
+def template(utterance: Utterance) -> str:
+    """`speech has {label} emotion`. Raises ValueError where the utterance has no such class."""
+    return f"speech has {EMOTION_LABELS[emotion_of(utterance, 'template')]} emotion"

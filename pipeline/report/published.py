@@ -30,10 +30,6 @@ PUBLISHED: dict[str, dict[str, str]] = {
 """Method → measure → mean ± standard deviation as printed."""
 
 
-NOT_BUILT = {"clap4emo": "CLAP4emo"}
-"""The paper's methods that are not trained here yet, and their titles."""
-
-
 def published(method: str, measure: str) -> str:
     """The paper's figure for `mmd`, `wasserstein`, `aoc` or `voc`; a dash where it has none."""
     return PUBLISHED.get(method, {}).get(measure, "–")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,9 +76,18 @@ class Table:
 
 
 def alignment_table(
-    values: Mapping[str, Mapping[str, Values]], *, corpus: str, pairs: int, available: int, alpha: float
+    values: Mapping[str, Mapping[str, Values]],
+    *,
+    corpus: str,
+    pairs: int,
+    available: int,
+    alpha: float,
+    notes: Sequence[str] = (),
 ) -> Table:
-    """Table 1. `values` is method → reading → (trials,); `available` is how many pairs the split has."""
+    """Table 1. `values` is method → reading → (trials,); `available` is how many pairs the split has.
+
+    `notes` stand below it, after its own.
+    """
     trials = len(next(iter(values.values()))["mmd"])
     shown = {
         reading: _cells(values, reading, alpha, higher_is_better=False) for reading in ALIGNMENT_READINGS
@@ -102,7 +111,7 @@ def alignment_table(
         corpora=f"Ours: {corpus}. Paper: {published.CORPUS}.",
         header=["distance", *(METHODS[name].title for name in values)],
         rows=rows,
-        notes=[sampling, *_star_note(values, alpha)],
+        notes=[sampling, *_star_note(values, alpha), *notes],
         figures=[
             {"method": name, "trials": trials, "pairs": min(pairs, available)}
             | {
@@ -116,9 +125,17 @@ def alignment_table(
 
 
 def ordinality_table(
-    values: Mapping[str, Mapping[str, Values]], *, corpus: str, pool: int, alpha: float
+    values: Mapping[str, Mapping[str, Values]],
+    *,
+    corpus: str,
+    pool: int,
+    alpha: float,
+    notes: Sequence[str] = (),
 ) -> Table:
-    """Table 2. `values` is method → `aoc` or `voc` → Kendall's tau of each list; `pool` clips to retrieve."""
+    """Table 2. `values` is method → `aoc` or `voc` → Kendall's tau of each list; `pool` clips to retrieve.
+
+    `notes` stand below it, after its own.
+    """
     tests = ("aoc", "voc")
     lists = len(next(iter(values.values()))["aoc"])
     shown = {test: _cells(values, test, alpha, higher_is_better=True) for test in tests}
@@ -129,10 +146,6 @@ def ordinality_table(
         ]
         for name in values
     ]
-    rows += [
-        [title, *(cell for test in tests for cell in ("not built", published.published(name, test)))]
-        for name, title in published.NOT_BUILT.items()
-    ]
     return Table(
         title="Table 2. Ordinal consistency, Kendall's τ, higher is better.",
         corpora=f"Ours: {corpus}. Paper: {published.CORPUS}.",
@@ -141,6 +154,7 @@ def ordinality_table(
         notes=[
             f"{lists} lists of 14 prompts each, {pool} clips to retrieve from, mean ± std over lists.",
             *_star_note(values, alpha),
+            *notes,
         ],
         figures=[
             {"method": name, "lists": lists, "pool": pool}
@@ -152,6 +166,19 @@ def ordinality_table(
             for name, taus in values.items()
         ],
     )
+
+
+def caption_notes(captioner: str, methods: Collection[str]) -> list[str]:
+    """What a reader must know of captions that no LLM has written, as the paper's were."""
+    if captioner != "lexicon":
+        return []
+    notes = ["Captions and prompts: by the offline lexicon; the paper's are by an LLM."]
+    if "clap4emo" in methods:
+        notes.append(
+            f"{METHODS['clap4emo'].title} learns from pools of the lexicon's sentences around each class's mean "
+            f"valence and arousal in the train split; its authors' are by an LLM, from the class alone."
+        )
+    return notes
 
 
 def significance_rows(

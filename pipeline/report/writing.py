@@ -12,21 +12,36 @@ from pipeline.files import write_csv, write_parquet
 from pipeline.methods import METHODS
 from pipeline.report.plots import plot_embeddings, plot_tau, plot_training
 from pipeline.report.records import list_records, retrieval_records, trial_records
-from pipeline.report.tables import alignment_table, metrics, ordinality_table, significance_rows
+from pipeline.report.tables import (
+    alignment_table,
+    caption_notes,
+    metrics,
+    ordinality_table,
+    significance_rows,
+)
 
 Histories = Mapping[str, Sequence[Mapping[str, float]]]
 """Method → epochs; none for heads that were not trained."""
 
 
-def write_tables(evaluation: Evaluation, settings: Evaluate, corpus: str, folder: Path) -> None:
+def write_tables(
+    evaluation: Evaluation, settings: Evaluate, corpus: str, captioner: str, folder: Path
+) -> None:
     """Write both tables as CSV, markdown and text, the p-values, and every trial, list and retrieval."""
     readings, taus, count = evaluation.readings, evaluation.taus, len(evaluation.pairs)
     if readings:
         alignment_table(
-            readings, corpus=corpus, pairs=settings.pairs, available=count, alpha=settings.alpha
+            readings,
+            corpus=corpus,
+            pairs=settings.pairs,
+            available=count,
+            alpha=settings.alpha,
+            notes=caption_notes(captioner, readings),
         ).write(folder, "table1")
         write_parquet(trial_records(readings), folder / "alignment_trials.parquet")
-    ordinality_table(taus, corpus=corpus, pool=count, alpha=settings.alpha).write(folder, "table2")
+    ordinality_table(
+        taus, corpus=corpus, pool=count, alpha=settings.alpha, notes=caption_notes(captioner, taus)
+    ).write(folder, "table2")
     write_parquet(list_records(evaluation.ordinality), folder / "ordinality_lists.parquet")
     retrievals = retrieval_records(evaluation.ordinality, evaluation.pairs.ids, evaluation.pairs.labels)
     write_parquet(retrievals, folder / "ordinality_retrievals.parquet")

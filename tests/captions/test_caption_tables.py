@@ -85,7 +85,7 @@ def test_a_caption_follows_its_labels_and_its_seed():
 
 
 def test_an_unknown_variant_is_refused():
-    with pytest.raises(ValueError, match="must be one of va, template, found 'vad'"):
+    with pytest.raises(ValueError, match="must be one of va, template, clap4emo, found 'vad'"):
         caption_utterances(UTTERANCES, "vad", 0)
 
 

@@ -10,6 +10,7 @@ import pytest
 from pipeline.report.tables import (
     ALIGNMENT_READINGS,
     alignment_table,
+    caption_notes,
     metrics,
     ordinality_table,
     significance_rows,
@@ -119,3 +120,14 @@ def test_every_p_value_is_kept():
     ]
     assert all(row["p"] < 0.05 for row in rows)
     assert significance_rows({"clap-sce": taus(0.5, 1)}, higher_is_better=True) == []
+
+
+def test_captions_that_no_llm_wrote_are_said_so_below_the_table():
+    notes = caption_notes("lexicon", ["clap4emo", "emotionrankclap"])
+    table = ordinality_table(ORDINALITY, corpus="here", pool=300, alpha=0.05, notes=notes)
+    assert "by the offline lexicon; the paper's are by an LLM" in table.text()
+    assert "CLAP4emo learns from pools of the lexicon's sentences" in table.markdown()
+    assert len(caption_notes("lexicon", ["clap-sce"])) == 1
+    assert caption_notes("llm", ["clap4emo"]) == []
+    table = alignment_table(ALIGNMENT, corpus="here", pairs=200, available=300, alpha=0.05, notes=notes)
+    assert notes[0] in table.text()

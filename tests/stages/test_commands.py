@@ -111,7 +111,14 @@ def prepared(tmp_path_factory, speech_checkpoint, text_checkpoint) -> Path:
             "text": {"model": str(text_checkpoint), "revision": None, "max_tokens": 128},
         },
         "train": {
-            "methods": ["clap-template", "clap-sce", "supconclap", "emotionrankclap", "untrained"],
+            "methods": [
+                "clap-template",
+                "clap4emo",
+                "clap-sce",
+                "supconclap",
+                "emotionrankclap",
+                "untrained",
+            ],
             "seed": 0,
             "epochs": 2,
             "batch_size": 16,
@@ -154,9 +161,16 @@ def test_extraction_shows_progress_with_a_rate(prepared):
 
 def test_every_method_has_heads_history_and_figures(prepared):
     metrics = json.loads((prepared / "results/metrics.json").read_text())
-    assert metrics.keys() == {"clap-template", "clap-sce", "supconclap", "emotionrankclap", "untrained"}
+    assert metrics.keys() == {
+        "clap-template",
+        "clap4emo",
+        "clap-sce",
+        "supconclap",
+        "emotionrankclap",
+        "untrained",
+    }
     assert metrics["emotionrankclap"].keys() == {"aoc", "voc", "mmd", "w1"}
-    assert metrics["clap-template"].keys() == {"aoc", "voc"}
+    assert metrics["clap-template"].keys() == metrics["clap4emo"].keys() == {"aoc", "voc"}
     for name in metrics:
         folder = prepared / "results/models" / name
         assert json.loads((folder / "config.json").read_text())["method"] == name
@@ -171,7 +185,7 @@ def test_tables_plots_and_every_value_are_kept(prepared):
     trials = pq.read_table(results / "tables/alignment_trials.parquet").to_pylist()
     assert len(trials) == 4 * 4
     lists = pq.read_table(results / "tables/ordinality_lists.parquet").to_pylist()
-    assert len(lists) == 5 * 2 * 15
+    assert len(lists) == 6 * 2 * 15
     metrics = json.loads((results / "metrics.json").read_text())
     taus = [row["tau"] for row in lists if (row["method"], row["test"]) == ("clap-sce", "voc")]
     assert np.mean(taus) == pytest.approx(metrics["clap-sce"]["voc"])

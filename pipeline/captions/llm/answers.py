@@ -1,0 +1,232 @@
+"""Every answer that was paid for, kept: a journal that is safe when a line returns, and a table to share.
+
+A folder holds `answers.parquet` and `journal.jsonl`. An answer is appended to the journal and synced to the disk
+as it arrives; when a run ends, the journal goes into the table. One process at a time may write, the others wait
+for it: so none asks what another is asking.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+
+from pipeline.captions.llm.requests import Key, Kind
+from pipeline.captions.llm.validation import check_answer
+from pipeline.files import read_parquet, sync_folder, write_parquet
+
+TABLE, JOURNAL, LOCK = "answers.parquet", "journal.jsonl", "lock"
+
+ANSWERS_SCHEMA = pa.schema(
+    [
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("prompt_hash", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("cell", pa.string(), nullable=False),
+        pa.field("draw", pa.int32(), nullable=False),
+        pa.field("answer", pa.string()),  # the captions, one a line; null where there is a problem
+        pa.field("problem", pa.string()),
+        pa.field("raw", pa.string(), nullable=False),
+        pa.field("date", pa.string(), nullable=False),  # UTC, ISO 8601
+        pa.field("input_tokens", pa.int32()),
+        pa.field("output_tokens", pa.int32()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model said to one request, good or not."""
+
+    model: str
+    prompt_hash: str
+    kind: str
+    cell: str
+    draw: int
+    answer: str | None
+    problem: str | None
+    raw: str
+    date: str
+    input_tokens: int | None
+    output_tokens: int | None
+
+    @property
+    def key(self) -> Key:
+        """What it belongs to."""
+        return Key(self.model, self.prompt_hash, self.kind, self.cell, self.draw)
+
+
+def answers_folder() -> Path:
+    """Where answers are kept: ERCLAP_ANSWERS where it is set, otherwise cache/answers."""
+    return Path(os.environ.get("ERCLAP_ANSWERS") or "cache/answers")
+
+
+class Answers:
+    """Answers by their key.
+
+    Of several good answers to one request the earliest counts, so that two people who merge each other's tables
+    end with the same captions.
+    """
+
+    def __init__(self, rows: Iterable[Answer] = ()) -> None:
+        self._rows: dict[Answer, None] = {}
+        self._good: dict[Key, Answer] = {}
+        self._bad: dict[Key, list[Answer]] = {}
+        for row in rows:
+            self.put(row)
+
+    def put(self, row: Answer) -> None:
+        """Take in an answer; one that is there already changes nothing."""
+        if row in self._rows:
+            return
+        self._rows[row] = None
+        if row.answer is None:
+            self._bad.setdefault(row.key, []).append(row)
+            return
+        best = self._good.get(row.key)
+        if best is None or (row.date, row.raw) < (best.date, best.raw):
+            self._good[row.key] = row
+
+    def text(self, key: Key) -> str | None:
+        """The captions of a request, one a line; None where there is no good answer."""
+        found = self._good.get(key)
+        return found.answer if found else None
+
+    def problems(self, key: Key) -> list[Answer]:
+        """The answers to a request that were no captions."""
+        return self._bad.get(key, [])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Answer]:
+        return iter(self._rows)
+
+    def table(self) -> pa.Table:
+        """All rows in an order that does not depend on when they came."""
+        rows = sorted(self, key=lambda row: (row.key, row.date, row.raw))
+        return pa.Table.from_pylist([asdict(row) for row in rows], schema=ANSWERS_SCHEMA)
+
+
+def read_answers(folder: Path) -> Answers:
+    """What a folder holds, also while another process adds to it. Raises RuntimeError for a damaged file."""
+    # The journal first: what leaves it meanwhile is in the table by then.
+    rows = _read_journal(folder / JOURNAL)
+    table = folder / TABLE
+    return Answers([*(read_table(table) if table.exists() else []), *rows])
+
+
+def read_table(path: Path) -> list[Answer]:
+    """A table of answers from anywhere. Raises RuntimeError where it is none."""
+    return [
+        Answer(**row)
+        for row in read_parquet(
+            path, ANSWERS_SCHEMA, made_by="erclap caption` with caption.captioner: llm"
+        ).to_pylist()
+    ]
+
+
+def _read_journal(path: Path) -> list[Answer]:
+    """The journal's whole lines; a last one that a killed run left torn was never reported as kept."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    rows = []
+    for number, line in enumerate(lines[:-1], start=1):
+        if line:
+            try:
+                rows.append(Answer(**json.loads(line)))
+            except (ValueError, TypeError):
+                print(
+                    f"warning: line {number} of {path} is torn, left by a run that was killed; it is not used",
+                    file=sys.stderr,
+                )
+    return rows
+
+
+class AnswersWriter:
+    """The one writer of a folder of answers."""
+
+    def __init__(self, folder: Path, journal: IO[bytes]) -> None:
+        self.folder, self.known = folder, read_answers(folder)
+        self._journal = journal
+        self._lock = threading.Lock()
+
+    def add(self, row: Answer) -> None:
+        """Keep an answer: when this returns, it is on the disk. Any number of threads may call it."""
+        line = json.dumps(asdict(row), ensure_ascii=False).encode() + b"\n"
+        with self._lock:
+            self._journal.write(line)
+            self._journal.flush()
+            os.fsync(self._journal.fileno())
+            self.known.put(row)
+
+    def merge(self, rows: Iterable[Answer]) -> int:
+        """Take in answers from elsewhere, judged anew; returns how many were not there yet."""
+        before = len(self.known)
+        for row in rows:
+            answer, problem = check_answer(row.raw, _kind(row))
+            if problem is None and row.problem is not None:
+                answer, problem = (
+                    None,
+                    row.problem,
+                )  # such as one that was cut off, which the text does not show
+            self.known.put(Answer(**(asdict(row) | {"answer": answer, "problem": problem})))
+        return len(self.known) - before
+
+    def compact(self) -> None:
+        """Move the journal into the table."""
+        with self._lock:
+            if not len(self.known):
+                return
+            write_parquet(self.known.table(), self.folder / TABLE)
+            sync_folder(self.folder)
+            self._journal.truncate(0)
+
+
+def _kind(row: Answer) -> Kind:
+    for kind in ("va", "clap4emo", "voc", "aoc"):
+        if row.kind == kind:
+            return kind
+    raise RuntimeError(f"an answer must be for va, clap4emo, voc or aoc, found {row.kind!r} for {row.cell!r}")
+
+
+@contextmanager
+def writing_answers(folder: Path) -> Iterator[AnswersWriter]:
+    """Be the one writer of a folder, after waiting for another to end; at the end the table is brought up to date.
+
+    The lock goes with the process, however that ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{folder}: another process is asking; waiting for it to end", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        with (folder / JOURNAL).open("ab", buffering=0) as journal:
+            if journal.tell():
+                _end_torn_line(folder / JOURNAL, journal)
+            writer = AnswersWriter(folder, journal)
+            try:
+                yield writer
+            finally:
+                writer.compact()
+
+
+def _end_torn_line(path: Path, journal: IO[bytes]) -> None:
+    """Let no new line begin at the end of one that a killed run left torn."""
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read() != b"\n":
+            journal.write(b"\n")

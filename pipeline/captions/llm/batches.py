@@ -1,0 +1,236 @@
+"""The batch API: many requests in one file, answered within a day at a lower price.
+
+A batch is written down before it is made and forgotten after its answers are kept, so that a run that was killed
+at any moment finds it again and pays for none twice.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.captions.llm.answers import AnswersWriter
+from pipeline.captions.llm.asking import Failure, keep
+from pipeline.captions.llm.endpoint import Endpoint, Malformed, NoAnswer, Reply
+from pipeline.captions.llm.requests import Key, Request
+from pipeline.files import sync_folder, write_text
+from pipeline.progress import Progress
+
+MOST_REQUESTS = 50_000
+"""OpenAI's limit for one batch."""
+
+MOST_LISTED = 500
+"""Batches that are looked through for one that a killed run may have made."""
+
+MARK = "erclap"
+"""The name in a batch's metadata under which our own token stands."""
+
+ENDED = {"completed", "failed", "expired", "cancelled"}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch as it is written down."""
+
+    token: str
+    url: str
+    batch_id: str | None
+    """None until the server has named it."""
+    requests: dict[str, Request]
+    """The server's name of each → the request."""
+
+    def path(self, folder: Path) -> Path:
+        """Where it is written down."""
+        return folder / f"batch-{self.token}.json"
+
+    def write(self, folder: Path) -> None:
+        """Write it down for good."""
+        requests = {name: asdict(request) for name, request in self.requests.items()}
+        record = {"token": self.token, "url": self.url, "batch_id": self.batch_id, "requests": requests}
+        write_text(json.dumps(record), self.path(folder))
+        sync_folder(folder)
+
+    @classmethod
+    def read(cls, path: Path) -> Batch:
+        """Read back what `write` wrote."""
+        record = json.loads(path.read_text(encoding="utf-8"))
+        requests = {n: Request(Key(*r["key"]), r["text"]) for n, r in record["requests"].items()}
+        return cls(record["token"], record["url"], record["batch_id"], requests)
+
+
+def pending_batches(folder: Path, url: str) -> list[Batch]:
+    """Batches of this endpoint whose answers were not fetched yet."""
+    found = [Batch.read(path) for path in sorted(folder.glob("batch-*.json"))]
+    return [batch for batch in found if batch.url == url]
+
+
+def fetch_pending(endpoint: Endpoint, answers: AnswersWriter) -> dict[Key, str]:
+    """Wait for the batches of earlier runs and keep their answers; returns what the server could not answer."""
+    reasons: dict[Key, str] = {}
+    for batch in pending_batches(answers.folder, endpoint.url):
+        reasons |= _finish(batch, endpoint, answers)
+    return reasons
+
+
+def ask_by_batch(
+    requests: Sequence[Request], endpoint: Endpoint, answers: AnswersWriter, *, attempts: int
+) -> list[Failure]:
+    """Ask what is not answered, a batch a round, up to `attempts` answers for each, and return what failed.
+
+    Raises ValueError where the endpoint offers no batches, RuntimeError where it refuses one.
+    """
+    reasons: dict[Key, str] = {}
+    for _ in range(attempts + 1):  # once more than answers, for what got none at all
+        work = [
+            r
+            for r in requests
+            if answers.known.text(r.key) is None and len(answers.known.problems(r.key)) < attempts
+        ]
+        if not work:
+            break
+        for chunk in _chunks(work, MOST_REQUESTS):
+            names = {r.id(len(answers.known.problems(r.key))): r for r in chunk}
+            batch = Batch(uuid.uuid4().hex, endpoint.url, None, names)
+            batch.write(answers.folder)
+            reasons |= _finish(batch, endpoint, answers)
+    unanswered = [r for r in requests if answers.known.text(r.key) is None]
+    return [Failure.of(r, answers, reasons.get(r.key)) for r in unanswered]
+
+
+def _chunks(work: Sequence[Request], size: int) -> Iterator[Sequence[Request]]:
+    return (work[start : start + size] for start in range(0, len(work), size))
+
+
+def _finish(batch: Batch, endpoint: Endpoint, answers: AnswersWriter) -> dict[Key, str]:
+    """Have a batch answered and its answers kept, from wherever it was; returns what got none, and why."""
+    try:
+        if batch.batch_id is None:
+            batch = replace(batch, batch_id=_made(batch, endpoint, answers.folder))
+            batch.write(answers.folder)
+        ended = _wait(batch, endpoint)
+        reasons = _keep_answers(batch, ended, endpoint, answers)
+    except NoAnswer as error:
+        raise RuntimeError(
+            f"{endpoint.url} must answer about the batch {batch.batch_id or 'to be made'}, found: {error}; run "
+            f"the command again to go on with it"
+        ) from None
+    batch.path(answers.folder).unlink()
+    sync_folder(answers.folder)
+    if ended.status == "failed":
+        errors = (ended.errors.data if ended.errors else None) or []
+        said = endpoint.redacted("; ".join(error.message or "" for error in errors)) or "no reason given"
+        raise RuntimeError(f"{endpoint.url} must take the batch, found that it refused it: {said}")
+    return reasons
+
+
+def _made(batch: Batch, endpoint: Endpoint, folder: Path) -> str:
+    """The server's name of a batch, which is made where it is not there. Raises ValueError where none can be."""
+    from openai import NotFoundError
+
+    def make() -> str:
+        try:
+            return _find_or_make(batch, endpoint)
+        except NotFoundError:
+            batch.path(folder).unlink()
+            raise ValueError(
+                f"runtime.llm.batch needs an endpoint with batches, found that {endpoint.url} offers no batches: "
+                f"set runtime.llm.batch to false"
+            ) from None
+
+    return endpoint.persistently(make)
+
+
+def _find_or_make(batch: Batch, endpoint: Endpoint) -> str:
+    """The server's name of a batch: of the one that an earlier try made, or else of a new one."""
+    client = endpoint.client
+    for made in itertools.islice(_structured(client.batches.list(limit=100)), MOST_LISTED):
+        if (made.metadata or {}).get(MARK) == batch.token:
+            return str(made.id)
+    lines = [
+        {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": endpoint.body(request)}
+        for name, request in batch.requests.items()
+    ]
+    content = "\n".join(json.dumps(line) for line in lines).encode()
+    uploaded = _structured(client.files.create(file=(f"{batch.token}.jsonl", content), purpose="batch"))
+    made = client.batches.create(
+        input_file_id=uploaded.id,
+        endpoint="/v1/chat/completions",
+        completion_window="24h",
+        metadata={MARK: batch.token},
+    )
+    return str(_structured(made).id)
+
+
+def _structured(response: Any) -> Any:
+    """A response of the protocol's; the client hands over as text what does not call itself JSON."""
+    if isinstance(response, str):
+        raise Malformed("a malformed answer")
+    return response
+
+
+def _wait(batch: Batch, endpoint: Endpoint) -> Any:
+    """Poll a batch until it has ended."""
+    name = str(batch.batch_id)
+    with Progress(f"batch {name}", len(batch.requests), "answers") as progress:
+        while True:
+            found = endpoint.persistently(lambda: _structured(endpoint.client.batches.retrieve(name)))
+            if found.request_counts:
+                progress.to(found.request_counts.completed + found.request_counts.failed)
+            if found.status in ENDED:
+                return found
+            time.sleep(endpoint.runtime.poll_seconds)
+
+
+def _keep_answers(batch: Batch, ended: Any, endpoint: Endpoint, answers: AnswersWriter) -> dict[Key, str]:
+    """Keep every answer of a batch that has ended; returns the requests that got none, and why."""
+    # When the batch ended is when its answers came, so that fetching them twice keeps them once.
+    stamp = ended.completed_at or ended.expired_at or ended.cancelled_at or ended.created_at
+    date = datetime.fromtimestamp(stamp, UTC)
+    missing = dict(batch.requests)
+    reasons: dict[Key, str] = {}
+    sent, complaint = endpoint.parameters, ""
+    for file_id in filter(None, (ended.output_file_id, ended.error_file_id)):
+        name = str(file_id)
+        for line in endpoint.redacted(_content(name, endpoint)).splitlines():
+            request, reply = _read_line(line, batch)
+            if request is None:
+                continue
+            missing.pop(request[0], None)
+            if isinstance(reply, Reply):
+                keep(request[1], reply, answers, date)
+            else:
+                reasons[request[1].key] = f"no answer: {reply}"
+                complaint = complaint or reply
+    if complaint:
+        endpoint.adapt(sent, complaint)
+    return reasons | {r.key: f"no answer: the batch is {ended.status}" for r in missing.values()}
+
+
+def _content(name: str, endpoint: Endpoint) -> str:
+    return endpoint.persistently(lambda: endpoint.client.files.content(name).text)
+
+
+def _read_line(line: str, batch: Batch) -> tuple[tuple[str, Request] | None, Reply | str]:
+    """The request of a line of a batch's answers, and its answer or else what the server says."""
+    try:
+        written = json.loads(line)
+        name = written["custom_id"]
+        request = batch.requests[name]
+    except (ValueError, KeyError, TypeError):
+        return None, "a malformed line"
+    response = written.get("response") or {}
+    if response.get("status_code") == 200:
+        try:
+            return (name, request), Reply.of(response.get("body"))
+        except Malformed as error:
+            return (name, request), str(error)
+    said = written.get("error") or (response.get("body") or {}).get("error") or "no reason given"
+    message = said.get("message", said) if isinstance(said, dict) else said
+    return (name, request), " ".join(str(message).split())[:300]

@@ -1,0 +1,169 @@
+"""The captions of a corpus and the ordinality test's prompts, by a model: planned, asked for, and worded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.captions.captioning import VARIANTS, Captioner, caption_utterances, prompts_table
+from pipeline.captions.llm.answers import (
+    Answers,
+    AnswersWriter,
+    answers_folder,
+    read_answers,
+    writing_answers,
+)
+from pipeline.captions.llm.asking import Failure, ask_all
+from pipeline.captions.llm.batches import ask_by_batch, fetch_pending, pending_batches
+from pipeline.captions.llm.endpoint import Endpoint
+from pipeline.captions.llm.estimate import Estimate, estimate
+from pipeline.captions.llm.planning import Planner, word_prompts
+from pipeline.captions.llm.requests import Request
+from pipeline.captions.prompts import ordinality_plan
+from pipeline.config import Caption, LlmCaptions, LlmRuntime
+from pipeline.files import write_csv
+from pipeline.manifest import Utterance
+
+FAILURES_FILE = Path("cache/caption_failures.csv")
+
+WRITTEN_BY_A_MODEL = ("va", "clap4emo")
+"""The variants that the model writes; the others are what they are offline."""
+
+
+class LlmCaptioner:
+    """A model that captions a corpus, by answers that are kept.
+
+    Raises ValueError for a template or a word list that is not right, and for an utterance that lacks what a
+    variant needs.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        variants: Sequence[str],
+        settings: Caption,
+        runtime: LlmRuntime,
+        offline: Mapping[str, Captioner] = VARIANTS,
+    ) -> None:
+        """`offline` writes the variants that no model does."""
+        self.utterances, self.variants, self.offline = utterances, variants, offline
+        self.settings, self.llm, self.runtime = settings, _llm(settings), runtime
+        self.planner = Planner.of(self.llm, settings.seed, settings.prompt_lists)
+        self.plan = ordinality_plan(settings.prompt_lists)
+        self.folder = answers_folder()
+
+    def requests(self) -> list[Request]:
+        """Every distinct request of the captions, and the first one of each prompt of the ordinality test."""
+        picked = {
+            self.planner.pick(utterance, variant).request: None
+            for variant in self.variants
+            if variant in WRITTEN_BY_A_MODEL
+            for utterance in self.utterances
+        }
+        return list(picked | {self.planner.request_of_prompt(prompt): None for prompt in self.plan})
+
+    def estimate(self) -> Estimate:
+        """What a run would send, and what it would cost."""
+        return estimate(self.requests(), read_answers(self.folder), self.runtime)
+
+    def write(self) -> tuple[pa.Table, pa.Table]:
+        """Ask for what is missing and return the captions and the prompts.
+
+        Raises RuntimeError where requests stay without a usable answer, after listing them in `FAILURES_FILE`;
+        what was answered is kept all the same.
+        """
+        FAILURES_FILE.unlink(missing_ok=True)
+        with writing_answers(self.folder) as answers:
+            requests = self.requests()
+            self._fill(requests, answers)
+            captions = self._captions(answers.known)
+            texts = set(captions.column("text").to_pylist())
+            while True:
+                wording = word_prompts(self.plan, self.planner, answers.known.text, texts)
+                if not wording.missing:
+                    break
+                self._fill(wording.missing, answers)
+            if wording.hopeless:
+                first = wording.hopeless[0]
+                raise RuntimeError(
+                    f"a prompt of the ordinality test must be no caption and no other prompt of its list, found "
+                    f"none in all draws for {len(wording.hopeless)} of {len(self.plan)} (the first: valence "
+                    f"{first.valence:g}, arousal {first.arousal:g}): the model says the same again and again, "
+                    f"raise caption.llm.temperature"
+                )
+        return captions, prompts_table(wording.worded)
+
+    def _captions(self, known: Answers) -> pa.Table:
+        captioners = {**self.offline} | {
+            variant: self._by_model(variant, known) for variant in WRITTEN_BY_A_MODEL
+        }
+        return pa.concat_tables(
+            caption_utterances(self.utterances, variant, self.settings.seed, captioners)
+            for variant in self.variants
+        )
+
+    def _by_model(self, variant: str, known: Answers) -> Captioner:
+        def caption(utterances: Sequence[Utterance], seed: int) -> list[str]:
+            captions = []
+            for utterance in utterances:
+                request, line = self.planner.pick(utterance, variant)
+                text = known.text(request.key)
+                if text is None:
+                    raise RuntimeError(f"a caption must be answered, found no answer for {request}")
+                captions.append(text.split("\n")[line])
+            return captions
+
+        return caption
+
+    def _fill(self, requests: Sequence[Request], answers: AnswersWriter) -> None:
+        """Ask for what has no answer; the endpoint is not needed where there is nothing."""
+        if all(answers.known.text(request.key) for request in requests):
+            return
+        endpoint = Endpoint(self.llm, self.runtime)
+        if pending_batches(answers.folder, endpoint.url):
+            fetch_pending(endpoint, answers)
+        attempts = self.llm.attempts
+        if self.runtime.batch:
+            failures = ask_by_batch(requests, endpoint, answers, attempts=attempts)
+        else:
+            failures = ask_all(
+                requests, endpoint, answers, attempts=attempts, concurrency=self.runtime.concurrency
+            )
+        _report(failures, len(requests))
+
+
+def _llm(settings: Caption) -> LlmCaptions:
+    if settings.llm is None:
+        raise ValueError("caption.llm must be there for the captioner llm, found none")
+    return settings.llm
+
+
+def _report(failures: Sequence[Failure], requests: int) -> None:
+    """List what failed and raise RuntimeError where anything did."""
+    if not failures:
+        return
+    write_csv([asdict(f) for f in failures], FAILURES_FILE, [field.name for field in fields(Failure)])
+    first = failures[0]
+    raise RuntimeError(
+        f"every caption must have a usable answer, {len(failures)} of {requests} requests have none: see "
+        f"{FAILURES_FILE} (the first: {first.kind} {first.cell}, draw {first.draw}: {first.reason}); the others "
+        f"are kept; run the command again, or raise caption.llm.attempts where answers were no captions"
+    )
+
+
+def templates_in_use(settings: LlmCaptions) -> Mapping[str, str]:
+    """Each prompt's heading, with its file, → its text."""
+    from pipeline.captions.llm.templates import Templates
+
+    found = Templates.read(settings)
+    shown = {"captions and the ordinality test": found.test, "CLAP4emo's pools": found.classes}
+    if settings.dominance:
+        shown = {
+            "captions": found.labels,
+            "the ordinality test": found.test,
+            "CLAP4emo's pools": found.classes,
+        }
+    return {f"{name} ({template.path})": template.text for name, template in shown.items()}

@@ -1,0 +1,152 @@
+"""Which questions a corpus and the ordinality test need: one for each cell and draw that anything picks.
+
+A clip picks among its cell's draws by its own seeded name, so that its request depends on no other clip, and a
+cell with few clips costs no more draws than they pick.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.captions.categorical import EMOTION_LABELS, emotion_of
+from pipeline.captions.llm.requests import CAPTIONS_PER_ANSWER, Key, Kind, Request
+from pipeline.captions.llm.templates import Template, Templates
+from pipeline.captions.nrc import class_words
+from pipeline.captions.prompts import PROMPTS_PER_LIST, Prompt, WordedPrompt
+from pipeline.captions.seeding import rng_of
+from pipeline.config import LlmCaptions
+from pipeline.manifest import Utterance
+
+
+class Pick(NamedTuple):
+    """A caption: a request, and the line of its answer."""
+
+    request: Request
+    line: int
+
+
+MOST_TURNS = 20
+"""Draws that a prompt of the ordinality test may take before it differs from all captions."""
+
+
+@dataclass
+class Planner:
+    """Requests by the settings of one run."""
+
+    settings: LlmCaptions
+    templates: Templates
+    words: Mapping[str, Sequence[str]]
+    """Emotion class → the words that its requests go through."""
+    seed: int
+    lists: int
+    """Lists of the ordinality test, of either half."""
+    _made: dict[tuple[Kind, str, int], Request] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, settings: LlmCaptions, seed: int, lists: int) -> Planner:
+        """Read the files that the settings name. Raises ValueError for one that is not right."""
+        nrc = Path(settings.nrc_file) if settings.nrc_file else None
+        return cls(settings, Templates.read(settings), class_words(nrc), seed, lists)
+
+    def pick(self, utterance: Utterance, variant: str) -> Pick:
+        """The caption of an utterance. Raises ValueError where it lacks what the variant needs."""
+        rng = rng_of(self.seed, variant, utterance.id)
+        if variant == "va":
+            draw = int(rng.integers(self.settings.draws))
+            return Pick(self._request("va", self._labels(utterance), draw, self.templates.labels), 0)
+        code = emotion_of(utterance, "clap4emo")
+        line = int(rng.integers(self.settings.pool))
+        turn, place = divmod(line, CAPTIONS_PER_ANSWER["clap4emo"])
+        words = self.words[code]
+        answers = math.ceil(self.settings.pool / CAPTIONS_PER_ANSWER["clap4emo"])
+        stride = max(1, len(words) // answers)  # more words than answers are gone through from a to z
+        draw, place_of_word = divmod(turn * stride, len(words))
+        word = words[place_of_word]
+        return Pick(self._request("clap4emo", f"{code} {word}", draw, self.templates.classes), place)
+
+    def request_of_prompt(self, prompt: Prompt, turn: int = 0) -> Request:
+        """The request of a prompt of the ordinality test; each turn is one more draw."""
+        rounds = math.ceil(self.lists / PROMPTS_PER_LIST)  # lists that share their fixed value
+        draw = prompt.list // PROMPTS_PER_LIST + turn * rounds
+        return self._request(prompt.test, f"{prompt.valence:g} {prompt.arousal:g}", draw, self.templates.test)
+
+    def _labels(self, utterance: Utterance) -> str:
+        labels = [utterance.valence, utterance.arousal]
+        if self.settings.dominance:
+            if utterance.dominance is None:
+                raise ValueError(
+                    f"caption.llm.dominance needs the dominance of every utterance, found none for "
+                    f"{utterance.id!r}: set it to false"
+                )
+            labels.append(utterance.dominance)
+        return " ".join(f"{rounded(label, self.settings.step):g}" for label in labels)
+
+    def _request(self, kind: Kind, cell: str, draw: int, template: Template) -> Request:
+        made = self._made.get((kind, cell, draw))
+        if made is None:
+            prompt_hash = template.hash(self.settings.temperature)
+            key = Key(self.settings.model, prompt_hash, kind, cell, draw)
+            values = cell.split(" ", 1) if kind == "clap4emo" else cell.split(" ")
+            if kind == "clap4emo":
+                values[0] = EMOTION_LABELS[values[0]]
+            made = self._made[kind, cell, draw] = Request(key, template.fill(*values))
+        return made
+
+
+def rounded(label: float, step: float) -> float:
+    """The nearest multiple of the step; of two that are as near, the higher one.
+
+    >>> rounded(4.375, 0.25), rounded(4.3, 0.25), rounded(3.1, 0.2)
+    (4.5, 4.25, 3.2)
+    """
+    return round(math.floor(label / step + 0.5 + 1e-9) * step, 6)
+
+
+class Wording(NamedTuple):
+    """How far the ordinality test's prompts could be worded with the answers that are there."""
+
+    worded: list[WordedPrompt]
+    missing: list[Request]
+    """Answers that are needed first."""
+    hopeless: list[Prompt]
+    """Those of which every draw was a caption, or twice in its list."""
+
+
+def word_prompts(
+    plan: Sequence[Prompt], planner: Planner, text_of: Callable[[Key], str | None], captions: Set[str]
+) -> Wording:
+    """Give each prompt its sentence: no caption's, and none that its list has already.
+
+    Sentences are compared by their words alone: two that differ in a comma are the same.
+    """
+    seen = {spoken(text) for text in captions}
+    of_list: dict[tuple[str, int], set[str]] = {}
+    result = Wording([], [], [])
+    for prompt in plan:
+        taken = of_list.setdefault((prompt.test, prompt.list), set())
+        for turn in range(MOST_TURNS):
+            request = planner.request_of_prompt(prompt, turn)
+            text = text_of(request.key)
+            if text is None:
+                result.missing.append(request)
+                break
+            if spoken(text) not in seen and spoken(text) not in taken:
+                taken.add(spoken(text))
+                result.worded.append(WordedPrompt(**asdict(prompt), text=text))
+                break
+        else:
+            result.hopeless.append(prompt)
+    return result
+
+
+def spoken(text: str) -> str:
+    """A sentence as its words alone.
+
+    >>> spoken("Softly, the person speaks.") == spoken("softly the person speaks")
+    True
+    """
+    return " ".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
