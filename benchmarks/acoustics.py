@@ -4,8 +4,8 @@
 
 The sample's synthetic speakers, sentences joined to clips of so many seconds, written as 16 kHz wav. CPU seconds
 a clip, the lowest and the median of rounds taken in turns: our measures of waveforms in memory, the same with
-the file read and hashed, and Praat's commands as a script calls them, each measure from the waveform anew. Then seconds
-on the clock for all clips: on one thread and on two, which Praat does not let run side by side, and as
+the file read and hashed, and Praat's commands as a script calls them, each measure from the waveform anew. Then
+seconds on the clock for all clips: on one thread and on two, which Praat does not let run side by side, and as
 `erclap caption` does it, on one process, on two and with everything kept, the start of the processes included.
 """
 
