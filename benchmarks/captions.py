@@ -41,7 +41,9 @@ def words_of(text: str) -> list[str]:
 
 def bag_of_words(fitted_on: Sequence[str]) -> Encode:
     """An encoder of which words of the given sentences occur."""
-    place = {word: i for i, word in enumerate(sorted({word for text in fitted_on for word in words_of(text)}))}
+    place = {
+        word: i for i, word in enumerate(sorted({word for text in fitted_on for word in words_of(text)}))
+    }
 
     def encode(texts: Sequence[str]) -> Values:
         bags = np.zeros((len(texts), len(place)))
@@ -134,7 +136,9 @@ def main(sentences: int) -> None:
         "same frames": draw(half, 2, "corpus"),
         "other frames": draw(half, 3, "workshop"),
     }
-    print("| encoder | tested on | valence R² | Pearson | CCC | by grade | arousal R² | Pearson | CCC | by grade |")
+    print(
+        "| encoder | tested on | valence R² | Pearson | CCC | by grade | arousal R² | Pearson | CCC | by grade |"
+    )
     print(f"|{' --- |' * 10}")
     encoders = {
         "bag of words": bag_of_words(sets["fit"][0]),

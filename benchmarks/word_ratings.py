@@ -31,8 +31,14 @@ Ratings = dict[str, float]
 Graded = list[tuple[str, str, float]]
 """The slot, the wording and its grade."""
 
-LISTS = {"Warriner": ("NoVAD/NoVAD_v2013.csv", "Word"), "VADER": ("VADER/VADER_v2014.csv", "SentimentExpression")}
-COLUMNS = {"valence": [("Warriner", "V.Mean.Sum"), ("VADER", "mean")], "arousal": [("Warriner", "A.Mean.Sum")]}
+LISTS = {
+    "Warriner": ("NoVAD/NoVAD_v2013.csv", "Word"),
+    "VADER": ("VADER/VADER_v2014.csv", "SentimentExpression"),
+}
+COLUMNS = {
+    "valence": [("Warriner", "V.Mean.Sum"), ("VADER", "mean")],
+    "arousal": [("Warriner", "A.Mean.Sum")],
+}
 
 UNRATED = frozenset(
     """a all almost along an and any as at barely below deep deeply down exceedingly extremely from gently great hardly
@@ -131,7 +137,9 @@ def compare(axis: str, source: str, column: str, worst: int) -> None:
         print(f"| {name} | {len(chosen)} | {rho:.2f} |")
     ranks = [rankdata([pair[i] for pair in single]) for i in (2, 3)]
     gaps = (ranks[1] - ranks[0]) / len(single)
-    print(f"\n| {axis}, {source}: furthest apart | grade | rating | ranks between |\n| --- | --- | --- | --- |")
+    print(
+        f"\n| {axis}, {source}: furthest apart | grade | rating | ranks between |\n| --- | --- | --- | --- |"
+    )
     for i in np.argsort(-np.abs(gaps))[:worst]:
         print(f"| {single[i][1]} ({single[i][0]}) | {single[i][2]} | {single[i][3]:.2f} | {gaps[i]:+.2f} |")
 

@@ -28,7 +28,9 @@ def read_moods(table: str) -> MoodScale:
     moods = tuple(tuple(_wordings(cell) for cell in line.split("|")) for line in _lines(table))
     for line in moods:
         if len(line) != LIVELY + 1:
-            raise ValueError(f"a line of a mood table must have 3 columns, found {len(line)}: {line[0][0]!r} …")
+            raise ValueError(
+                f"a line of a mood table must have 3 columns, found {len(line)}: {line[0][0]!r} …"
+            )
     return moods
 
 

@@ -31,13 +31,13 @@ TRACE = read_scale("""
     is steeped in woe, is weighed down by suffering, speaks of an irreparable loss, is stained with weeping
     is laden with hurt, betrays deep discontent, carries a sting, is tinged with dread
     has a hard edge, lets some hurt slip out, grates on the ear, sits under a cloud
-    suggests low spirits, lacks any cheer, is far from a smile, has a shadow over it
-    is a little stiff, hints at dissatisfaction, has a slight chill in it, lacks conviction
+    suggests low spirits, lacks any cheer, is far from a smile, lies in shadow
+    is a little stiff, hints at dissatisfaction, gives a slight chill, lacks conviction
     remains at a slight distance, holds something back, stands off a little, stops short of warmth
     is free of feeling, gives nothing away, only informs, takes no side
     remains polite, shows a little kindness, is ready to lend a hand, is meant to help
-    is well disposed, is touched by goodwill, invites a reply, is easy to like
-    has a smile behind it, is lit by good humour, offers encouragement, is straight from the heart
+    is well disposed, is touched by goodwill, invites a reply, is easy to enjoy
+    is close to a smile, is lit by good humour, offers encouragement, is straight from the heart
     wears a broad smile, is alive with pleasure, has a laugh close by, lifts the spirits
     shines with elation, brims with gaiety, sings of good fortune, twinkles with glee
     overflows with rapture, is filled with wonder, tells of wishes granted, speaks of paradise
@@ -70,7 +70,7 @@ FELLOW = read_scale("""
     someone on a bad day, someone with little to look forward to, someone who expected better
     someone facing a chore, someone with a slight headache, someone not quite convinced
     someone withholding judgement, someone yet to be persuaded, someone standing aside
-    someone filling in a form, someone reading out figures, someone with no stake in it
+    someone filling in a form, someone reading out figures, someone with no stake in the outcome
     someone willing to listen, someone being helpful, someone offered a seat
     someone among acquaintances, someone on a nice day out, someone greeting a neighbour
     someone sharing a good meal, someone with good news, someone safely back from a journey
