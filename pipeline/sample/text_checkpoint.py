@@ -21,14 +21,14 @@ from torch import Tensor, nn
 from transformers import RobertaConfig, RobertaForSequenceClassification, RobertaTokenizer
 
 from pipeline.captions.lexicon import describe
-from pipeline.captions.words import GRADES
+from pipeline.captions.scales import GRADES
 from pipeline.sample.annotators import AROUSAL, VALENCE
 from pipeline.sample.reproducible import reproducible
 
 SPECIAL_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 """In the order of their ids, which are RoBERTa's but for the mask's."""
 
-VOCABULARY = 1200
+VOCABULARY = 2000
 MOST_TOKENS = 128
 
 CELLS = [(valence, arousal) for valence in range(1, 8) for arousal in range(1, 8)]
