@@ -86,6 +86,7 @@ def test_one_command_runs_all_and_a_second_nothing(project):
         "train@clap-sce",
         "train@emotionrankclap",
         "evaluate",
+        "report",
     ]
     again = run(project, "dvc", "repro")
     assert stages_run(again) == []
@@ -94,7 +95,12 @@ def test_one_command_runs_all_and_a_second_nothing(project):
 
 def test_editing_a_loss_runs_training_and_evaluation_alone(project):
     edit(project / "pipeline/losses.py", "(normalisers - positives)", "(normalisers - 1.5 * positives)")
-    assert stages_run(run(project, "dvc", "repro")) == ["train@clap-sce", "train@emotionrankclap", "evaluate"]
+    assert stages_run(run(project, "dvc", "repro")) == [
+        "train@clap-sce",
+        "train@emotionrankclap",
+        "evaluate",
+        "report",
+    ]
 
 
 def test_editing_what_changes_no_result_runs_nothing(project):
@@ -106,7 +112,7 @@ def test_editing_what_changes_no_result_runs_nothing(project):
 
 def test_an_experiment_with_another_rate_retrains_and_touches_nothing_else(project):
     output = run(project, "dvc", "exp", "run", "-S", "train.learning_rate=0.0003")
-    assert stages_run(output) == ["train@clap-sce", "train@emotionrankclap", "evaluate"]
+    assert stages_run(output) == ["train@clap-sce", "train@emotionrankclap", "evaluate", "report"]
     difference = run(project, "dvc", "metrics", "diff")
     assert "emotionrankclap.aoc" in difference
     assert "results/metrics.json" in difference
