@@ -6,9 +6,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: run test lint types tests format setup sample-models clean
 
-run: setup        ## the whole pipeline on the sample corpus, then both tables
+run: setup        ## the whole pipeline on the sample corpus, then both tables and where the page lies
 	dvc repro
 	erclap tables
+	erclap report
 
 test: lint types tests  ## what CI runs
 
@@ -38,4 +39,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 clean:            ## the environment and everything computed
-	rm -rf $(VENV) dvc.lock data/sample data/*.parquet data/*.csv cache/features cache/acoustics.parquet results/*/*/ results/tables results/plots results/curves results/metrics.json
+	rm -rf $(VENV) dvc.lock data/sample data/*.parquet data/*.csv cache/features cache/acoustics.parquet results/*/*/ results/tables results/plots results/curves results/details results/report.html results/metrics.json

@@ -45,6 +45,9 @@ def evaluate(params: Params) -> None:
     from pipeline.heads import load_heads, read_history, seed_folder
     from pipeline.manifest import Manifest
     from pipeline.methods import MEASURED_CAPTIONS
+    from pipeline.report.about import about_run
+    from pipeline.report.detail_files import DETAILS_FOLDER
+    from pipeline.report.details import write_details
     from pipeline.report.writing import metrics_json, write_curves, write_plots, write_tables
 
     stores = open_stores(params.extract)
@@ -64,10 +67,13 @@ def evaluate(params: Params) -> None:
         replacing_folder(TABLES_FOLDER) as tables,
         replacing_folder(PLOTS_FOLDER) as plots,
         replacing_folder(CURVES_FOLDER) as curves,
+        replacing_folder(DETAILS_FOLDER) as details,
     ):
         write_tables(evaluation, params.evaluate, corpus, params.caption.captioner, tables)
         write_plots(evaluation, histories, corpus, plots)
         write_curves(histories, curves)
+        seed, about = params.train.seed, about_run(params, corpus, stores)
+        write_details({seed: evaluation}, {seed: histories}, prompts, about, details)
     write_text(metrics_json(evaluation), METRICS_FILE)
 
 

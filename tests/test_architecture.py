@@ -58,6 +58,7 @@ STAGES = {
     "extract": "stages/extract.py",
     "train": "stages/train.py",
     "evaluate": "stages/evaluate.py",
+    "report": "stages/report.py",
 }
 
 
@@ -83,7 +84,7 @@ def test_only_the_shards_of_the_feature_store_import_h5py():
 
 
 def test_stage_two_loads_no_encoder_and_opens_no_audio():
-    for stage in ("train", "evaluate"):
+    for stage in ("train", "evaluate", "report"):
         reached = {str(f) for f in closure(Path(STAGES[stage]))}
         assert not {f for f in reached if f.startswith("pipeline/encoders/") or f == "pipeline/audio.py"}
 
@@ -120,7 +121,7 @@ def test_editing_a_loss_concerns_training_alone():
 
 def test_no_stage_depends_on_how_it_is_run():
     for name, stage in dvc_stages().items():
-        assert not [param for param in stage["params"] if param.startswith("runtime")], name
+        assert not [param for param in stage.get("params", []) if param.startswith("runtime")], name
 
 
 def test_help_is_quick_and_imports_nothing_heavy():

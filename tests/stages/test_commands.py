@@ -199,6 +199,37 @@ def test_tables_plots_and_every_value_are_kept(prepared):
     }
 
 
+def test_the_page_is_made_of_the_last_evaluation_and_its_place_printed(project):
+    answer = erclap(project, "report")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith("results/report.html: the page")
+    html = (project / "results/report.html").read_text(encoding="utf-8")
+    metrics = json.loads((project / "results/metrics.json").read_text())
+    for name in ("clap-sce", "emotionrankclap"):
+        assert f"{metrics[name]['aoc']:.3f}".replace("-", "−") in html
+    assert "labels.csv, test1" in html
+    assert "Synthetic speech." not in html
+    assert str(project) not in html
+    trials = pq.read_table(project / "results/details/trials.parquet").to_pylist()
+    w1 = [row["value"] for row in trials if (row["method"], row["reading"]) == ("clap-sce", "w1")]
+    assert np.mean(w1) == pytest.approx(metrics["clap-sce"]["w1"])
+
+
+def test_a_page_needs_an_evaluation(project):
+    shutil.rmtree(project / "results/details")
+    answer = erclap(project, "report")
+    assert answer.returncode == 1
+    assert answer.stderr == ("error: results/details/trials.parquet is not there: run `erclap eval` first\n")
+
+
+def test_where_no_browser_opens_the_page_it_is_said(project):
+    with mock.patch("click.launch", return_value=1) as launch:
+        answer = erclap(project, "report", "--open")
+    assert answer.returncode == 1
+    assert "there must be a browser for --open, found none: open results/report.html" in answer.stderr
+    assert launch.call_args.args[0] == (project / "results/report.html").resolve().as_uri()
+
+
 def test_eval_and_tables_print_both_tables_and_where_to_look(prepared):
     log = (prepared / "eval.log").read_text()
     for part in (

@@ -25,7 +25,7 @@ SMALLER = {
     "pairs: 200": "pairs: 20",
 }
 
-TRAINING = ["train@clap4emo", "train@paraclap", "train@clap-sce", "train@emotionrankclap", "evaluate"]
+TRAINING = ["train@clap4emo", "train@paraclap", "train@clap-sce", "train@emotionrankclap", "evaluate", "report"]
 
 
 def run(folder: Path, *command: str) -> str:
