@@ -49,7 +49,9 @@ def measure_overlap(prompts: Iterable[str], captions: Iterable[str]) -> Overlap:
         shared = ours @ _matrix(block, column).T
         shared -= np.array([c * len(bag) for bag in block], dtype=np.float32)
         np.maximum(highest, shared.max(axis=1), out=highest)
-    near = highest >= np.array([c * len(bag) for bag in bags]) - 1e-3  # two values that differ do so by 1/19 or more
+    near = (
+        highest >= np.array([c * len(bag) for bag in bags]) - 1e-3
+    )  # two values that differ do so by 1/19 or more
     return Overlap(len(asked), exact, int(near.sum()))
 
 
