@@ -29,8 +29,8 @@ def check_answer(raw: str, kind: str) -> tuple[str | None, str | None]:
     """The captions in an answer, one a line, or else what is wrong with it; the other is None.
 
     What a local model thought aloud, quotation marks around a caption, the marks of a list before it and the
-    prompt's own dots after the beginning are taken off first, and a full stop that is missing is put on: the answer
-    has been paid for.
+    prompt's own dots after the beginning are taken off first, and a full stop that is missing is put on: the
+    answer has been paid for.
     """
     said = re.sub(r"<think>.*?</think>", "", raw, flags=re.DOTALL)
     lines = [line for line in (_tidied(line) for line in said.splitlines()) if line]
