@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.captions.llm.requests import Key, Kind
 from pipeline.captions.llm.validation import check_answer
-from pipeline.files import read_parquet, sync_folder, write_parquet
+from pipeline.files import sync_folder, write_parquet
 
 TABLE, JOURNAL, LOCK = "answers.parquet", "journal.jsonl", "lock"
 
@@ -127,12 +128,16 @@ def read_answers(folder: Path) -> Answers:
 
 def read_table(path: Path) -> list[Answer]:
     """A table of answers from anywhere. Raises RuntimeError where it is none."""
-    return [
-        Answer(**row)
-        for row in read_parquet(
-            path, ANSWERS_SCHEMA, made_by="erclap caption` with caption.captioner: llm"
-        ).to_pylist()
-    ]
+    try:
+        found = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError):
+        found = None
+    if found is None or not found.schema.equals(ANSWERS_SCHEMA):
+        raise RuntimeError(
+            f"{path} must be a table of answers, found another or a damaged file: bring back a copy; "
+            f"without it, what it held is asked and paid for again"
+        )
+    return [Answer(**row) for row in found.to_pylist()]
 
 
 def _read_journal(path: Path) -> list[Answer]:

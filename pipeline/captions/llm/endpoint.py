@@ -84,6 +84,8 @@ class Endpoint:
                 f"the environment must hold {KEY_VARIABLE}, found none: set it, or name an endpoint that needs no "
                 f"key in {URL_VARIABLE} or runtime.llm.base_url"
             )
+        if not all("!" <= character <= "~" for character in self._key):
+            raise ValueError(f"{KEY_VARIABLE} must be a key in plain characters, found others in it")
         self.client = self._connect()
         self.stop = threading.Event()
         self.parameters = first_parameters(settings)
@@ -206,6 +208,8 @@ class Endpoint:
             raise RuntimeError(
                 f"the account at {self.url} must have credit left, found none: {said}"
             ) from None
+        if status in {400, 413, 422} and self._reached:  # this request alone, such as by a filter of contents
+            raise NoAnswer(said) from None
         if status not in {408, 409, 425, 429} and status < 500:
             raise RuntimeError(
                 f"{self.url} must take the request, found that it refuses it: {said}"

@@ -28,10 +28,12 @@ ABBREVIATIONS = re.compile(r"\b(?:e\.g|i\.e|etc|vs)\.", re.IGNORECASE)
 def check_answer(raw: str, kind: str) -> tuple[str | None, str | None]:
     """The captions in an answer, one a line, or else what is wrong with it; the other is None.
 
-    Quotation marks around a caption, the marks of a list before it and the prompt's own dots after the
-    beginning are taken off first, and a full stop that is missing is put on: the answer has been paid for.
+    What a local model thought aloud, quotation marks around a caption, the marks of a list before it and the
+    prompt's own dots after the beginning are taken off first, and a full stop that is missing is put on: the
+    answer has been paid for.
     """
-    lines = [line for line in (_tidied(line) for line in raw.splitlines()) if line]
+    said = re.sub(r"<think>.*?</think>", "", raw, flags=re.DOTALL)
+    lines = [line for line in (_tidied(line) for line in said.splitlines()) if line]
     if not lines:
         return None, "the answer is empty"
     wanted = CAPTIONS_PER_ANSWER[kind]

@@ -110,7 +110,9 @@ def test_an_answer_of_an_unknown_kind_is_refused(tmp_path):
 
 def test_a_damaged_table_is_an_error_and_stays(tmp_path):
     (tmp_path / "answers.parquet").write_bytes(b"PAR1 not")
-    with pytest.raises(RuntimeError, match=r"answers\.parquet must be a whole parquet file"):
+    with pytest.raises(
+        RuntimeError, match=r"answers\.parquet must be a table of answers, found another or a"
+    ):
         write(tmp_path, answer())
     assert (tmp_path / "answers.parquet").read_bytes() == b"PAR1 not"
 

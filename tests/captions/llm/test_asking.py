@@ -198,6 +198,21 @@ def test_a_cell_that_stays_unfilled_is_listed_and_all_else_is_kept(make_project)
     assert is_whole(project)
 
 
+def test_a_prompt_that_the_server_refuses_is_listed_and_all_else_is_kept(make_project):
+    def behave(number: int, body: dict[str, Any]) -> Act | None:
+        refused = "is 0.5 on valence, 0.5 on" in str(body)
+        return refusal(400, "the content filter was triggered") if number > 0 and refused else None
+
+    with ModelServer(behave) as server:
+        project = make_project(server.url, runtime={"concurrency": 1})
+        answer = erclap(project, "caption")
+    assert answer.returncode == 1
+    assert "2 of 76 requests have none" in error_line(answer)
+    assert "no answer: Error code: 400" in error_line(answer)
+    assert len(answers_of(project)) == 74
+    assert once_each(server, project)
+
+
 def test_a_prompt_that_is_a_caption_is_drawn_again(make_project):
     """The model says of the scale's middle what it says of a clip there."""
     same = "The person is speaking in a level voice, with nothing much in the tone."
@@ -277,6 +292,48 @@ def test_no_key_and_no_address_is_one_line(make_project):
     answer = erclap(project, "caption")
     assert answer.returncode == 2
     assert "the environment must hold OPENAI_API_KEY, found none" in error_line(answer)
+
+
+def test_a_key_of_odd_characters_is_one_line_that_does_not_show_it(make_project):
+    odd = "sk-sécret key"
+    answer = erclap(make_project("http://127.0.0.1:9/v1"), "caption", OPENAI_API_KEY=odd)
+    assert answer.returncode == 2
+    assert "OPENAI_API_KEY must be a key in plain characters" in error_line(answer)
+    assert odd not in answer.stderr
+
+
+def test_without_the_package_it_is_one_line(make_project, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openai", None)
+    answer = erclap(make_project("http://127.0.0.1:9/v1"), "caption")
+    assert answer.returncode == 2
+    assert (
+        "needs the package openai, which is not installed: pip install 'emotionrankclap[llm]'"
+        in error_line(answer)
+    )
+
+
+def test_the_offline_captioner_needs_no_package_and_sends_nothing(make_project, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openai", None)
+    project = make_project("http://127.0.0.1:9/v1")
+    params = (project / "params.yaml").read_text().replace("captioner: llm", "captioner: lexicon")
+    (project / "params.yaml").write_text(params)
+    assert "nothing to send: caption.captioner is lexicon" in erclap(project, "caption", "--dry-run").stdout
+    answer = erclap(project, "caption")
+    assert answer.returncode == 0, answer.stderr
+    assert "overlap: of 28 distinct prompts, 0 (0.0 %) are a caption word for word" in answer.stdout
+    assert is_whole(project)
+    assert "(1-very negative; 7-very positive)" in erclap(project, "caption", "--show-prompt").stdout
+
+
+def test_a_model_must_be_named(make_project):
+    project = make_project("http://127.0.0.1:9/v1")
+    text = (project / "params.yaml").read_text().replace("  llm:\n    model: m\n", "", 1)
+    (project / "params.yaml").write_text(text)
+    answer = erclap(project, "caption")
+    assert answer.returncode == 2
+    assert "params.yaml: caption: captioner llm must have a section llm with at least a model" in error_line(
+        answer
+    )
 
 
 def test_an_address_where_nothing_listens_is_one_line_at_once(make_project):
@@ -469,9 +526,8 @@ def test_ctrl_c_waits_for_what_is_under_way_and_keeps_it(make_project):
         assert "Traceback" not in err
         assert sum(server.paid.values()) == len(answers_of(project)) >= 24
         assert (project / "cache/answers/answers.parquet").exists()
-        process = start(project)
-        process.communicate(timeout=60)
-        assert process.returncode == 0
+        server.behaviour = lambda number, body: None
+        assert erclap(project, "caption").returncode == 0
     assert is_whole(project, 60)
     assert once_each(server, project)
 
@@ -519,7 +575,7 @@ def test_a_table_that_is_none_is_one_line(make_project):
     assert "--import must be a table of answers, found no file gone.parquet" in error_line(answer)
     answer = erclap(project, "caption", "--import", "data/manifest.parquet")
     assert answer.returncode == 1
-    assert "data/manifest.parquet must have the columns model" in error_line(answer)
+    assert "data/manifest.parquet must be a table of answers, found another" in error_line(answer)
 
 
 def test_the_key_is_in_no_file_and_no_output(make_project):

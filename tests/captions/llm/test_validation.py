@@ -24,6 +24,7 @@ GOOD = "The person is speaking in a soft voice, with joy in the tone."
         GOOD.replace("speaking", "speaking…"),
         f"1. {GOOD}",
         f"- {GOOD}",
+        f"<think>\nIt is 4.\n\nHm.</think>\n\n{GOOD}",
     ],
 )
 def test_what_surrounds_a_good_sentence_is_taken_off(raw):
