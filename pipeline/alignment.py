@@ -6,11 +6,12 @@ names neither the kernel's width nor the order of the distance, so `alignment_re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import squareform
 
 from pipeline.transport import least_transport_cost
 
@@ -137,8 +138,10 @@ def alignment_readings(x: Points, y: Points) -> dict[str, float]:
     pooled = np.concatenate([x, y])
     # Where all rows coincide there is no median, and the discrepancy is 0 by any γ.
     median = _median_gamma(pooled) if (pooled != pooled[0]).any() else 1.0
-    mmd_squared, mmd_squared_median = _mmd_squared(x, y, [1.0, median])
     distances = _squared_distances(x, y)
+    gammas = [1.0, median]
+    across = np.sum([_kernel_sums(block, gammas) for block in _blocks(distances)], axis=0) / distances.size
+    mmd_squared, mmd_squared_median = _mmd_squared(x, y, gammas, across)
     w2 = _wasserstein(distances, 2)
     return {
         "mmd": float(np.sqrt(mmd_squared)),
@@ -186,10 +189,10 @@ def _product_distances(x: Doubles, y: Doubles) -> Doubles:
     return distances
 
 
-def _mmd_squared(x: Doubles, y: Doubles, gammas: Sequence[float]) -> Doubles:
-    """MMD² for each gamma."""
+def _mmd_squared(x: Doubles, y: Doubles, gammas: Sequence[float], across: Doubles | None = None) -> Doubles:
+    """MMD² for each gamma; `across` is the mean kernel between the two samples, where it is known already."""
     within = _mean_kernels(x, x, gammas) + _mean_kernels(y, y, gammas)
-    return np.clip(within - 2 * _mean_kernels(x, y, gammas), 0, None)
+    return np.clip(within - 2 * (_mean_kernels(x, y, gammas) if across is None else across), 0, None)
 
 
 def _mean_kernels(x: Doubles, y: Doubles, gammas: Sequence[float]) -> Doubles:
@@ -200,25 +203,36 @@ def _mean_kernels(x: Doubles, y: Doubles, gammas: Sequence[float]) -> Doubles:
     total = np.zeros(len(gammas))
     for top in range(0, len(x), BLOCK_ROWS):
         for left in range(top if x is y else 0, len(y), BLOCK_ROWS):
-            distances = _product_distances(x[top : top + BLOCK_ROWS], y[left : left + BLOCK_ROWS])
-            both_triangles = 2 if x is y and left > top else 1
-            for index, gamma in enumerate(gammas):
-                kernel = distances * -gamma
-                np.exp(kernel, out=kernel)
-                total[index] += both_triangles * kernel.sum()
+            block = _product_distances(x[top : top + BLOCK_ROWS], y[left : left + BLOCK_ROWS])
+            total += _kernel_sums(block, gammas) * (2 if x is y and left > top else 1)
     return total / (len(x) * len(y))
+
+
+def _kernel_sums(distances: Doubles, gammas: Sequence[float]) -> Doubles:
+    """Σ exp(−γ d) over a block of squared distances, for each gamma."""
+    kernel = np.empty_like(distances)
+    sums = []
+    for gamma in gammas:
+        np.multiply(distances, -gamma, out=kernel)
+        sums.append(np.exp(kernel, out=kernel).sum())
+    return np.array(sums)
+
+
+def _blocks(distances: Doubles) -> Iterator[Doubles]:
+    rows = max(1, BLOCK_ROWS**2 // distances.shape[1])
+    return (distances[top : top + rows] for top in range(0, len(distances), rows))
 
 
 def _median_gamma(pooled: Doubles) -> float:
     if len(pooled) > MEDIAN_ROWS:
         pooled = np.random.default_rng(0).choice(pooled, MEDIAN_ROWS, replace=False)
-    distances = _squared_distances(pooled, pooled)[np.triu_indices(len(pooled), 1)]
+    distances = squareform(_squared_distances(pooled, pooled), checks=False)  # a triangle of them
     apart = distances[distances > 0]
     if not len(apart):
         raise ValueError(f"a median distance needs rows that differ, found {len(pooled)} that coincide")
-    return float(1 / np.median(apart))
+    return float(1 / np.median(apart, overwrite_input=True))
 
 
 def _wasserstein(squared_distances: Doubles, p: int) -> float:
     cost = np.sqrt(squared_distances) if p == 1 else squared_distances
-    return least_transport_cost(cost) ** (1 / p)
+    return float(least_transport_cost(cost) ** (1 / p))

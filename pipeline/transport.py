@@ -2,8 +2,8 @@
 
 The network simplex over all N·M pairs spends its time on pairs that no plan would use. Here it gets few of them
 (column generation): those that a smaller problem makes likely, and then, round by round, those that would make its
-plan cheaper: whose cost is below the sum of their two points' potentials. When there are none, the potentials prove
-that no plan over all pairs is cheaper. That is linear programming's duality, and no heuristic.
+plan cheaper: whose cost is below the sum of their two points' potentials. When there are none, the potentials
+prove that no plan over all pairs is cheaper. That is linear programming's duality, and no heuristic.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _first_potentials(cost: Doubles) -> tuple[Doubles, Doubles]:
 
 
 def _some_plan(rows: int, columns: int) -> Pairs:
-    """The pairs of one plan, whatever it costs: one wherever either sample's next point begins (northwest corner)."""
+    """The pairs of one plan, whatever it costs: one wherever the next point of either sample begins."""
     begins = np.union1d(np.arange(rows) * columns, np.arange(columns) * rows)
     plan = np.zeros((rows, columns), dtype=bool)
     plan[begins // columns, begins // rows] = True
