@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from threadpoolctl import threadpool_limits
 
 from pipeline.alignment import alignment_readings
 from pipeline.captions.prompts import PROMPTS_PER_LIST, Prompt
@@ -114,7 +115,8 @@ def measure_alignment(
 
     jobs = [(name, rows) for name in embedded for rows in trials]
     values: dict[str, list[dict[str, float]]] = {name: [] for name in embedded}
-    with ThreadPoolExecutor(workers) as pool:
+    # One thread a trial: several of BLAS's own would wait for each other.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
         for (name, _), readings in zip(jobs, pool.map(one, jobs), strict=True):
             values[name].append(readings)
             advance(1)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Embeddings = NDArray[np.floating[Any]]
 Values = NDArray[Any]
@@ -51,32 +50,41 @@ def retrieve_without_replacement(queries: Embeddings, pool: Embeddings) -> NDArr
     array([1, 0])
     """
     _check(queries, pool, dimensions=2)
-    return _take_in_turn(_unit(queries) @ _unit(pool).T)
+    return _take_in_turn((_unit(queries) @ _unit(pool).T)[None])[0]
 
 
-def kendall_tau(x: Values, y: Values) -> float:
-    """Kendall's tau-b, which counts ties on either side.
+def kendall_tau(x: Values, y: Values) -> NDArray[np.float64]:
+    """Kendall's tau-b of each list, which counts ties on either side.
 
     Args:
-        x: (Q,), at least two values.
-        y: (Q,).
+        x: (L, Q), L lists of at least two values.
+        y: (L, Q).
 
-    Returns: within [−1, 1]; 1 for the same order, −1 for the reverse, and 0 where one side is constant: tau-b
-        is undefined there, and no order was shown.
+    Returns: (L,), within [−1, 1]; 1 for the same order, −1 for the reverse, and 0 where one side is constant:
+        tau-b is undefined there, and no order was shown.
 
     Raises ValueError for other shapes and values that are not finite.
 
     >>> import numpy as np
-    >>> round(kendall_tau(np.array([1, 2, 3]), np.array([1.0, 3.0, 2.0])), 4)  # two pairs agree, one does not
-    0.3333
+    >>> kendall_tau(np.array([[1, 2, 3]]), np.array([[1.0, 3.0, 2.0]])).round(4)  # two pairs agree, one does not
+    array([0.3333])
     """
-    if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
-        raise ValueError(f"x and y must be (Q,), Q at least 2, found {x.shape} and {y.shape}")
+    if x.ndim != 2 or x.shape != y.shape or x.shape[1] < 2:
+        raise ValueError(f"x and y must be (L, Q), Q at least 2, found {x.shape} and {y.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ValueError(f"x and y must be finite, found {x.tolist()} and {y.tolist()}")
-    if (x == x[0]).all() or (y == y[0]).all():
-        return 0.0
-    return float(stats.kendalltau(x, y, variant="b").statistic)
+        bad = np.flatnonzero(~(np.isfinite(x) & np.isfinite(y)).all(axis=1))[0]
+        raise ValueError(
+            f"x and y must be finite, found {x[bad].tolist()} and {y[bad].tolist()} in list {bad}"
+        )
+    agree, untied_x, untied_y = np.zeros((3, len(x)), dtype=np.int64)
+    for apart in range(1, x.shape[1]):  # every pair of positions that are so far apart, of all lists at once
+        later_x, later_y = (np.sign(side[:, apart:] - side[:, :-apart]).astype(np.int64) for side in (x, y))
+        agree += (later_x * later_y).sum(axis=1)
+        untied_x += np.abs(later_x).sum(axis=1)
+        untied_y += np.abs(later_y).sum(axis=1)
+    ordered = np.sqrt(untied_x * untied_y.astype(np.float64))
+    tau: NDArray[np.float64] = np.divide(agree, ordered, out=np.zeros(len(x)), where=ordered > 0)
+    return tau
 
 
 def ordinal_consistency(
@@ -114,18 +122,19 @@ def ordinal_consistency(
     for start in range(0, lists, together):
         chunk = unit_queries[start : start + together]
         similarity = chunk.reshape(-1, chunk.shape[-1]) @ unit_pool.T
-        for offset, rows in enumerate(similarity.reshape(-1, size, len(pool))):
-            retrieved[start + offset] = _take_in_turn(rows)
-    tau = [kendall_tau(values, pool_labels[found]) for values, found in zip(intended, retrieved, strict=True)]
-    return OrdinalConsistency(np.array(tau, dtype=np.float64), retrieved)
+        retrieved[start : start + together] = _take_in_turn(similarity.reshape(-1, size, len(pool)))
+    return OrdinalConsistency(kendall_tau(intended, pool_labels[retrieved]), retrieved)
 
 
 def _take_in_turn(similarity: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(Q, P) to (Q,); the similarities of what was taken are overwritten."""
-    taken = np.empty(len(similarity), dtype=np.int64)
-    for query, row in enumerate(similarity):
-        row[taken[:query]] = -np.inf
-        taken[query] = np.argmax(row >= row.max() - SAME)
+    """(L, Q, P) to (L, Q); the similarities of what was taken are overwritten."""
+    lists, size, _ = similarity.shape
+    taken = np.empty((lists, size), dtype=np.int64)
+    every = np.arange(lists)
+    for query in range(size):
+        left = similarity[:, query]
+        left[every[:, None], taken[:, :query]] = -np.inf
+        taken[:, query] = (left >= left.max(axis=1, keepdims=True) - SAME).argmax(axis=1)
     return taken
 
 

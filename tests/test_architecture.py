@@ -30,7 +30,8 @@ PLUMBING = frozenset(
 
 MAY_IMPORT: dict[str, set[str]] = {
     "losses": set(),
-    "alignment": set(),
+    "alignment": {"transport"},
+    "transport": set(),
     "ordinality": set(),
     "significance": set(),
     "recipe": set(),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import stats
 
 from pipeline import ordinality
 from pipeline.ordinality import kendall_tau, ordinal_consistency, retrieve_without_replacement
@@ -80,12 +81,20 @@ def test_a_row_of_zeros_has_cosine_zero() -> None:
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=10))
 def test_tau_is_its_definition(pairs: list[tuple[int, int]]) -> None:
     x, y = (np.array(side, dtype=np.float64) for side in zip(*pairs, strict=True))
-    assert kendall_tau(x, y) == pytest.approx(tau_by_loops(x.tolist(), y.tolist()), abs=1e-12)
+    assert kendall_tau(x[None], y[None])[0] == pytest.approx(tau_by_loops(x.tolist(), y.tolist()), abs=1e-12)
+
+
+@pytest.mark.parametrize("values", [2, 4, 1000])
+def test_tau_of_many_lists_agrees_with_scipy_list_by_list(values: int) -> None:
+    rng = np.random.default_rng(values)
+    x, y = rng.integers(0, values, (2, 300, 14)) / 5
+    expected = [stats.kendalltau(one, other, variant="b").statistic for one, other in zip(x, y, strict=True)]
+    assert kendall_tau(x, y) == pytest.approx(np.nan_to_num(expected), abs=1e-15)
 
 
 def test_tau_is_zero_where_one_side_is_constant() -> None:
-    assert kendall_tau(np.array([1.0, 2.0, 3.0]), np.array([4.0, 4.0, 4.0])) == 0.0
-    assert kendall_tau(np.array([4, 4]), np.array([1, 2])) == 0.0
+    assert kendall_tau(np.array([[1.0, 2.0, 3.0]]), np.array([[4.0, 4.0, 4.0]])).tolist() == [0.0]
+    assert kendall_tau(np.array([[4, 4], [1, 2]]), np.array([[1, 2], [1, 2]])).tolist() == [0.0, 1.0]
 
 
 def test_a_space_that_keeps_the_order_scores_one_and_one_that_reverses_it_minus_one() -> None:
@@ -133,11 +142,11 @@ def test_embeddings_that_do_not_fit_are_refused() -> None:
 def test_values_that_are_not_finite_are_refused() -> None:
     with pytest.raises(ValueError, match=r"pool must be finite, found 1 rows of \(3, 2\)"):
         retrieve_without_replacement(np.zeros((1, 2)), np.array([[0.0, 1.0], [np.nan, np.inf], [1.0, 1.0]]))
-    with pytest.raises(ValueError, match=r"x and y must be finite, found \[1.0, nan\]"):
-        kendall_tau(np.array([1.0, np.nan]), np.array([1.0, 2.0]))
+    with pytest.raises(ValueError, match=r"x and y must be finite, found \[1.0, nan\].* in list 0"):
+        kendall_tau(np.array([[1.0, np.nan]]), np.array([[1.0, 2.0]]))
 
 
-@pytest.mark.parametrize("shape", [(1,), (2, 2), (0,)])
+@pytest.mark.parametrize("shape", [(3, 1), (2,), (0, 0)])
 def test_tau_refuses_what_has_no_order(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"must be \(Q,\), Q at least 2, found"):
+    with pytest.raises(ValueError, match=r"must be \(L, Q\), Q at least 2, found"):
         kendall_tau(np.zeros(shape), np.zeros(shape))
