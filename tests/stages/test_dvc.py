@@ -25,7 +25,14 @@ SMALLER = {
     "pairs: 200": "pairs: 20",
 }
 
-TRAINING = ["train@clap4emo", "train@paraclap", "train@clap-sce", "train@emotionrankclap", "evaluate", "report"]
+TRAINING = [
+    "train@clap4emo",
+    "train@paraclap",
+    "train@clap-sce",
+    "train@emotionrankclap",
+    "evaluate",
+    "report",
+]
 
 
 def run(folder: Path, *command: str) -> str:
