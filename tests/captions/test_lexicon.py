@@ -40,70 +40,12 @@ OF_ONE_GRADE = {
 AXIS_OF = {slot: axis for axis, scales in OF_ONE_GRADE.items() for slot in scales}
 
 GRAMMAR = frozenset(
-    [
-        "about",
-        "above",
-        "after",
-        "almost",
-        "along",
-        "amount",
-        "another",
-        "away",
-        "barely",
-        "deep",
-        "deeply",
-        "down",
-        "each",
-        "every",
-        "everything",
-        "from",
-        "hardly",
-        "have",
-        "into",
-        "less",
-        "like",
-        "little",
-        "long",
-        "mild",
-        "mildly",
-        "more",
-        "much",
-        "near",
-        "nearly",
-        "next",
-        "nothing",
-        "only",
-        "other",
-        "over",
-        "quite",
-        "rather",
-        "scarcely",
-        "slight",
-        "slightly",
-        "some",
-        "someone",
-        "something",
-        "that",
-        "their",
-        "there",
-        "they",
-        "those",
-        "through",
-        "under",
-        "utter",
-        "utterly",
-        "very",
-        "well",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "whose",
-        "with",
-        "without",
-        "would",
-    ]
+    """
+    about above after almost along amount another away barely deep deeply down each every everything
+    from hardly have into less like little long mild mildly more much near nearly next nothing only
+    other over quite rather scarcely slight slightly some someone something that their there they those
+    through under utter utterly very well were what when where which whose with without would
+    """.split()  # noqa: SIM905
 )
 """Words of grammar and degree, which a sentence may have twice."""
 

@@ -95,9 +95,9 @@ def test_tokenizer_has_robertas_special_tokens_and_loses_nothing() -> None:
 
 def test_features_tell_both_labels_of_frames_it_was_not_taught(encoder: TextEncoder) -> None:
     rng = np.random.default_rng(1)
-    labels = rng.normal((4.24, 4.38), (0.84, 0.94), size=(1000, 2)).clip(1, 7).round(1)
+    labels = rng.normal((4.24, 4.38), (0.84, 0.94), size=(4000, 2)).clip(1, 7).round(1)
     features = encoder.encode([describe(v, a, rng) for v, a in labels.tolist()]).astype(float)
-    shown, held_out = slice(0, 750), slice(750, None)
+    shown, held_out = slice(0, 3000), slice(3000, None)
     centre, middle = features[shown].mean(axis=0), labels[shown].mean(axis=0)
     x = features[shown] - centre
     weights = np.linalg.solve(x.T @ x + np.eye(96), x.T @ (labels[shown] - middle))
