@@ -60,7 +60,7 @@ def wanted_recipes(settings: Extract) -> tuple[Recipe, Recipe]:
     try:
         return planned_recipes(settings)
     except RuntimeError:
-        speech, text = (_published(root) for root in (SPEECH_FEATURES, TEXT_FEATURES))
+        speech, text = (published(root) for root in (SPEECH_FEATURES, TEXT_FEATURES))
         if speech and text and (speech.asked, text.asked) == asked_for(settings):
             return speech.recipe, text.recipe
         raise
@@ -86,7 +86,8 @@ def in_bytes(size: int) -> str:
     return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
 
 
-def _published(root: Path) -> FeatureStore | None:
+def published(root: Path) -> FeatureStore | None:
+    """The store that was last extracted in a folder, or None where there is none of today's forward pass."""
     try:
         return FeatureStore.open(root)
     except RuntimeError:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import click
 
 from pipeline.config import load_params
 from pipeline.progress import Progress
 from pipeline.store.folder import ShardFolder
 from pipeline.wording import counted
-from stages.cache.places import folders_of_team, local_folders
+from stages.cache.places import folders_of_team, local_folders, published
 
 
 @click.command("verify")
@@ -44,11 +42,13 @@ def command() -> None:
 
 
 def _misplaced(folder: ShardFolder) -> list[str]:
-    """Shards that are whole and of another recipe than their folder's other shards."""
-    rows = Counter[str]()
-    for shard in folder.refresh():
-        rows[shard.recipe.digest] += len(shard)
-    ours = folder.root.name if folder.shared else next((digest for digest, _ in rows.most_common(1)), "")
+    """Shards that are whole and of another recipe than the folder's own."""
+    if folder.shared:
+        ours = folder.root.name
+    elif store := published(folder.root):
+        ours = store.recipe.digest
+    else:
+        return []  # no extract has ended here yet
     return [
         f"of another recipe, serves nothing here: {shard.path.name}"
         for shard in folder.refresh()

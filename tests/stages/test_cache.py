@@ -350,6 +350,75 @@ def test_gc_removes_nothing_where_it_cannot_tell_what_is_asked_for(project, team
     assert len(FeatureStore(team / stores()[0].recipe.digest, stores()[0].recipe).keys()) == 9
 
 
+def test_gc_keeps_what_a_branch_a_tag_an_experiment_or_a_stash_entry_asks_for(project, team):
+    repository()
+    git("commit", "-qm", "nothing yet", "--allow-empty")
+    git("branch", "-M", "main")
+    share()  # clips 0 to 8; each ref asks for one of them, and for 8 nothing does
+    names = ["heads/other", "tags/v1", "remotes/origin/theirs", "exps/ab/cd/main/trial"]
+    for i, name in enumerate(names):
+        git("checkout", "-q", "--detach", "main")
+        write_data([clip(i)])
+        extract()
+        commit_lock()
+        git("update-ref", f"refs/{name}", "HEAD")
+    for i in (4, 5):
+        write_data([clip(i)])
+        extract()
+        commit_lock()
+        git("reset", "-q", "--soft", "HEAD~")
+        git("stash")
+    git("checkout", "-q", "main")
+    write_data([clip(6)])
+    extract()
+    commit_lock()
+    write_data([clip(7)])
+    answer = erclap(project, "cache", "gc", "--team", "--older-than", "0", "--yes")
+    assert answer.returncode == 0, answer.stderr
+    speech, _ = stores()
+    kept = FeatureStore(team / speech.recipe.digest, speech.recipe)
+    assert kept.keys() == {clip(i)["sha256"] for i in range(8)}
+
+
+def test_gc_removes_nothing_where_git_cannot_read_what_a_branch_asks_for(project, team):
+    share()
+    shared_then_grown(range(4, 7))
+    blob = subprocess.run(
+        ["git", "rev-parse", "HEAD:dvc.lock"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    Path(".git/objects", blob[:2], blob[2:]).unlink()  # as in a partial clone
+    answer = erclap(project, "cache", "gc", "--team", "--older-than", "0", "--yes")
+    assert answer.returncode == 0, answer.stderr
+    assert ": its dvc.lock cannot be read" in answer.stdout
+    assert "what they ask for cannot be told, so no row is removed" in answer.stdout
+
+
+def test_gc_removes_what_a_killed_writer_left_in_the_teams_store(project, team):
+    repository()
+    commit_lock()
+    speech, _ = stores()
+    unnamed = team / f".{speech.recipe.digest}.0123abcd.tmp"
+    unnamed.mkdir()
+    (unnamed / "recipe.json").write_text("{}")
+    os.utime(unnamed, (0, 0))
+    assert f"{unnamed} (left by a killed writer" in erclap(project, "cache", "gc", "--team").stdout
+    assert erclap(project, "cache", "gc", "--team", "--yes").returncode == 0
+    assert not unnamed.exists()
+
+
+def test_verify_names_shards_of_another_recipe(project, team):
+    share()
+    _, text = stores()
+    (shard,) = SPEECH_FEATURES.glob("*.h5")  # with more rows than the folder has of its own
+    for folder in (TEXT_FEATURES, team / text.recipe.digest):
+        (folder / shard.name).write_bytes(shard.read_bytes())
+        (folder / shard.name).rename(folder / "copied.h5")
+    answer = erclap(project, "cache", "verify")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.count("of another recipe, serves nothing here: copied.h5") == 2
+    assert FeatureStore(TEXT_FEATURES, text.recipe).missing(Manifest.read().strings("sha256")) != []
+
+
 def test_help_of_the_cache_is_quick_and_imports_nothing_heavy():
     code = (
         "import sys; from stages.cli import main\ntry: main(['cache', '--help'])\nexcept SystemExit: pass\n"

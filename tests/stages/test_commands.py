@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from stages.cli import main
+from tests.store.samples import tmpfs
 
 SPLITS = {"train": 40, "development": 20, "test1": 24}
 
@@ -453,6 +454,20 @@ def test_a_full_disk_is_one_line_and_leaves_the_store_as_it_was(project):
     assert last.endswith(".h5 cannot be read or written: File too large")
     assert sorted((project / "cache").rglob("*")) == sorted([*before, project / "cache/features/speech"])
     assert erclap(project, "extract").returncode == 0
+
+
+def test_a_cache_that_cannot_be_written_is_found_out_before_anything_is_encoded(project, monkeypatch):
+    speech = project / "cache/features/speech"
+    shutil.rmtree(speech)
+    if not tmpfs(speech, "ro"):
+        pytest.skip("needs the right to mount")
+    monkeypatch.setattr("stages.extract.load_encoders", lambda params: pytest.fail("encoders were loaded"))
+    try:
+        answer = erclap(project, "extract")
+    finally:
+        subprocess.run(["umount", "-l", str(speech)], check=True)
+    assert answer.returncode == 1
+    assert answer.stderr == "error: cache/features/speech cannot be read or written: Read-only file system\n"
 
 
 def test_a_diverging_training_keeps_the_heads_of_before(project):

@@ -58,3 +58,25 @@ def test_a_damaged_shard_is_named_and_what_else_has_its_rows_gives_them(tmp_path
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ValueError, match="found no folder .*nowhere"):
         shards_below(tmp_path / "nowhere")
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_taken(tmp_path):
+    theirs = tmp_path / "theirs"
+    fill(theirs, (0, 5))
+    (theirs / "folder.h5").mkdir()
+    (theirs / "gone.h5").symlink_to("nowhere")
+    merged, unreadable = merged_into(tmp_path / "ours", theirs)
+    assert merged.taken == 5
+    assert unreadable == [
+        f"{theirs}/folder.h5 cannot be read: Is a directory",
+        f"{theirs}/gone.h5 cannot be read: No such file or directory",
+    ]
+
+
+def test_shards_that_somebody_gave_the_same_name_do_not_take_each_others_place(tmp_path):
+    for folder, start in (("ours", 0), ("theirs/a", 3), ("theirs/b", 6)):
+        (path,) = fill(tmp_path / folder, (start, 3))
+        path.rename(path.with_name("features.h5"))
+    merged, _ = merged_into(tmp_path / "ours", tmp_path / "theirs")
+    assert merged.taken == 6
+    assert holds(tmp_path / "ours", (0, 9))

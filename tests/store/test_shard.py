@@ -134,3 +134,12 @@ def test_portions_are_full_shards_and_whole_ones_stay_as_they_are(monkeypatch):
     assert set(everything.keys.tolist()) == {key for rows, _ in pieces for key in rows.keys.tolist()}
     assert everything.features.sum() == sum(rows.features.sum() for rows, _ in pieces)
     assert list(portions([])) == []
+
+
+def test_a_first_line_that_promises_more_than_memory_holds_is_damage(tmp_path):
+    path = write_shard(tmp_path, rows_of(0, 3), RECIPE).path
+    whole = path.read_bytes()
+    line = f"emotionrankclap shard, format 2, header {10**14} bytes, crc32 00000000\n".encode()
+    path.write_bytes(line + whole[len(line) :])
+    with pytest.raises(DamagedShardError, match="fails the checksum of its header"):
+        read_shard(path)

@@ -171,3 +171,10 @@ def test_rows_fetched_in_part_from_many_shards_become_one(tmp_path, root):
     assert TeamStore(root).fetch(ben, wanted) == 20
     assert len(ben.folder.refresh()) == 1
     assert np.array_equal(ben.gather(keys_of(8, 2)), features_of(8, 2))
+
+
+def test_other_folders_in_the_store_are_none_of_its_own(tmp_path, root):
+    fill(root / RECIPE.digest, (0, 5))
+    for name in ("lost+found", ".snapshot", "old"):
+        (root / name).mkdir(mode=0)
+    assert [folder.root.name for folder in team_folders(root)] == [RECIPE.digest]
