@@ -37,6 +37,8 @@ LOSSES = {
 CAPTIONS = {
     "va": "sentences written from valence and arousal",
     "template": "“speech has … emotion”, with the class's name",
+    "clap4emo": "a sentence drawn from a pool of the emotion class",
+    "paraclap": "a sentence on pitch, voice quality and rate, as Praat measures them",
 }
 
 Figure = dict[str, Any]
