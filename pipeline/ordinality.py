@@ -50,7 +50,8 @@ def retrieve_without_replacement(queries: Embeddings, pool: Embeddings) -> NDArr
     array([1, 0])
     """
     _check(queries, pool, dimensions=2)
-    return _take_in_turn((_unit(queries) @ _unit(pool).T)[None])[0]
+    taken: NDArray[np.int64] = _take_in_turn((_unit(queries) @ _unit(pool).T)[None])[0]
+    return taken
 
 
 def kendall_tau(x: Values, y: Values) -> NDArray[np.float64]:
