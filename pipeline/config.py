@@ -153,6 +153,8 @@ class Train(Section):
 
     methods: Annotated[list[str], Field(min_length=1)]
     seed: int
+    seeds: Count = 1
+    """How many seeds of each method are trained together, from `seed` on."""
     epochs: Count
     batch_size: Annotated[int, Field(ge=2)]
     learning_rate: Positive
@@ -160,6 +162,11 @@ class Train(Section):
     temperature: Annotated[float, Field(ge=0.01, le=100)]
     candidates: Literal["farther", "farther-or-equal"]
     directions: Literal["speech-to-text", "both"]
+
+    @property
+    def seed_range(self) -> range:
+        """The seeds that are trained."""
+        return range(self.seed, self.seed + self.seeds)
 
     @field_validator("methods")
     @classmethod
@@ -172,7 +179,7 @@ class Train(Section):
 
 
 class Evaluate(Section):
-    """Stage evaluate: the paper's two tables."""
+    """Stage evaluate: the paper's two tables and what goes beyond them."""
 
     split: str
     trials: Count
@@ -180,6 +187,19 @@ class Evaluate(Section):
     """Speech-text pairs of a trial of Table 1."""
     seed: int
     alpha: Annotated[float, Field(gt=0, lt=1)]
+    resamples: Count = 2000
+    """Means that a bootstrap interval is made of."""
+    probe_split: str = "development"
+    """Whose embeddings the linear probes are fitted to."""
+    radius: Positive = 0.25
+    """How far a relevant item's valence and arousal may lie from a query's, on 1..7."""
+    recall_at: Annotated[list[Count], Field(min_length=1)] = [1, 5, 10]
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.probe_split == self.split:
+            raise ValueError(f"split and probe_split must differ, found {self.split} for both")
+        return self
 
 
 class Runtime(Section):
@@ -225,8 +245,8 @@ class Params(Section):
 
 
 def training_settings(params: Params) -> dict[str, object]:
-    """The params that decide what heads come out of training."""
-    return params.train.model_dump(exclude={"methods"})
+    """The params that decide what heads come out of training, apart from their seed."""
+    return params.train.model_dump(exclude={"methods", "seed", "seeds"})
 
 
 class UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]

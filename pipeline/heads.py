@@ -22,9 +22,14 @@ TEMPERATURE_MIN, TEMPERATURE_MAX = 0.01, 100.0
 """Equation 3 has no lower bound in the temperature: a good order could be sharpened for ever."""
 
 MODELS_FOLDER = Path("results/models")
-"""A folder for each method: its heads and its training's history."""
+"""A folder for each method, with one for each seed: the heads and the history of their training."""
 
 WEIGHTS_FILE, CONFIG_FILE, HISTORY_FILE = "heads.safetensors", "config.json", "history.csv"
+
+
+def seed_folder(method: str, seed: int) -> Path:
+    """Where the heads that a method trained from a seed lie."""
+    return MODELS_FOLDER / method / f"seed-{seed}"
 
 
 class ProjectionHeads(nn.Module):

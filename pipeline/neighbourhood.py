@@ -25,8 +25,8 @@ def first_relevant_ranks(
 ) -> NDArray[np.int64]:
     """The rank by cosine, from 1, of the first relevant item of the pool for each query.
 
-    An item is relevant where the distance between its label and the query's, in the plane of valence and arousal, is
-    at most `radius`. Of items that tie, the relevant one comes last, so that a space where all coincide earns nothing.
+    An item is relevant where its label lies at most `radius` from the query's, in the plane of valence and
+    arousal. Of items that tie the relevant one comes last, so that a space where all coincide earns nothing.
 
     Args:
         queries: (Q, E), each of length one.

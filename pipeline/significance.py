@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,35 +44,6 @@ def paired_test(ours: Scores, theirs: Scores) -> float:
     return float(stats.ttest_rel(ours, theirs).pvalue)
 
 
-def better_than_all(
-    ours: Scores, baselines: Mapping[str, Scores], *, higher_is_better: bool, alpha: float = 0.05
-) -> tuple[bool, dict[str, float]]:
-    """Whether our mean is better than that of every baseline, each at p < alpha: one star of a table.
-
-    As in the paper, each test stands alone, with no correction for how many there are.
-
-    Args:
-        ours: (K,), one score a trial.
-        baselines: (K,) for each baseline, of the same trials in the same order.
-        higher_is_better: True for Kendall's tau, False for distances.
-        alpha: level of each test, within (0, 1).
-
-    Returns: the verdict, False without a baseline or with fewer than two trials, and the p-value against each.
-
-    Raises ValueError for an alpha out of its range and what `paired_test` refuses.
-
-    >>> import numpy as np
-    >>> better_than_all(np.array([0.5, 0.6]), {"SCE": np.array([0.3, 0.4])}, higher_is_better=True)
-    (True, {'SCE': 0.0})
-    """
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, found {alpha}")
-    p_values = {name: paired_test(ours, theirs) for name, theirs in baselines.items()}
-    sign = 1 if higher_is_better else -1
-    wins = [p < alpha and sign * (ours.mean() - baselines[name].mean()) > 0 for name, p in p_values.items()]
-    return bool(wins) and all(wins), p_values
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """P-values corrected for how many tests there are, by Holm's step-down procedure (Holm 1979).
 
@@ -105,8 +76,8 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """A percentile bootstrap interval of the mean score (Efron 1979).
 
-    Trials or lists are drawn again, with replacement, and so are the seeds of training where there are several: each
-    independently of the other, as every seed met the same lists.
+    Trials or lists are drawn again, with replacement, and so are the seeds of training where there are several:
+    each independently of the other, as every seed met the same lists.
 
     Args:
         scores: (S, K), K trials or lists under each of S seeds.

@@ -22,7 +22,7 @@ from pipeline.methods import METHODS, method
 def command(names: tuple[str, ...]) -> None:
     """Train the two projection heads of a method on the cached features.
 
-    Writes results/models/METHOD/: heads.safetensors, config.json and history.csv.
+    Writes results/models/METHOD/seed-N/: heads.safetensors, config.json and history.csv.
     """
     params = load_params()
     for name in names:
@@ -36,7 +36,7 @@ def _train_one(name: str, params: Params) -> None:
     from pipeline.devices import choose_device
     from pipeline.files import replacing_folder, write_csv
     from pipeline.gathering import gather_pairs, open_stores
-    from pipeline.heads import HISTORY_FILE, MODELS_FOLDER, save_heads
+    from pipeline.heads import HISTORY_FILE, MODELS_FOLDER, save_heads, seed_folder
     from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
     from pipeline.training import Epoch, train
 
@@ -62,22 +62,22 @@ def _train_one(name: str, params: Params) -> None:
                 f"{remaining}"
             )
 
-    trained = train(chosen.loss, training, development, params.train, device=device, report=report)
     about = {
         "method": name,
         "settings": training_settings(params),
-        "best_epoch": asdict(trained.best) if trained.best else None,
         "speech_recipe": asdict(speech.recipe),
         "text_recipe": asdict(text.recipe),
     }
+    columns = [field.name for field in fields(Epoch)]
     with replacing_folder(MODELS_FOLDER / name) as folder:
-        save_heads(trained.heads, folder, about)
-        columns = [field.name for field in fields(Epoch)]
-        write_csv([asdict(epoch) for epoch in trained.history], folder / HISTORY_FILE, columns)
-    if trained.best is None:
-        click.echo(f"{name}: heads as they are before training")
-    else:
-        click.echo(
-            f"{name}: kept epoch {trained.best.epoch}, validation loss {trained.best.validation_loss:.4f}; "
-            f"{time.monotonic() - started:.1f} s"
-        )
+        for seed in params.train.seed_range:
+            settings = params.train.model_copy(update={"seed": seed})
+            trained = train(chosen.loss, training, development, settings, device=device, report=report)
+            best = asdict(trained.best) if trained.best else None
+            to = folder / seed_folder(name, seed).name
+            save_heads(trained.heads, to, about | {"seed": seed, "best_epoch": best})
+            write_csv([asdict(epoch) for epoch in trained.history], to / HISTORY_FILE, columns)
+            kept = "heads as they are before training"
+            if trained.best is not None:
+                kept = f"kept epoch {trained.best.epoch}, validation loss {trained.best.validation_loss:.4f}"
+            click.echo(f"{name}, seed {seed}: {kept}; {time.monotonic() - started:.1f} s")
