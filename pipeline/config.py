@@ -222,7 +222,7 @@ class Train(Section):
 
 
 class Evaluate(Section):
-    """Stage evaluate: the paper's two tables."""
+    """Stage evaluate: the paper's two tables and what goes beyond them."""
 
     split: str
     trials: Count
@@ -230,6 +230,19 @@ class Evaluate(Section):
     """Speech-text pairs of a trial of Table 1."""
     seed: int
     alpha: Annotated[float, Field(gt=0, lt=1)]
+    resamples: Count = 2000
+    """Means that a bootstrap interval is made of."""
+    probe_split: str = "development"
+    """Whose embeddings the linear probes are fitted to."""
+    radius: Positive = 0.25
+    """How far a relevant item's valence and arousal may lie from a query's, on 1..7."""
+    recall_at: Annotated[list[Count], Field(min_length=1)] = [1, 5, 10]
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.probe_split == self.split:
+            raise ValueError(f"split and probe_split must differ, found {self.split} for both")
+        return self
 
 
 class LlmRuntime(Section):

@@ -1,10 +1,10 @@
-"""The paper's two tests of trained heads: alignment of the spaces (Table 1) and ordinality (Table 2)."""
+"""The paper's two tests of trained heads, alignment (Table 1) and ordinality (Table 2), and further measures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,13 @@ from threadpoolctl import threadpool_limits
 from pipeline.alignment import alignment_readings
 from pipeline.captions.prompts import PROMPTS_PER_LIST, Prompt
 from pipeline.config import Evaluate
+from pipeline.geometry import modality_gap, pair_distance, uniformity
 from pipeline.heads import ProjectionHeads
 from pipeline.methods import METHODS
+from pipeline.neighbourhood import first_relevant_ranks, recall_at
 from pipeline.ordinality import OrdinalConsistency, ordinal_consistency
 from pipeline.pairs import Pairs
+from pipeline.probe import probe_concordance
 from pipeline.progress import Progress
 
 Features = npt.NDArray[np.float32]
@@ -50,7 +53,7 @@ def embed(heads: ProjectionHeads, speech: Features, text: Features, prompts: Fea
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What several methods came to on one split."""
+    """What several methods came to on one split, each trained from one seed."""
 
     pairs: Pairs
     embedded: dict[str, Embedded]
@@ -58,6 +61,8 @@ class Evaluation:
     """Method → reading of Table 1 → (trials,); only methods that belong there."""
     ordinality: dict[str, dict[str, OrdinalConsistency]]
     """Method → `aoc` or `voc` → the lists' taus and retrievals."""
+    further: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Method → what goes beyond the paper → value: see `measure_further`."""
 
     @property
     def taus(self) -> dict[str, dict[str, Values]]:
@@ -75,16 +80,27 @@ def evaluate_heads(
     prompt_features: Features,
     settings: Evaluate,
     *,
+    probed: Pairs,
     workers: int = 2,
 ) -> Evaluation:
-    """Both tests of the paper for each method's heads; `prompt_features` (M, F) belong to `prompts`."""
+    """Both tests of the paper for each method's heads, and what goes beyond them.
+
+    `prompt_features` (M, F) belong to `prompts`; `probed` are the pairs of another split, which the linear probes
+    are fitted to.
+    """
     embedded = {name: embed(h, pairs.speech, pairs.text, prompt_features) for name, h in heads.items()}
     ordinality = {name: measure_ordinality(e, prompts, pairs.labels) for name, e in embedded.items()}
     aligned = {name: e for name, e in embedded.items() if METHODS[name].aligned}
     trials = draw_trials(len(pairs), settings.pairs, settings.trials, settings.seed)
     with Progress("alignment", len(aligned) * len(trials), "trials") as progress:
         readings = measure_alignment(aligned, trials, workers=workers, advance=progress.advance)
-    return Evaluation(pairs, embedded, readings, ordinality)
+    further = {}
+    for name, one in heads.items():
+        fitted = embed(one, probed.speech, probed.text, prompt_features[:0])
+        further[name] = measure_further(
+            embedded[name], pairs.labels, fitted, probed.labels, trials[0], settings
+        )
+    return Evaluation(pairs, embedded, readings, ordinality, further)
 
 
 def draw_trials(count: int, pairs: int, trials: int, seed: int) -> list[npt.NDArray[np.int64]]:
@@ -147,3 +163,40 @@ def measure_ordinality(
         column = 0 if attribute == "valence" else 1
         results[test] = ordinal_consistency(queries, intended, embedded.speech, labels[:, column])
     return results
+
+
+def measure_further(
+    embedded: Embedded,
+    labels: Values,
+    fitted: Embedded,
+    fitted_labels: Values,
+    rows: npt.NDArray[np.int64],
+    settings: Evaluate,
+) -> dict[str, float]:
+    """What users ask of a joint space beyond the paper's tests.
+
+    Concordance of a linear probe from each modality's embeddings to valence and arousal, fitted to another
+    split's; from captions to speech and back, recall at k and the mean rank of the first relevant item, within the
+    pairs of the first trial, `rows`; the modality gap; the mean squared distance of pairs; each modality's
+    uniformity, over the same rows. `labels` (N, 2) and `fitted_labels` are valence and arousal.
+    """
+    found: dict[str, float] = {}
+    for modality in ("speech", "text"):
+        probe = probe_concordance(
+            getattr(fitted, modality), fitted_labels, getattr(embedded, modality), labels
+        )
+        found |= {
+            f"probe_{modality}_valence": float(probe[0]),
+            f"probe_{modality}_arousal": float(probe[1]),
+        }
+    speech, text, near = embedded.speech[rows], embedded.text[rows], labels[rows]
+    for direction, queries, pool in (("text_to_speech", text, speech), ("speech_to_text", speech, text)):
+        ranks = first_relevant_ranks(queries, pool, near, near, radius=settings.radius)
+        found |= {f"{direction}_recall_{k}": recall_at(ranks, k) for k in settings.recall_at}
+        found[f"{direction}_mean_rank"] = float(ranks.mean())
+    return found | {
+        "modality_gap": modality_gap(embedded.speech, embedded.text),
+        "pair_distance": pair_distance(embedded.speech, embedded.text),
+        "uniformity_speech": uniformity(speech),
+        "uniformity_text": uniformity(text),
+    }

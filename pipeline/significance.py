@@ -1,8 +1,8 @@
-"""Whether one method beats the others, trial by trial: the stars of Tables 1 and 2."""
+"""Whether one method beats the others, trial by trial, and how sure a mean is: the marks of Tables 1 and 2."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,30 +44,67 @@ def paired_test(ours: Scores, theirs: Scores) -> float:
     return float(stats.ttest_rel(ours, theirs).pvalue)
 
 
-def better_than_all(
-    ours: Scores, baselines: Mapping[str, Scores], *, higher_is_better: bool, alpha: float = 0.05
-) -> tuple[bool, dict[str, float]]:
-    """Whether our mean is better than that of every baseline, each at p < alpha: one star of a table.
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values corrected for how many tests there are, by Holm's step-down procedure (Holm 1979).
 
-    As in the paper, each test stands alone, with no correction for how many there are.
+    A family of tests that rejects where these are below alpha errs anywhere with a probability of at most alpha,
+    however the tests depend on each other.
 
     Args:
-        ours: (K,), one score a trial.
-        baselines: (K,) for each baseline, of the same trials in the same order.
-        higher_is_better: True for Kendall's tau, False for distances.
-        alpha: level of each test, within (0, 1).
+        p_values: within [0, 1]; nan is a test that could not be made, stays nan and is not counted.
 
-    Returns: the verdict, False without a baseline or with fewer than two trials, and the p-value against each.
+    Returns: in the same order, each at least as large as its own p-value and at most 1.
 
-    Raises ValueError for an alpha out of its range and what `paired_test` refuses.
+    Raises ValueError for a value out of its range.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    if ((values < 0) | (values > 1)).any():
+        raise ValueError(f"p-values must lie between 0 and 1, found {values.tolist()}")
+    made = np.flatnonzero(~np.isnan(values))
+    order = made[np.argsort(values[made], kind="stable")]
+    corrected = np.full(len(values), np.nan)
+    factors = np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1)
+    return [float(value) for value in corrected]
+
+
+def bootstrap_interval(
+    scores: Scores, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """A percentile bootstrap interval of the mean score (Efron 1979).
+
+    Trials or lists are drawn again, with replacement, and so are the seeds of training where there are several:
+    each independently of the other, as every seed met the same lists.
+
+    Args:
+        scores: (S, K), K trials or lists under each of S seeds.
+        level: share of the resampled means within the interval, in (0, 1).
+        resamples: how many means.
+        seed: of the generator, so that the same scores give the same interval.
+
+    Returns: its two ends; nan for a single score, which says nothing of its spread.
+
+    Raises ValueError for another shape, scores that are not finite or a level out of its range.
 
     >>> import numpy as np
-    >>> better_than_all(np.array([0.5, 0.6]), {"SCE": np.array([0.3, 0.4])}, higher_is_better=True)
-    (True, {'SCE': 0.0})
+    >>> low, high = bootstrap_interval(np.array([[0.4, 0.5, 0.6, 0.5]]))
+    >>> 0.4 <= low < 0.5 < high <= 0.6
+    True
     """
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, found {alpha}")
-    p_values = {name: paired_test(ours, theirs) for name, theirs in baselines.items()}
-    sign = 1 if higher_is_better else -1
-    wins = [p < alpha and sign * (ours.mean() - baselines[name].mean()) > 0 for name, p in p_values.items()]
-    return bool(wins) and all(wins), p_values
+    if scores.ndim != 2 or not scores.size or not np.isfinite(scores).all():
+        raise ValueError(f"scores must be (S, K) and finite, found {scores.shape}, or other values")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, found {level}")
+    if scores.size == 1:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    # How often each was drawn: a mean of resampled scores is a product with these shares.
+    seeds, lists = (
+        rng.multinomial(count, np.full(count, 1 / count), resamples) / count for count in scores.shape
+    )
+    means = ((seeds @ scores.astype(np.float64)) * lists).sum(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

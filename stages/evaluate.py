@@ -21,11 +21,11 @@ CORPUS_NAMES = {
 @click.option("--quiet", is_flag=True, help="Write the tables without printing them.")
 @click.pass_context
 def command(ctx: click.Context, quiet: bool) -> None:
-    """Measure the trained heads of train.methods and make both tables of the paper.
+    """Measure the trained heads of train.methods, of each seed, and make both tables of the paper.
 
     Table 1: MMD and Wasserstein distance between speech and caption embeddings. Table 2: ordinal consistency
-    of retrieval by Kendall's tau. Writes results/metrics.json, and tables, plots and training curves to
-    results/.
+    of retrieval by Kendall's tau. A third holds further measures. Writes results/metrics.json, and tables, plots
+    and training curves to results/.
     """
     params = load_params()
     evaluate(params)
@@ -36,7 +36,7 @@ def command(ctx: click.Context, quiet: bool) -> None:
 
 
 def evaluate(params: Params) -> None:
-    """Run both tests and write everything that they come to, or nothing."""
+    """Measure every seed's heads and write everything that it comes to, or nothing."""
     from pipeline.captions.tables import read_captions, read_prompts
     from pipeline.evaluation import evaluate_heads
     from pipeline.feature_store import sentence_key
@@ -51,30 +51,50 @@ def evaluate(params: Params) -> None:
     from pipeline.report.writing import metrics_json, write_curves, write_plots, write_tables
 
     stores = open_stores(params.extract)
-    captions = read_captions(MEASURED_CAPTIONS)
-    pairs = gather_pairs(Manifest.read().split(params.evaluate.split), captions, *stores)
+    captions, manifest = read_captions(MEASURED_CAPTIONS), Manifest.read()
+    pairs, probed = (
+        gather_pairs(manifest.split(split), captions, *stores)
+        for split in (params.evaluate.split, params.evaluate.probe_split)
+    )
     prompts = read_prompts()
     prompt_features = stores[1].gather([sentence_key(prompt.text) for prompt in prompts])
-    folders = {name: seed_folder(name, params.train.seed) for name in params.train.methods}
     recipes, trained_with = [store.recipe for store in stores], training_settings(params)
-    heads = {name: load_heads(folder, recipes, trained_with) for name, folder in folders.items()}
-    evaluation = evaluate_heads(
-        heads, pairs, prompts, prompt_features, params.evaluate, workers=params.runtime.threads
-    )
+    folders = {
+        seed: {name: seed_folder(name, seed) for name in params.train.methods}
+        for seed in params.train.seed_range
+    }
+    heads = {
+        seed: {name: load_heads(folder, recipes, trained_with) for name, folder in of_seed.items()}
+        for seed, of_seed in folders.items()
+    }
+    histories = {
+        seed: {name: read_history(folder) for name, folder in of_seed.items()}
+        for seed, of_seed in folders.items()
+    }
+    evaluations = {
+        seed: evaluate_heads(
+            of_seed,
+            pairs,
+            prompts,
+            prompt_features,
+            params.evaluate,
+            probed=probed,
+            workers=params.runtime.threads,
+        )
+        for seed, of_seed in heads.items()
+    }
     corpus = f"{_corpus_name(params)}, {params.evaluate.split}"
-    histories = {name: read_history(folder) for name, folder in folders.items()}
     with (
         replacing_folder(TABLES_FOLDER) as tables,
         replacing_folder(PLOTS_FOLDER) as plots,
         replacing_folder(CURVES_FOLDER) as curves,
         replacing_folder(DETAILS_FOLDER) as details,
     ):
-        write_tables(evaluation, params.evaluate, corpus, params.caption.captioner, tables)
-        write_plots(evaluation, histories, corpus, plots)
+        write_tables(evaluations, params.evaluate, corpus, params.caption.captioner, tables)
+        write_plots(evaluations, histories, corpus, plots)
         write_curves(histories, curves)
-        seed, about = params.train.seed, about_run(params, corpus, stores)
-        write_details({seed: evaluation}, {seed: histories}, prompts, about, details)
-    write_text(metrics_json(evaluation), METRICS_FILE)
+        write_details(evaluations, histories, prompts, about_run(params, corpus, stores), details)
+    write_text(metrics_json(evaluations), METRICS_FILE)
 
 
 def _corpus_name(params: Params) -> str:

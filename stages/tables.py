@@ -9,12 +9,12 @@ import click
 TABLES_FOLDER, PLOTS_FOLDER = Path("results/tables"), Path("results/plots")
 CURVES_FOLDER = Path("results/curves")
 METRICS_FILE = Path("results/metrics.json")
-TABLE_FILES = (TABLES_FOLDER / "table1.txt", TABLES_FOLDER / "table2.txt")
+TABLE_FILES = tuple(TABLES_FOLDER / f"{name}.txt" for name in ("table1", "table2", "further"))
 
 
 @click.command("tables")
 def command() -> None:
-    """Print both tables of the last `erclap eval`, and where its files lie."""
+    """Print the tables of the last `erclap eval`, and where its files lie."""
     written = [path for path in TABLE_FILES if path.exists()]
     if not written:
         raise RuntimeError(f"{TABLES_FOLDER} must hold tables: run `erclap eval` first")

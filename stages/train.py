@@ -79,12 +79,12 @@ def _train_one(name: str, params: Params) -> None:
         "speech_recipe": asdict(speech.recipe),
         "text_recipe": asdict(text.recipe),
     }
+    columns = [field.name for field in fields(Epoch)]
     with replacing_folder(MODELS_FOLDER / name) as folder:
         for one in trained:
             to = folder / seed_folder(name, one.seed).name
             best = asdict(one.best) if one.best else None
             save_heads(one.heads, to, about | {"seed": one.seed, "best_epoch": best})
-            columns = [field.name for field in fields(Epoch)]
             write_csv([asdict(epoch) for epoch in one.history], to / HISTORY_FILE, columns)
     for one in trained:
         kept = "heads as they are before training"

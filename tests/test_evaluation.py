@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from pipeline.captions.prompts import ordinality_plan
-from pipeline.evaluation import Embedded, draw_trials, measure_alignment, measure_ordinality
+from pipeline.config import Evaluate
+from pipeline.evaluation import (
+    Embedded,
+    draw_trials,
+    measure_alignment,
+    measure_further,
+    measure_ordinality,
+)
 
 
 def on_circle(labels: np.ndarray) -> np.ndarray:
@@ -22,7 +29,7 @@ def labels():
 
 
 def embedded(labels: np.ndarray, prompts) -> Embedded:
-    wanted = np.array([[p.valence, p.arousal] for p in prompts])
+    wanted = np.array([[p.valence, p.arousal] for p in prompts]).reshape(-1, 2)
     return Embedded(on_circle(labels), on_circle(labels), on_circle(wanted))
 
 
@@ -94,3 +101,28 @@ def test_alignment_is_zero_for_one_space_and_the_shift_for_a_shifted_one(labels)
         assert found["shifted"][reading].shape == (3,)
     # Moving every point by 0.5 costs 0.5 at most, and the mean alone costs as much.
     assert np.allclose(found["shifted"]["w1"], 0.5, atol=1e-6)
+
+
+def test_further_measures_tell_an_ordered_space_from_a_random_one(labels):
+    settings = Evaluate(split="test1", trials=1, pairs=200, seed=0, alpha=0.05, recall_at=[1, 20], radius=0.5)
+    rng = np.random.default_rng(5)
+    other = rng.uniform(1, 7, (300, 2))
+
+    def drawn(count: int) -> Embedded:
+        rows = rng.standard_normal((2, count, 6)).astype(np.float32)
+        rows /= np.linalg.norm(rows, axis=2, keepdims=True)
+        return Embedded(rows[0], rows[1], rows[1][:0])
+
+    rows = draw_trials(len(labels), 200, 1, seed=0)[0]
+    ordered = measure_further(embedded(labels, []), labels, embedded(other, []), other, rows, settings)
+    random = measure_further(drawn(400), labels, drawn(300), other, rows, settings)
+    assert ordered.keys() == random.keys()
+    for probe in (key for key in ordered if key.startswith("probe")):
+        assert ordered[probe] > 0.95
+        assert abs(random[probe]) < 0.2
+    for direction in ("text_to_speech", "speech_to_text"):
+        assert ordered[f"{direction}_recall_1"] == 1.0
+        assert random[f"{direction}_recall_1"] < random[f"{direction}_recall_20"] < 1.0
+        assert ordered[f"{direction}_mean_rank"] == 1.0 < random[f"{direction}_mean_rank"]
+    assert ordered["pair_distance"] == ordered["modality_gap"] == 0.0 < random["modality_gap"]
+    assert random["uniformity_speech"] < ordered["uniformity_speech"] < 0

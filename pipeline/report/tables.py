@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.config import Evaluate
 from pipeline.files import write_csv, write_text
 from pipeline.methods import METHODS, OURS
 from pipeline.report import published
-from pipeline.significance import better_than_all, paired_test
+from pipeline.report.comparisons import Comparison, Scores, compare_with_baselines, mark, mark_notes
+from pipeline.significance import bootstrap_interval
 
 Values = npt.NDArray[np.float64]
 
@@ -27,7 +29,20 @@ ALIGNMENT_READINGS = MMD_READINGS | WASSERSTEIN_READINGS
 """What Table 1 may mean by its two distances, which it does not say; lower is better."""
 
 HEADLINE = ("mmd", "w1", "aoc", "voc")
-"""The measures that `dvc metrics` compares."""
+"""The paper's measures that `dvc metrics` compares, and those that have an interval in Table 1."""
+
+FURTHER = {
+    "probe_speech_valence": "probe of speech, valence (CCC ↑)",
+    "probe_speech_arousal": "probe of speech, arousal (CCC ↑)",
+    "probe_text_valence": "probe of text, valence (CCC ↑)",
+    "probe_text_arousal": "probe of text, arousal (CCC ↑)",
+    "modality_gap": "modality gap (↓)",
+    "pair_distance": "alignment of pairs (↓)",
+    "uniformity_speech": "uniformity of speech (↓)",
+    "uniformity_text": "uniformity of text (↓)",
+}
+DIRECTIONS = {"text_to_speech": "text → speech", "speech_to_text": "speech → text"}
+"""What the rows of the third table are called; those of retrieval depend on the params."""
 
 
 @dataclass(frozen=True)
@@ -76,94 +91,94 @@ class Table:
 
 
 def alignment_table(
-    values: Mapping[str, Mapping[str, Values]],
-    *,
-    corpus: str,
-    pairs: int,
-    available: int,
-    alpha: float,
-    notes: Sequence[str] = (),
+    values: Scores, *, corpus: str, available: int, settings: Evaluate, notes: Sequence[str] = ()
 ) -> Table:
-    """Table 1. `values` is method → reading → (trials,); `available` is how many pairs the split has.
+    """Table 1, of the readings; `available` is how many pairs the split has.
 
     `notes` stand below it, after its own.
     """
-    trials = len(next(iter(values.values()))["mmd"])
-    shown = {
-        reading: _cells(values, reading, alpha, higher_is_better=False) for reading in ALIGNMENT_READINGS
-    }
+    seeds, trials = next(iter(values.values()))["mmd"].shape
+    tests = compare_with_baselines(values, higher_is_better=False)
     rows = []
     for readings, paper, measure in (
         (MMD_READINGS, "paper's MMD", "mmd"),
         (WASSERSTEIN_READINGS, "paper's Wasserstein", "wasserstein"),
     ):
-        rows += [[label, *(shown[reading][name] for name in values)] for reading, label in readings.items()]
+        for reading, label in readings.items():
+            rows.append([label, *(_cell(values, name, reading, tests, settings) for name in values)])
+            if reading in HEADLINE and seeds * trials > 1:
+                intervals = [_interval(found[reading], settings) for found in values.values()]
+                rows.append([f"{label}, 95 %", *intervals])
         rows.append([paper, *(published.published(name, measure) for name in values)])
-    if available > pairs:
-        sampling = f"{trials} trials of {pairs} of {available} pairs each, mean ± std over trials."
+    if available > settings.pairs:
+        sampling = (
+            f"{trials} trials of {settings.pairs} of {available} pairs each, {_spread(seeds, 'trials')}."
+        )
     else:
         sampling = (
-            f"One trial of all {available} pairs: the split has no more than the {pairs} of a trial, so there is "
-            f"no spread and no test of significance."
+            f"One trial of all {available} pairs: the split has no more than the {settings.pairs} of a trial, so "
+            f"there is no spread over trials and no test of significance"
+            + (f"; {_spread(seeds, 'trials')}." if seeds > 1 else ".")
         )
     return Table(
         title="Table 1. Cross-modal alignment, lower is better.",
         corpora=f"Ours: {corpus}. Paper: {published.CORPUS}.",
         header=["distance", *(METHODS[name].title for name in values)],
         rows=rows,
-        notes=[sampling, *_star_note(values, alpha), *notes],
+        notes=[
+            sampling,
+            *_interval_note(seeds, trials, "trials", settings),
+            *mark_notes(tests, settings.alpha, _averaged("trials", seeds)),
+            *notes,
+        ],
         figures=[
-            {"method": name, "trials": trials, "pairs": min(pairs, available)}
-            | {
-                f"{reading}_{statistic}": value
-                for reading in ALIGNMENT_READINGS
-                for statistic, value in _moments(readings[reading]).items()
-            }
-            for name, readings in values.items()
+            {"method": name, "seeds": seeds, "trials": trials, "pairs": min(settings.pairs, available)}
+            | _figures({reading: found[reading] for reading in ALIGNMENT_READINGS}, settings)
+            for name, found in values.items()
         ],
     )
 
 
 def ordinality_table(
-    values: Mapping[str, Mapping[str, Values]],
-    *,
-    corpus: str,
-    pool: int,
-    alpha: float,
-    notes: Sequence[str] = (),
+    values: Scores, *, corpus: str, pool: int, settings: Evaluate, notes: Sequence[str] = ()
 ) -> Table:
-    """Table 2. `values` is method → `aoc` or `voc` → Kendall's tau of each list; `pool` clips to retrieve.
+    """Table 2, of Kendall's tau under `aoc` and `voc`; `pool` clips to retrieve.
 
     `notes` stand below it, after its own.
     """
     tests = ("aoc", "voc")
-    lists = len(next(iter(values.values()))["aoc"])
-    shown = {test: _cells(values, test, alpha, higher_is_better=True) for test in tests}
+    seeds, lists = next(iter(values.values()))["aoc"].shape
+    comparisons = compare_with_baselines(values, higher_is_better=True)
     rows = [
         [
             METHODS[name].title,
-            *(cell for test in tests for cell in (shown[test][name], published.published(name, test))),
+            *(
+                cell
+                for test in tests
+                for cell in (
+                    _cell(values, name, test, comparisons, settings),
+                    _interval(found[test], settings),
+                    published.published(name, test),
+                )
+            ),
         ]
-        for name in values
+        for name, found in values.items()
     ]
     return Table(
         title="Table 2. Ordinal consistency, Kendall's τ, higher is better.",
         corpora=f"Ours: {corpus}. Paper: {published.CORPUS}.",
-        header=["method", "AOC", "paper's AOC", "VOC", "paper's VOC"],
+        header=["method", "AOC", "95 %", "paper's AOC", "VOC", "95 %", "paper's VOC"],
         rows=rows,
         notes=[
-            f"{lists} lists of 14 prompts each, {pool} clips to retrieve from, mean ± std over lists.",
-            *_star_note(values, alpha),
+            f"{lists} lists of 14 prompts each, {pool} clips to retrieve from, {_spread(seeds, 'lists')}.",
+            *_interval_note(seeds, lists, "lists", settings),
+            *mark_notes(comparisons, settings.alpha, _averaged("lists", seeds)),
             *notes,
         ],
         figures=[
-            {"method": name, "lists": lists, "pool": pool}
-            | {
-                f"{test}_{statistic}": value
-                for test in tests
-                for statistic, value in _moments(taus[test]).items()
-            }
-            for name, taus in values.items()
+            {"method": name, "seeds": seeds, "lists": lists, "pool": pool}
+            | _figures({test: found[test] for test in tests}, settings)
+            for name, found in values.items()
         ],
     )
 
@@ -181,71 +196,111 @@ def caption_notes(captioner: str, methods: Collection[str]) -> list[str]:
     return notes
 
 
-def significance_rows(
-    values: Mapping[str, Mapping[str, Values]], *, higher_is_better: bool
-) -> list[dict[str, object]]:
-    """Ours against every baseline: mean difference and p-value, a row for each measure and baseline."""
-    if OURS not in values:
-        return []
-    return [
-        {
-            "measure": measure,
-            "baseline": name,
-            "mean_difference": float(np.mean(ours - baseline)),
-            "better": bool(np.mean(ours - baseline) * (1 if higher_is_better else -1) > 0),
-            "p": paired_test(ours, baseline),
-        }
-        for measure, ours in values[OURS].items()
-        for name, baseline in _baselines(values, measure).items()
-    ]
+def further_table(values: Scores, *, corpus: str, available: int, settings: Evaluate) -> Table:
+    """The third table: what `measure_further` came to, (S, 1) each, a row for each measure."""
+    seeds = len(next(iter(next(iter(values.values())).values())))
+    labels = dict(list(FURTHER.items())[:4])
+    for direction, words in DIRECTIONS.items():
+        labels |= {f"{direction}_recall_{k}": f"{words}, recall@{k} (↑)" for k in settings.recall_at}
+        labels[f"{direction}_mean_rank"] = f"{words}, mean rank (↓)"
+    labels |= FURTHER
+    pool = min(settings.pairs, available)
+    return Table(
+        title="Further measures.",
+        corpora=f"Ours: {corpus}.",
+        header=["measure", *(METHODS[name].title for name in values)],
+        rows=[
+            [label, *(_mean_and_spread(found[measure]) for found in values.values())]
+            for measure, label in labels.items()
+        ],
+        notes=[
+            f"Probes: concordance of a ridge regression fitted to the {settings.probe_split} split's embeddings.",
+            f"Retrieval among {pool} pairs: an item is relevant where its valence and arousal lie within "
+            f"{settings.radius:g} of the query's; recall@k is the share of queries with a relevant item among the "
+            f"first k, the rank that of the first relevant item.",
+            "Gap: distance of the mean embeddings. Alignment: mean squared distance of pairs; uniformity: log of "
+            f"the mean of exp(−2d²) within {pool} clips or captions (Wang and Isola).",
+            *([f"Mean ± std over {seeds} seeds of training."] if seeds > 1 else []),
+        ],
+        figures=[
+            {"method": name, "seeds": seeds} | {measure: float(found[measure].mean()) for measure in labels}
+            for name, found in values.items()
+        ],
+    )
 
 
-def metrics(*tables: Mapping[str, Mapping[str, Values]]) -> dict[str, dict[str, float]]:
-    """Method → headline measure → mean, for `dvc metrics`; the tables' CSV files hold the rest."""
-    found: dict[str, dict[str, float]] = {}
-    for table in tables:
+def metrics(readings: Scores, taus: Scores, further: Scores, *, seeds: Sequence[int]) -> dict[str, object]:
+    """Method → measure → mean over trials or lists and seeds, for `dvc metrics`; CSV files hold the rest.
+
+    Where there are several seeds, a method also has `seeds`, with each seed's own values.
+    """
+    found: dict[str, dict[str, object]] = {}
+    for table in (readings, taus, further):
         for name, measures in table.items():
-            headline = {m: _moments(v)["mean"] for m, v in measures.items() if m in HEADLINE}
-            found.setdefault(name, {}).update(headline)
-    return found
+            kept = {m: v for m, v in measures.items() if table is further or m in HEADLINE}
+            method = found.setdefault(name, {"seeds": {}} if len(seeds) > 1 else {})
+            method |= {m: float(v.mean()) for m, v in kept.items()}
+            if len(seeds) > 1:
+                of_seeds = method["seeds"]
+                for row, seed in enumerate(seeds):
+                    own = {m: float(v[row].mean()) for m, v in kept.items()}
+                    of_seeds.setdefault(f"seed-{seed}", {}).update(own)  # type: ignore[attr-defined]
+    return dict(found)
 
 
-def _baselines(values: Mapping[str, Mapping[str, Values]], measure: str) -> dict[str, Values]:
-    return {name: found[measure] for name, found in values.items() if METHODS[name].baseline}
+def _cell(values: Scores, name: str, measure: str, comparisons: list[Comparison], settings: Evaluate) -> str:
+    marked = mark(comparisons, measure, settings.alpha) if name == OURS else ""
+    return marked + _mean_and_spread(values[name][measure])
 
 
-def _cells(
-    values: Mapping[str, Mapping[str, Values]], measure: str, alpha: float, *, higher_is_better: bool
-) -> dict[str, str]:
-    """Each method's mean ± std, ours with a star where it beats every baseline significantly."""
-    cells = {name: _mean_and_std(found[measure]) for name, found in values.items()}
-    baselines = _baselines(values, measure)
-    if OURS in values and baselines:
-        wins, _ = better_than_all(
-            values[OURS][measure], baselines, higher_is_better=higher_is_better, alpha=alpha
-        )
-        cells[OURS] = ("*" if wins else "") + cells[OURS]
-    return cells
+def _averaged(units: str, seeds: int) -> str:
+    return f"{units}, each averaged over the seeds" if seeds > 1 else units
 
 
-def _star_note(values: Mapping[str, Mapping[str, Values]], alpha: float) -> list[str]:
-    baselines = [METHODS[name].title for name in values if METHODS[name].baseline]
-    trials = min(len(found) for measures in values.values() for found in measures.values())
-    if OURS not in values or not baselines or trials < 2:
+def _figures(values: Mapping[str, Values], settings: Evaluate) -> dict[str, object]:
+    figures: dict[str, object] = {}
+    for measure, scores in values.items():
+        low, high = bootstrap_interval(scores, resamples=settings.resamples)
+        mean, spread = _moments(scores)
+        figures |= {
+            f"{measure}_mean": mean,
+            f"{measure}_std": spread,
+            f"{measure}_low": low,
+            f"{measure}_high": high,
+        }
+    return figures
+
+
+def _moments(scores: Values) -> tuple[float, float]:
+    """Mean, and standard deviation over seeds, or over trials or lists where there is one seed."""
+    varied = scores.mean(axis=1) if len(scores) > 1 else scores[0]
+    return float(scores.mean()), float(np.std(varied, ddof=1)) if len(varied) > 1 else float("nan")
+
+
+def _mean_and_spread(scores: Values) -> str:
+    mean, spread = _moments(scores)
+    return f"{mean:.3f}" + (f" ± {spread:.3f}" if scores.size > 1 else "")
+
+
+def _spread(seeds: int, units: str) -> str:
+    if seeds == 1:
+        return f"mean ± std over {units}"
+    return f"mean ± std over {seeds} seeds of training (of each seed's mean over {units})"
+
+
+def _interval(scores: Values, settings: Evaluate) -> str:
+    low, high = bootstrap_interval(scores, resamples=settings.resamples)
+    return f"[{low:.3f}, {high:.3f}]" if scores.size > 1 else "–"
+
+
+def _interval_note(seeds: int, count: int, units: str, settings: Evaluate) -> list[str]:
+    drawn = [*(["seeds"] if seeds > 1 else []), *([units] if count > 1 else [])]
+    if not drawn:
         return []
     return [
-        f"* better than every baseline here ({', '.join(baselines)}): two-tailed paired t, p < {alpha:g}."
+        f"95 %: percentile bootstrap interval of the mean, {' and '.join(drawn)} drawn again "
+        f"{settings.resamples} times."
     ]
-
-
-def _moments(values: Values) -> dict[str, float]:
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    return {"mean": float(np.mean(values)), "std": spread}
-
-
-def _mean_and_std(values: Values) -> str:
-    moments = _moments(values)
-    return f"{moments['mean']:.3f}" + (f" ± {moments['std']:.3f}" if len(values) > 1 else "")
 
 
 def _joined(cells: Sequence[str]) -> str:

@@ -170,8 +170,8 @@ def test_every_method_has_heads_history_and_figures(prepared):
         "emotionrankclap",
         "untrained",
     }
-    assert metrics["emotionrankclap"].keys() == {"aoc", "voc", "mmd", "w1"}
-    assert metrics["clap-template"].keys() == metrics["clap4emo"].keys() == {"aoc", "voc"}
+    assert metrics["emotionrankclap"].keys() - metrics["clap-template"].keys() == {"mmd", "w1"}
+    assert {"aoc", "voc", "probe_speech_valence", "modality_gap"} <= metrics["clap-template"].keys()
     for name in metrics:
         folder = prepared / "results/models" / name / "seed-0"
         assert json.loads((folder / "config.json").read_text())["method"] == name
@@ -181,7 +181,7 @@ def test_every_method_has_heads_history_and_figures(prepared):
 
 def test_tables_plots_and_every_value_are_kept(prepared):
     results = prepared / "results"
-    for name in ("table1", "table2"):
+    for name in ("table1", "table2", "further"):
         assert {path.suffix for path in (results / "tables").glob(f"{name}.*")} == {".csv", ".md", ".txt"}
     trials = pq.read_table(results / "tables/alignment_trials.parquet").to_pylist()
     assert len(trials) == 4 * 4
@@ -236,6 +236,7 @@ def test_eval_and_tables_print_both_tables_and_where_to_look(prepared):
     for part in (
         "Table 1.",
         "Table 2.",
+        "Further measures.",
         "labels.csv, test1",
         "MSP-Podcast 1.12",
         "0.616 ± .13",
@@ -397,7 +398,10 @@ def test_heads_of_other_features_are_refused(project):
     change_params(project, extract__speech__pooling="attentive-std")
     assert erclap(project, "extract").returncode == 0
     fails(
-        project, "eval", code=1, message="clap-template must be trained on the speech features of the cache"
+        project,
+        "eval",
+        code=1,
+        message="clap-template/seed-0 must be trained on the speech features of the cache",
     )
 
 
@@ -475,6 +479,29 @@ def test_a_diverging_training_keeps_the_heads_of_before(project):
     change_params(project, train__learning_rate=1e38)
     fails(project, "train", "--method", "clap-sce", code=1, message="the loss must stay finite")
     assert (project / "results/models/clap-sce/seed-0/heads.safetensors").read_bytes() == before
+
+
+def test_several_seeds_are_trained_measured_and_told_apart(project):
+    change_params(project, train__seeds=2, train__seed=3, train__methods=["clap-sce", "emotionrankclap"])
+    for command in ("train", "eval"):
+        assert erclap(project, command).returncode == 0
+    results = project / "results"
+    assert {path.name for path in (results / "models/clap-sce").iterdir()} == {"seed-3", "seed-4"}
+    first, second = (
+        (results / f"models/clap-sce/seed-{seed}/heads.safetensors").read_bytes() for seed in (3, 4)
+    )
+    assert first != second
+    assert "± std over 2 seeds" in (results / "tables/table2.txt").read_text()
+    metrics = json.loads((results / "metrics.json").read_text())["clap-sce"]
+    assert metrics["aoc"] == pytest.approx(np.mean([one["aoc"] for one in metrics["seeds"].values()]))
+    lists = pq.read_table(results / "tables/ordinality_lists.parquet").to_pylist()
+    assert {row["seed"] for row in lists} == {3, 4}
+    assert (results / "curves/clap-sce-seed-4.csv").exists()
+
+
+def test_a_probe_cannot_be_fitted_to_what_it_is_tested_on(project):
+    change_params(project, evaluate__probe_split="test1")
+    fails(project, "eval", code=2, message="split and probe_split must differ, found test1 for both")
 
 
 def test_heads_of_a_method_never_trained_are_named(project):

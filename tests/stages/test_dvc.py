@@ -129,7 +129,11 @@ def test_metrics_and_plots_are_shown(project):
     assert "failed" not in shown
     page = Path(shown.strip().splitlines()[-1].removeprefix("file://"))
     html = page.read_text()
-    for part in ("curves/clap-sce.csv", "curves/emotionrankclap.csv", "embeddings_emotionrankclap.png"):
+    for part in (
+        "curves/clap-sce-seed-0.csv",
+        "curves/emotionrankclap-seed-0.csv",
+        "embeddings_emotionrankclap.png",
+    ):
         assert part in html
 
 

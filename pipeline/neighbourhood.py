@@ -1,0 +1,72 @@
+"""Retrieval across modalities where what is right is a neighbourhood of valence and arousal, not one item."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Embeddings = NDArray[np.floating[Any]]
+Doubles = NDArray[np.float64]
+
+SAME = 1e-12
+"""Cosines this close are a tie: a matrix product rounds equal rows unequally."""
+
+LABEL_ROUNDING = 1e-9
+"""Of labels: a distance of just the radius is within it."""
+
+BLOCK_ROWS = 1024
+"""Queries ranked at once."""
+
+
+def first_relevant_ranks(
+    queries: Embeddings, pool: Embeddings, labels: Doubles, pool_labels: Doubles, *, radius: float
+) -> NDArray[np.int64]:
+    """The rank by cosine, from 1, of the first relevant item of the pool for each query.
+
+    An item is relevant where its label lies at most `radius` from the query's, in the plane of valence and
+    arousal. Of items that tie the relevant one comes last, so that a space where all coincide earns nothing.
+
+    Args:
+        queries: (Q, E), each of length one.
+        pool: (P, E), likewise.
+        labels: (Q, K), the queries' valence and arousal.
+        pool_labels: (P, K), the items'.
+        radius: not negative, on the labels' scale.
+
+    Returns: (Q,), within 1..P, and P + 1 where no item is relevant.
+
+    Raises ValueError for shapes that do not fit or a radius that is negative.
+
+    >>> import numpy as np
+    >>> pool = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
+    >>> labels = np.array([[1.0, 1.0], [4.0, 4.0], [7.0, 7.0]])
+    >>> first_relevant_ranks(pool[:1], pool, np.array([[6.5, 7.0]]), labels, radius=1.0)
+    array([3])
+    """
+    if queries.shape[0] != labels.shape[0] or pool.shape[0] != pool_labels.shape[0] or not radius >= 0:
+        raise ValueError(
+            f"rows must have labels and the radius must not be negative, found {queries.shape} with "
+            f"{labels.shape}, {pool.shape} with {pool_labels.shape}, radius {radius}"
+        )
+    wide = pool.astype(np.float64).T
+    ranks = []
+    for top in range(0, len(queries), BLOCK_ROWS):
+        rows = slice(top, top + BLOCK_ROWS)
+        similarity = queries[rows].astype(np.float64) @ wide
+        apart = np.square(labels[rows, None, :] - pool_labels[None, :, :]).sum(axis=2)
+        relevant = apart <= radius**2 + LABEL_ROUNDING
+        best = np.where(relevant, similarity, -np.inf).max(axis=1, keepdims=True)
+        ranks.append(1 + (~relevant & (similarity >= best - SAME)).sum(axis=1))
+    return np.concatenate(ranks) if ranks else np.empty(0, dtype=np.int64)
+
+
+def recall_at(ranks: NDArray[np.int64], k: int) -> float:
+    """The share of queries that have a relevant item among their first k.
+
+    >>> import numpy as np
+    >>> recall_at(np.array([1, 3, 8, 2]), 3)
+    0.75
+    """
+    return float((ranks <= k).mean())
