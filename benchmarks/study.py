@@ -30,12 +30,13 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from simulated_corpus import DEVELOPMENT, ENCODERS, TEST1, TRAIN, Sizes, World, simulate
 from torch import Tensor, nn
 from torch.nn import functional
@@ -43,7 +44,6 @@ from torch.nn import functional
 from pipeline.alignment import mmd_rbf, wasserstein
 from pipeline.evaluation import Embedded, measure_ordinality
 from pipeline.losses import LABEL_STEPS
-from pipeline.significance import paired_test
 
 RESULTS = Path("data/simulated/study.jsonl")
 W1_PAIRS = 1000
@@ -73,8 +73,8 @@ class Candidate:
     """The bin of an anchor, in units of its annotators' disagreement."""
     dominance: float = 0.0
     """Weight of dominance in the distance of labels."""
-    smoothed_density: bool = False
-    """Anchors weigh one over the root of the smoothed density of labels."""
+    density: float = 0.0
+    """Anchors weigh one over the smoothed density of their labels to this power, by the mean of a world."""
     regression: float = 0.0
     """Weight of a linear map shared by both modalities from the embedding to the labels, squared error."""
     gap: float = 0.0
@@ -116,6 +116,7 @@ STAGES = {
 
 PAPER = Candidate()
 BOTH = replace(PAPER, both=True)
+LINEAR = replace(BOTH, head="linear")
 CANDIDATES: dict[str, Candidate] = {
     "emotionrankclap": PAPER,
     "clap-sce": Candidate(rank=0, cross_entropy=1),
@@ -132,7 +133,7 @@ CANDIDATES: dict[str, Candidate] = {
     "both, bin 0.5": replace(BOTH, bin=0.5),
     "both, bin by annotators": replace(BOTH, bin_by_annotators=0.5),
     "both, dominance 0.5": replace(BOTH, dominance=0.5),
-    "both, smoothed density": replace(BOTH, smoothed_density=True),
+    "both, smoothed density": replace(BOTH, density=0.5),
     "both, regression 1": replace(BOTH, regression=1),
     "both, gap 10": replace(BOTH, gap=10),
     "both, temperature 0.1": replace(BOTH, temperature=0.1),
@@ -146,6 +147,35 @@ CANDIDATES: dict[str, Candidate] = {
     "both, batch 256": replace(BOTH, batch=256, rate=2),
     "both, rate x3": replace(BOTH, rate=3),
     "both, rate x3 cosine": replace(BOTH, rate=3, cosine=True),
+    # Second round: what helped by itself, together.
+    "soft 2.0": Candidate(rank=0, soft=1, width=2.0),
+    "linear, soft 1.0": replace(LINEAR, soft=1, width=1.0),
+    "linear, regression 1": replace(LINEAR, regression=1),
+    "linear, regression 3": replace(LINEAR, regression=3),
+    "linear, regression 1, gap 3": replace(LINEAR, regression=1, gap=3),
+    "linear, regression 3, gap 10": replace(LINEAR, regression=3, gap=10),
+    "linear, regression 1, temperature 1 fixed": replace(LINEAR, regression=1, fixed=True),
+    "linear, equal, regression 1, gap 3": replace(LINEAR, equal=True, regression=1, gap=3),
+    "linear, equal, regression 1, temperature 1 fixed": replace(LINEAR, equal=True, regression=1, fixed=True),
+    "linear, soft 1.0, regression 1, gap 3": replace(LINEAR, soft=1, width=1.0, regression=1, gap=3),
+    "linear, soft 1.0, regression 1, gap 10": replace(LINEAR, soft=1, width=1.0, regression=1, gap=10),
+    "linear, soft alone 1.0, regression 1, gap 10": replace(
+        LINEAR, rank=0, soft=1, width=1.0, regression=1, gap=10
+    ),
+    # Third round: with label distribution smoothing.
+    "both, density 1": replace(BOTH, density=1),
+    "one direction, density 0.5": replace(PAPER, density=0.5),
+    "linear, density 0.5": replace(LINEAR, density=0.5),
+    "linear, density 1": replace(LINEAR, density=1),
+    "linear, density 1, gap 1": replace(LINEAR, density=1, gap=1),
+    "linear, density 1, regression 1": replace(LINEAR, density=1, regression=1),
+    "linear, density 1, regression 1, gap 1": replace(LINEAR, density=1, regression=1, gap=1),
+    "linear, density 0.5, regression 1, gap 1": replace(LINEAR, density=0.5, regression=1, gap=1),
+    "linear, density 1, soft 1.0, gap 1": replace(LINEAR, density=1, soft=1, width=1.0, gap=1),
+    "linear, density 1, temperature 1 fixed": replace(LINEAR, density=1, fixed=True),
+    "linear, density 1, equal, regression 1": replace(LINEAR, density=1, equal=True, regression=1),
+    "clap-sce, density 1": Candidate(rank=0, cross_entropy=1, density=1),
+    "linear, rate x3, cosine, regression 1, gap 3": replace(LINEAR, rate=3, cosine=True, regression=1, gap=3),
 }
 
 
@@ -159,8 +189,8 @@ class Rows:
     labels: Tensor
     """(W N, 3) valence, arousal, dominance"""
     disagreement: Tensor
-    weight: Tensor
-    """(W N,) of an anchor, mean 1 in a world"""
+    density: Tensor
+    """(W N,) of labels, smoothed, that of its world's rows"""
     a_world: int
 
     @classmethod
@@ -172,7 +202,7 @@ class Rows:
             torch.from_numpy(np.concatenate([s.pairs.text for s in splits])),
             torch.from_numpy(np.concatenate(labels)),
             torch.from_numpy(np.concatenate([s.disagreement for s in splits])),
-            torch.cat([_weight_of_density(s.pairs.labels) for s in splits]),
+            torch.cat([_smoothed_density(s.pairs.labels) for s in splits]),
             len(splits[0].pairs),
         )
 
@@ -182,20 +212,21 @@ class Rows:
             self.text[rows],
             self.labels[rows],
             self.disagreement[rows],
-            self.weight[rows],
+            self.density[rows],
             self.a_world,
         )
 
 
-def _weight_of_density(labels: np.ndarray) -> Tensor:
-    """Label distribution smoothing (Yang et al. 2021) on a grid of a quarter of a step, Gaussian of half a step."""
-    from scipy.ndimage import gaussian_filter
+def _smoothed_density(labels: np.ndarray) -> Tensor:
+    """Label distribution smoothing (Yang et al. 2021) on a grid of a quarter of a step, Gaussian of half a step.
 
+    Relative to the mean row's.
+    """
     cells = np.rint((labels - 1) * 4).astype(int)
-    density = np.zeros((25, 25))
-    np.add.at(density, tuple(cells.T), 1)
-    weight = 1 / np.sqrt(gaussian_filter(density, 2)[tuple(cells.T)])
-    return torch.from_numpy(weight / weight.mean()).float()
+    counts = np.zeros((25, 25))
+    np.add.at(counts, tuple(cells.T), 1)
+    density = gaussian_filter(counts, 2)[tuple(cells.T)]
+    return torch.from_numpy(density / density.mean()).float()
 
 
 class StackedHeads(nn.Module):
@@ -289,8 +320,9 @@ def batch_loss(heads: StackedHeads, batch: Rows, candidate: Candidate) -> Tensor
     if candidate.near:
         weight = (-squares / (2 * candidate.near**2)).exp()
         weight = weight / weight.mean((1, 2), keepdim=True)
-    if candidate.smoothed_density:
-        weight = weight * batch.weight[..., None]
+    anchor = batch.density**-candidate.density  # (K, N)
+    anchor = anchor / anchor.mean(1, keepdim=True)
+    weight = weight * anchor[..., None]
     total = torch.zeros(len(similarity))
 
     def ranked(of: Tensor, alone: bool = False) -> Tensor:
@@ -307,15 +339,15 @@ def batch_loss(heads: StackedHeads, batch: Rows, candidate: Candidate) -> Tensor
     if candidate.cross_entropy or candidate.soft:
         logs = (similarity.log_softmax(2) + similarity.log_softmax(1)) / 2
         if candidate.cross_entropy:
-            total = total - candidate.cross_entropy * logs.diagonal(dim1=1, dim2=2).mean(1)
+            total = total - candidate.cross_entropy * (logs.diagonal(dim1=1, dim2=2) * anchor).mean(1)
         if candidate.soft:
             target = (-squares / (2 * candidate.width**2)).softmax(-1)
-            target = target + target.transpose(1, 2)
-            both = similarity.log_softmax(2) + similarity.log_softmax(1)
-            total = total - candidate.soft * (target * both).sum((1, 2)) / (4 * count)
+            both = similarity.log_softmax(2) + similarity.transpose(1, 2).log_softmax(2)
+            total = total - candidate.soft * (target * both * anchor[..., None]).sum((1, 2)) / (2 * count)
     if candidate.regression:
         wanted = (batch.labels[..., :2] - 4).float()
-        error = sum((heads._linear("regression", e) - wanted).square().mean((1, 2)) for e in (speech, text))
+        errors = [(heads._linear("regression", e) - wanted).square().mean(2) for e in (speech, text)]
+        error = ((errors[0] + errors[1]) * anchor).mean(1)
         total = total + candidate.regression * error
     if candidate.gap:
         total = total + candidate.gap * (speech.mean(1) - text.mean(1)).square().sum(1)
