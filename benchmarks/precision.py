@@ -59,10 +59,9 @@ def consistency(
         for split in (params.evaluate.split, TRAIN, DEVELOPMENT)
     )
     means: dict[str, list[float]] = {"aoc": [], "voc": []}
-    for seed in range(seeds):
-        settings = params.train.model_copy(update={"seed": seed})
-        heads = train(METHODS[METHOD].loss, training, development, settings).heads
-        embedded = embed(heads, test.speech, test.text, prompt_features)
+    settings = params.train.model_copy(update={"seed": 0, "seeds": seeds})
+    for trained in train(METHODS[METHOD].loss, training, development, settings):
+        embedded = embed(trained.heads, test.speech, test.text, prompt_features)
         for measure, found in measure_ordinality(embedded, prompts, test.labels).items():
             means[measure].append(float(found.tau.mean()))
     return means

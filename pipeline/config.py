@@ -153,6 +153,8 @@ class Train(Section):
 
     methods: Annotated[list[str], Field(min_length=1)]
     seed: int
+    seeds: Count = 1
+    """How many seeds of each method are trained together, from `seed` on."""
     epochs: Count
     batch_size: Annotated[int, Field(ge=2)]
     learning_rate: Positive
@@ -160,6 +162,11 @@ class Train(Section):
     temperature: Annotated[float, Field(ge=0.01, le=100)]
     candidates: Literal["farther", "farther-or-equal"]
     directions: Literal["speech-to-text", "both"]
+
+    @property
+    def seed_range(self) -> range:
+        """The seeds that are trained."""
+        return range(self.seed, self.seed + self.seeds)
 
     @field_validator("methods")
     @classmethod
@@ -194,6 +201,10 @@ class Runtime(Section):
     """Padded tokens that go through the encoder at once on a GPU; on a CPU every sentence goes alone."""
     compile: bool = False
     """Have torch compile the speech encoder's norms and the gating of its position bias. Meant for a GPU."""
+    memory_gb: Positive = 8.0
+    """Features that training holds in memory, of both splits; of a larger split it reads parts, in turn."""
+    cuda_graphs: bool = True
+    """Replay a training step on a GPU as one graph."""
     store: str | None = None
     """The team's store of features, a shared folder; ERCLAP_STORE, where it is set, comes before it."""
 
@@ -225,8 +236,8 @@ class Params(Section):
 
 
 def training_settings(params: Params) -> dict[str, object]:
-    """The params that decide what heads come out of training."""
-    return params.train.model_dump(exclude={"methods"})
+    """The params that decide what heads come out of training, apart from their seed."""
+    return params.train.model_dump(exclude={"methods", "seed", "seeds"})
 
 
 class UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]

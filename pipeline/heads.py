@@ -21,10 +21,17 @@ from pipeline.recipe import Recipe
 TEMPERATURE_MIN, TEMPERATURE_MAX = 0.01, 100.0
 """Equation 3 has no lower bound in the temperature: a good order could be sharpened for ever."""
 
+LOG_TEMPERATURE_BOUNDS = math.log(TEMPERATURE_MIN), math.log(TEMPERATURE_MAX)
+
 MODELS_FOLDER = Path("results/models")
-"""A folder for each method: its heads and its training's history."""
+"""A folder for each method, with one for each seed: the heads and the history of their training."""
 
 WEIGHTS_FILE, CONFIG_FILE, HISTORY_FILE = "heads.safetensors", "config.json", "history.csv"
+
+
+def seed_folder(method: str, seed: int) -> Path:
+    """Where the heads that a method trained from a seed lie."""
+    return MODELS_FOLDER / method / f"seed-{seed}"
 
 
 class ProjectionHeads(nn.Module):
@@ -53,7 +60,7 @@ class ProjectionHeads(nn.Module):
         On the parameter, as CLIP does it: beyond a bound in the forward pass it would have no gradient to come
         back by.
         """
-        self.log_temperature.clamp_(math.log(TEMPERATURE_MIN), math.log(TEMPERATURE_MAX))
+        self.log_temperature.clamp_(*LOG_TEMPERATURE_BOUNDS)
 
     def embed_speech(self, features: Tensor) -> Tensor:
         """Speech features (N, F) to embeddings (N, E) of length one; a head that says nothing gives zeros."""

@@ -1,18 +1,20 @@
 """The losses that the projection heads are trained with.
 
 Each takes similarities that are already divided by the temperature: row i is speech anchor i, column j is text
-candidate j, and the diagonal of a square matrix pairs the speech and the text of one utterance. None of them
-looks for nan, which costs a pass over the matrix: it comes out as a loss of nan.
+candidate j, and the diagonal of a square matrix pairs the speech and the text of one utterance. Dimensions
+before these two are batches of their own, each with its own loss. None of them looks for nan, which costs a
+pass over the matrix: it comes out as a loss of nan.
 """
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
+from torch.autograd.function import once_differentiable
 
 Candidates = Literal["farther", "farther-or-equal"]
 
@@ -25,9 +27,18 @@ MAX_SPAN = 1000.0
 Cosines over a temperature of at least 0.01 span 200.
 """
 
+LARGEST = torch.finfo(torch.float64).max
+
+ELEMENTS_AT_ONCE = {"cpu": 1 << 16, "cuda": 1 << 23}
+"""Of a large matrix, so that what a row needs on the way stays small, on a CPU as small as its cache."""
+
 
 def rank_n_contrast(
-    similarity: Tensor, label_distance: Tensor, *, candidates: Candidates = "farther"
+    similarity: Tensor,
+    label_distance: Tensor,
+    *,
+    candidates: Candidates = "farther",
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Cross-modal Rank-N-Contrast: every pair is a positive against the pairs that lie farther in label.
 
@@ -38,59 +49,163 @@ def rank_n_contrast(
     them, and the loss is at least 0.
 
     Args:
-        similarity: floating, (N, M), cosine over temperature.
-        label_distance: integers, float32 or float64, (N, M). Only the order within a row counts, so the
+        similarity: floating, (..., N, M), cosine over temperature.
+        label_distance: integers, float32 or float64, (..., N, M). Only the order within a row counts, so the
             squared distance serves as well as the distance, and ties are exact equality: take integers.
         candidates: which S_ij.
+        weights: floating, (..., N, M), what the term of each positive is multiplied by; 1 without them. 0
+            leaves a pair out as a positive, as within a modality each utterance beside itself.
 
-    Returns: a scalar of the dtype of `similarity`. Time O(N M log M), memory O(N M).
+    Returns: (...), a scalar for (N, M), of the dtype of `similarity`. Time O(N M log M), memory O(N M). It can
+    be differentiated once.
 
-    Raises ValueError for shapes or dtypes that do not fit, and for a row whose similarities span over 1000.
+    Raises ValueError for shapes or dtypes that do not fit and, on a CPU, for a row whose similarities span
+    over 1000. On a GPU, where a look at them would wait for the device, such a loss may be infinite or nan.
 
     >>> similarity = torch.tensor([[1.0, 0.5, 0.0]])
     >>> round(rank_n_contrast(similarity, torch.tensor([[0, 1, 2]])).item(), 4)
     -0.1753
     """
-    _check_rank_n_contrast(similarity, label_distance, candidates)
-    centred = _centred(similarity)
-    rank = _rank_from_farthest(label_distance.detach())
-    # Those at one distance have one S_ij, so everything but s_ij itself is a sum over tie groups, the farthest
-    # first. Float64 keeps a cumulative sum of plain exponentials safe, at a sixth of torch.logcumsumexp's time.
-    mass = torch.zeros_like(centred).scatter_add(1, rank, centred.exp()).cumsum(1)
-    count = torch.zeros_like(centred).scatter_add_(1, rank, torch.ones_like(centred))
-    if candidates == "farther":
-        positives = centred.masked_fill(rank == 0, 0).sum()
-        normalisers = (count[:, 1:] * mass[:, :-1].log()).sum()
-    else:
-        positives = centred.sum()
-        normalisers = (count * mass.log()).sum()
-    return ((normalisers - positives) / centred.numel()).to(similarity.dtype)
-
-
-def _centred(similarity: Tensor) -> Tensor:
-    """Float64, each row's extremes at equal distance from 0; shifting a row changes no Rank-N-Contrast."""
+    _check_rank_n_contrast(similarity, label_distance, candidates, weights)
     values = similarity.detach()
-    high, low = values.amax(1, keepdim=True).double(), values.amin(1, keepdim=True).double()
-    span = (high - low).max().item()
-    if span > MAX_SPAN:
-        raise ValueError(
-            f"similarity must span at most {MAX_SPAN:g} in a row, found {span:g}: raise the temperature"
-        )
-    return similarity.double() - (high + low) / 2
+    if values.device.type == "cpu":
+        _check_span(values)
+    terms = torch.empty(values.shape[:-1], dtype=torch.float64, device=values.device)
+    gradient = torch.empty_like(values, memory_format=torch.contiguous_format)
+    for rows, matrix, distance, weight in _rows_at_once(values, label_distance.detach(), weights):
+        ranking = rank_candidates(distance, candidates=candidates, weights=weight)
+        terms.view(-1)[rows], gradient.view(-1, values.shape[-1])[rows] = _rows_of_terms(matrix, ranking)
+    return _mean_of_terms(similarity, terms, gradient)
 
 
-def _rank_from_farthest(label_distance: Tensor) -> Tensor:
-    """(N, M) to int64 (N, M): 0 for a row's largest, 1 for the next smaller value, the same for ties."""
-    if label_distance.device.type == "cpu":
-        # Four times as fast as torch.argsort on one thread.
-        order = torch.from_numpy(np.argsort(label_distance.numpy(), axis=1))
+class Ranking(NamedTuple):
+    """Each row's candidates in order from the farthest to the nearest, with what follows from their ties.
+
+    All (..., N, M). It depends on labels alone, so that it can be had for many batches before their
+    similarities, and places count from a row's farthest.
+    """
+
+    order: Tensor
+    """int64, the column of the candidate at each place."""
+    bound: Tensor
+    """int64, the last place of the set S of the positive at each place; 0 where S is empty."""
+    reach: Tensor
+    """int64, counted from the nearest, the last place whose positive has this candidate in its S; 0 for none."""
+    weight: Tensor
+    """float64, of the positive at each place; 0 where its S is empty."""
+    used: Tensor
+    """float64, 1 where the candidate is in some S, otherwise 0."""
+
+
+def rank_candidates(
+    label_distance: Tensor, *, candidates: Candidates = "farther", weights: Tensor | None = None
+) -> Ranking:
+    """Sort the candidates of every row by label distance: what `ranked_contrast` needs of the labels.
+
+    Arguments as those of `rank_n_contrast`. On a GPU nothing waits for the device.
+    """
+    order, distance = _from_the_farthest(label_distance.detach())
+    count = order.shape[-1]
+    place = torch.arange(count, device=order.device)
+    begins = torch.ones_like(order, dtype=torch.bool)
+    torch.ne(distance[..., 1:], distance[..., :-1], out=begins[..., 1:])
+    ends = begins.roll(-1, -1)  # a row's first begins, so its last ends
+    # How many lie farther, and how many lie nearer: where a tie group begins, seen from either end.
+    farther = (place * begins).cummax(-1).values
+    nearer = (place * ends.flip(-1)).cummax(-1).values.flip(-1)
+    if candidates == "farther":
+        weight, used = farther.clamp(max=1).double(), nearer.clamp(max=1).double()
+        bound, reach = farther.sub_(1).clamp_(min=0), nearer.sub_(1).clamp_(min=0)
     else:
-        order = label_distance.argsort(1)
-    ascending = label_distance.gather(1, order)
-    rank = torch.zeros_like(order)
-    rank[:, 1:] = ascending[:, 1:] != ascending[:, :-1]
-    rank.cumsum_(1)
-    return torch.empty_like(rank).scatter_(1, order, rank[:, -1:] - rank)
+        weight = used = torch.ones_like(order, dtype=torch.float64)
+        bound, reach = count - 1 - nearer, count - 1 - farther
+    if weights is not None:
+        weight = weight * weights.detach().gather(-1, order)
+    return Ranking(order, bound, reach, weight, used)
+
+
+def ranked_contrast(similarity: Tensor, ranking: Ranking) -> Tensor:
+    """`rank_n_contrast` of similarities whose candidates were ranked before: for a training loop.
+
+    It looks at no value: the caller answers for a span of at most 1000 in a row, which cosines over a
+    temperature of at least 0.01 keep. Beyond it the loss may be infinite or nan.
+
+    >>> ranking = rank_candidates(torch.tensor([[0, 1, 2]]))
+    >>> round(ranked_contrast(torch.tensor([[1.0, 0.5, 0.0]]), ranking).item(), 4)
+    -0.1753
+    """
+    return _mean_of_terms(similarity, *_rows_of_terms(similarity.detach(), ranking))
+
+
+def _rows_of_terms(similarity: Tensor, ranking: Ranking) -> tuple[Tensor, Tensor]:
+    """The terms of each row, summed, (..., N) float64, and what they are differentiated by similarity.
+
+    With E_p the sum of exp(s) over the set of the positive at place p, its term is w_p (log E_p − s_p). The
+    candidate at place q therefore has the gradient exp(s_q) Σ w_p / E_p − w_q over the p whose sets hold q.
+    The sets are the first places of a row, as many as the ties say: both sums are cumulative ones, of which
+    every term is positive, so that float64 keeps their relative precision from end to end.
+    """
+    middle = (similarity.amax(-1, keepdim=True).double() + similarity.amin(-1, keepdim=True).double()) / 2
+    centred = similarity.gather(-1, ranking.order).double() - middle  # a shift of a row changes no term
+    mass = centred.exp()
+    total = mass.cumsum(-1).gather(-1, ranking.bound)
+    terms = (ranking.weight * (total.log() - centred)).sum(-1)
+    share = (ranking.weight / total).flip(-1).cumsum(-1).gather(-1, ranking.reach)
+    # A candidate in no set has a share of another's, which may be too large for it.
+    gradient = share.mul_(mass).clamp_(max=LARGEST).mul_(ranking.used).sub_(ranking.weight)
+    unsorted = torch.empty_like(similarity, memory_format=torch.contiguous_format)
+    return terms, unsorted.scatter_(-1, ranking.order, gradient.to(similarity.dtype))
+
+
+def _mean_of_terms(similarity: Tensor, terms: Tensor, gradient: Tensor) -> Tensor:
+    count = similarity.shape[-2] * similarity.shape[-1]
+    value = (terms.sum(-1) / count).to(similarity.dtype)
+    return cast(Tensor, _Differentiated.apply(similarity, value, gradient.div_(count)))  # type: ignore[no-untyped-call]
+
+
+class _Differentiated(torch.autograd.Function):
+    """A value (...) of a matrix (..., N, M) whose gradient was computed beside it."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+        ctx.save_for_backward(gradient)
+        return value
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return outer[..., None, None] * gradient, None, None
+
+
+def _from_the_farthest(label_distance: Tensor) -> tuple[Tensor, Tensor]:
+    """Per row, the columns from the largest to the smallest, int64, and the values in that order."""
+    if label_distance.device.type != "cpu":
+        distance, order = torch.sort(label_distance, dim=-1, descending=True, stable=True)
+        return order, distance
+    count = label_distance.shape[-1]
+    bits = max(count - 1, 1).bit_length()
+    if not label_distance.is_floating_point():
+        nearest, farthest = label_distance.aminmax()
+        if max(-int(nearest), int(farthest)) < 1 << (62 - bits):
+            # One number for a distance and its column: sorting values is four times as fast as argsort.
+            keys = (label_distance.long().neg() << bits) | torch.arange(count)
+            packed = torch.from_numpy(np.sort(keys.numpy(), axis=-1))
+            return packed & ((1 << bits) - 1), (packed >> bits).neg_()
+    order = torch.from_numpy(np.argsort(-label_distance.numpy(), axis=-1, kind="stable"))
+    return order, label_distance.gather(-1, order)
+
+
+def _rows_at_once(
+    values: Tensor, label_distance: Tensor, weights: Tensor | None
+) -> Iterator[tuple[slice, Tensor, Tensor, Tensor | None]]:
+    """The rows of all batches, as many at a time as `ELEMENTS_AT_ONCE` allows."""
+    similarity, distance = values.flatten(0, -2), label_distance.flatten(0, -2)
+    weight = None if weights is None else weights.flatten(0, -2)
+    step = max(1, ELEMENTS_AT_ONCE.get(values.device.type, 1 << 23) // values.shape[-1])
+    for start in range(0, len(similarity), step):
+        rows = slice(start, start + step)
+        yield rows, similarity[rows], distance[rows], None if weight is None else weight[rows]
 
 
 def squared_label_distance(anchors: Tensor, candidates: Tensor) -> Tensor:
@@ -100,25 +215,32 @@ def squared_label_distance(anchors: Tensor, candidates: Tensor) -> Tensor:
     with at least four decimals, once rounded. Float differences of such labels tie by accident only.
 
     Args:
-        anchors: (N, D) labels, (valence, arousal) in the paper. Integers or floats, on any scale.
-        candidates: (M, D), the same attributes.
+        anchors: (..., N, D) labels, (valence, arousal) in the paper. Integers or floats, on any scale.
+        candidates: (..., M, D), the same attributes.
 
-    Returns: int64 (N, M), 0 for equal labels. Divide by 2520² for the squared distance in label units.
+    Returns: int64 (..., N, M), 0 for equal labels. Divide by 2520² for the squared distance in label units.
 
-    Raises ValueError unless both have two dimensions and as many attributes.
+    Raises ValueError unless both have the same dimensions, at least two, and as many attributes.
 
     >>> squared_label_distance(torch.tensor([[4.1, 5.0]]), torch.tensor([[4.2, 5.0], [4.0, 5.0], [4.1, 6.0]]))
     tensor([[  63504,   63504, 6350400]])
     """
-    if anchors.ndim != 2 or candidates.ndim != 2 or anchors.shape[1] != candidates.shape[1]:
+    batches = anchors.shape[:-2], candidates.shape[:-2]
+    if (
+        min(anchors.ndim, candidates.ndim) < 2
+        or batches[0] != batches[1]
+        or anchors.shape[-1] != candidates.shape[-1]
+    ):
         raise ValueError(
-            "anchors and candidates must be (N, D) and (M, D), "
+            "anchors and candidates must be (..., N, D) and (..., M, D), "
             f"found {tuple(anchors.shape)} and {tuple(candidates.shape)}"
         )
     ours, theirs = _whole_steps(anchors), _whole_steps(candidates)
-    distance = torch.zeros(len(ours), len(theirs), dtype=torch.int64, device=ours.device)
-    for attribute in range(ours.shape[1]):
-        distance += (ours[:, attribute, None] - theirs[None, :, attribute]).square()
+    shape = (*ours.shape[:-1], theirs.shape[-2])
+    distance = torch.zeros(shape, dtype=torch.int64, device=ours.device)
+    for attribute in range(ours.shape[-1]):
+        difference = ours[..., :, None, attribute] - theirs[..., None, :, attribute]
+        distance.addcmul_(difference, difference)
     return distance
 
 
@@ -126,9 +248,9 @@ def symmetric_cross_entropy(similarity: Tensor) -> Tensor:
     """CLIP's loss: utterance i against every caption, caption i against every utterance, the mean of both.
 
     Args:
-        similarity: floating, (N, N), cosine over temperature.
+        similarity: floating, (..., N, N), cosine over temperature.
 
-    Returns: a scalar, at least 0, and exactly 0 for N = 1.
+    Returns: (...), a scalar for (N, N), at least 0, and exactly 0 for N = 1.
 
     Raises ValueError for another shape or dtype.
 
@@ -136,8 +258,8 @@ def symmetric_cross_entropy(similarity: Tensor) -> Tensor:
     1.3863
     """
     _check_square(similarity)
-    target = torch.arange(len(similarity), device=similarity.device)
-    return (functional.cross_entropy(similarity, target) + functional.cross_entropy(similarity.T, target)) / 2
+    paired = similarity.diagonal(dim1=-2, dim2=-1)
+    return _both_normalisers(similarity) / 2 - paired.mean(-1)
 
 
 def supervised_contrastive(similarity: Tensor, labels: Tensor) -> Tensor:
@@ -149,10 +271,10 @@ def supervised_contrastive(similarity: Tensor, labels: Tensor) -> Tensor:
     `symmetric_cross_entropy`.
 
     Args:
-        similarity: floating, (N, N), cosine over temperature.
-        labels: integers, (N,).
+        similarity: floating, (..., N, N), cosine over temperature.
+        labels: integers, (..., N).
 
-    Returns: a scalar, at least 0.
+    Returns: (...), a scalar for (N, N), at least 0.
 
     Raises ValueError for another shape or dtype.
 
@@ -160,26 +282,36 @@ def supervised_contrastive(similarity: Tensor, labels: Tensor) -> Tensor:
     1.3863
     """
     _check_square(similarity)
-    if labels.shape != similarity.shape[:1] or labels.is_floating_point() or labels.is_complex():
+    if labels.shape != similarity.shape[:-1] or labels.is_floating_point() or labels.is_complex():
         raise ValueError(
-            f"labels must be {len(similarity)} integers, found {tuple(labels.shape)} of {labels.dtype}"
+            f"labels must be integers and {tuple(similarity.shape[:-1])}, "
+            f"found {labels.dtype} and {tuple(labels.shape)}"
         )
-    positive = (labels[:, None] == labels[None, :]).to(similarity.dtype)
-    weight = positive / positive.sum(1, keepdim=True)
-    speech, text = similarity.log_softmax(1), similarity.T.log_softmax(1)
-    return -(weight * (speech + text)).sum() / (2 * len(similarity))
+    positive = (labels[..., :, None] == labels[..., None, :]).to(similarity.dtype)
+    # Text i has the positives of speech i, so that both directions weigh s_ij by what its row and column count.
+    weight = 1 / positive.sum(-1)
+    both = positive * (weight[..., :, None] + weight[..., None, :])
+    count = 2 * similarity.shape[-1]
+    return _both_normalisers(similarity) / 2 - (both * similarity).sum((-2, -1)) / count
+
+
+def _both_normalisers(similarity: Tensor) -> Tensor:
+    """The mean over rows of log Σ exp, and that over columns, added."""
+    return similarity.logsumexp(-1).mean(-1) + similarity.logsumexp(-2).mean(-1)
 
 
 def _whole_steps(labels: Tensor) -> Tensor:
     return (labels.detach().double() * LABEL_STEPS).round().long()
 
 
-def _check_rank_n_contrast(similarity: Tensor, label_distance: Tensor, candidates: str) -> None:
+def _check_rank_n_contrast(
+    similarity: Tensor, label_distance: Tensor, candidates: str, weights: Tensor | None
+) -> None:
     if candidates not in get_args(Candidates):
         raise ValueError(f"candidates must be one of {', '.join(get_args(Candidates))}, found {candidates!r}")
-    if similarity.ndim != 2 or similarity.numel() == 0 or similarity.shape != label_distance.shape:
+    if similarity.ndim < 2 or similarity.numel() == 0 or similarity.shape != label_distance.shape:
         raise ValueError(
-            "similarity and label_distance must be the same (N, M), neither 0, "
+            "similarity and label_distance must be the same (..., N, M), none 0, "
             f"found {tuple(similarity.shape)} and {tuple(label_distance.shape)}"
         )
     _check_floating(similarity)
@@ -187,11 +319,24 @@ def _check_rank_n_contrast(similarity: Tensor, label_distance: Tensor, candidate
         raise ValueError(
             f"label_distance must hold integers, float32 or float64, found {label_distance.dtype}"
         )
+    if weights is not None and (weights.shape != similarity.shape or not weights.is_floating_point()):
+        raise ValueError(
+            f"weights must be floating and {tuple(similarity.shape)}, "
+            f"found {weights.dtype} and {tuple(weights.shape)}"
+        )
+
+
+def _check_span(similarity: Tensor) -> None:
+    span = (similarity.amax(-1).double() - similarity.amin(-1).double()).max().item()
+    if span > MAX_SPAN:
+        raise ValueError(
+            f"similarity must span at most {MAX_SPAN:g} in a row, found {span:g}: raise the temperature"
+        )
 
 
 def _check_square(similarity: Tensor) -> None:
-    if similarity.ndim != 2 or similarity.shape[0] != similarity.shape[1] or not len(similarity):
-        raise ValueError(f"similarity must be (N, N), N at least 1, found {tuple(similarity.shape)}")
+    if similarity.ndim < 2 or similarity.shape[-2] != similarity.shape[-1] or not similarity.numel():
+        raise ValueError(f"similarity must be (..., N, N), N at least 1, found {tuple(similarity.shape)}")
     _check_floating(similarity)
 
 

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+
+class PairSource(Protocol):
+    """A split's pairs, in memory or read a block at a time."""
+
+    @property
+    def emotions(self) -> list[str | None]:
+        """(N,)"""
+
+    @property
+    def feature_sizes(self) -> tuple[int, int]:
+        """Of speech and of text."""
+
+    def __len__(self) -> int:
+        """N"""
+
+    def blocks(self, order: int) -> Iterator[Pairs]:
+        """All pairs, each once; where they come in several blocks, `order` decides which come together."""
 
 
 @dataclass(frozen=True)
@@ -23,3 +43,12 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def feature_sizes(self) -> tuple[int, int]:
+        """Of speech and of text."""
+        return self.speech.shape[1], self.text.shape[1]
+
+    def blocks(self, order: int) -> Iterator[Pairs]:
+        """The one block that they are."""
+        yield self

@@ -1,10 +1,14 @@
-"""Stage two: projection heads trained on cached features, by any method's loss."""
+"""Stage two: projection heads trained on cached features, by any method's loss and from several seeds at once.
+
+Axes: S seeds, K batches, N utterances of a batch, F feature size.
+"""
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -12,19 +16,22 @@ from torch import Tensor
 
 from pipeline.config import Train
 from pipeline.heads import ProjectionHeads
-from pipeline.losses import (
-    rank_n_contrast,
-    squared_label_distance,
-    supervised_contrastive,
-    symmetric_cross_entropy,
-)
 from pipeline.methods import Loss
-from pipeline.pairs import Pairs
+from pipeline.objectives import Objective, objective_of
+from pipeline.pairs import Pairs, PairSource
+from pipeline.stacked import StackedHeads
+from pipeline.stepping import GraphedStep, Stepping
+
+SIMILARITIES_AHEAD = 1 << 18
+"""Of so many the targets are made at once, and so many are validated at once: 64 batches of 64."""
+
+VALIDATION_ORDER = 0
+"""Seeds the one order that validation goes through, the same for every seed of the heads."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to; losses are means over batches."""
+    """What one epoch of one seed came to; losses are means over batches."""
 
     epoch: int
     train_loss: float
@@ -36,6 +43,7 @@ class Epoch:
 class Trained:
     """Heads as they were after the epoch with the lowest validation loss, and how training went."""
 
+    seed: int
     heads: ProjectionHeads
     history: list[Epoch]
     best: Epoch | None
@@ -43,7 +51,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Tensors:
+class Rows:
     """Pairs as tensors on one device, so that nothing is copied within the loop."""
 
     speech: Tensor
@@ -53,38 +61,229 @@ class Tensors:
     emotions: Tensor
     """(N,) int64"""
 
-    @classmethod
-    def of(cls, pairs: Pairs, device: torch.device, codes: dict[str | None, int]) -> Tensors:
-        return cls(
-            torch.from_numpy(pairs.speech).to(device),
-            torch.from_numpy(pairs.text).to(device),
-            torch.from_numpy(pairs.labels).to(device),
-            torch.tensor([codes[emotion] for emotion in pairs.emotions], device=device),
-        )
-
-    def take(self, rows: Tensor) -> Tensors:
-        return Tensors(self.speech[rows], self.text[rows], self.labels[rows], self.emotions[rows])
+    def __len__(self) -> int:
+        return len(self.speech)
 
 
 def train(
     loss: Loss | None,
-    training: Pairs,
-    development: Pairs,
+    training: PairSource,
+    development: PairSource,
     settings: Train,
     *,
     device: torch.device | str = "cpu",
-    report: Callable[[Epoch], None] = lambda epoch: None,
-) -> Trained:
-    """Train two projection heads with Adam and keep those with the lowest validation loss.
+    report: Callable[[list[Epoch]], None] = lambda epochs: None,
+    seeds_a_stack: int | None = None,
+    cuda_graphs: bool = True,
+) -> list[Trained]:
+    """Train two projection heads a seed with Adam and keep those with the lowest validation loss.
 
-    A training epoch is a fresh order of the rows in full batches; the few that are left over wait for another
-    epoch's order. Validation goes through one fixed order, its last batch filled up from its first rows.
-    `loss` None gives the heads as they are before training. `report` is told every epoch.
+    Each seed of `settings.seed_range` draws its own initial weights and its own order of the rows, and comes to
+    what it comes to alone. A training epoch is a fresh order of the rows in full batches; the few that are left
+    over wait for another epoch's order. Validation goes through one fixed order, its last batch filled up from
+    its first rows. `loss` None gives the heads as they are before training. `report` is told every epoch, an
+    Epoch a seed.
+
+    `seeds_a_stack` of the seeds are one stack of matrices: on a GPU all of them, whose step is one graph unless
+    `cuda_graphs` is off; on a CPU one, where a seed's optimiser fits the cache and several do not. Stacks run on
+    threads, each computed by one: a step's products are too small to be worth a second (benchmarks/RESULTS.md),
+    and no figure depends on how many there are.
 
     Raises ValueError where a split has fewer rows than a batch, or where the loss needs emotions that the
-    corpus does not have, and RuntimeError where the loss diverges.
+    corpus does not have, and RuntimeError where the loss of a seed diverges.
     """
     device = torch.device(device)
+    _check_splits(loss, training, development, settings)
+    seeds = list(settings.seed_range)
+    heads = [initial_heads(seed, training.feature_sizes, settings) for seed in seeds]
+    if loss is None:
+        return [Trained(seed, one.eval(), [], None) for seed, one in zip(seeds, heads, strict=True)]
+
+    names = sorted({*training.emotions, *development.emotions}, key=str)
+    codes = {emotion: code for code, emotion in enumerate(names)}
+    size = seeds_a_stack or (len(seeds) if device.type == "cuda" else 1)
+    stacks = [
+        _Stack(
+            seeds[i : i + size],
+            heads[i : i + size],
+            objective_of(loss, settings),
+            settings,
+            device,
+            cuda_graphs,
+        )
+        for i in range(0, len(seeds), size)
+    ]
+    learnt, held_out = _Feed(training, device, codes), _Feed(development, device, codes)
+    with _at_once(stacks, device) as at_once:
+        for number in range(1, settings.epochs + 1):
+            for rows in learnt.blocks(number):
+                at_once(_Stack.learn, rows)
+            for rows in held_out.blocks(VALIDATION_ORDER):
+                at_once(_Stack.validate, rows)
+            report([epoch for stack in stacks for epoch in stack.end_epoch(number)])
+    return [trained for stack in stacks for trained in stack.best_heads()]
+
+
+def initial_heads(seed: int, feature_sizes: tuple[int, int], settings: Train) -> ProjectionHeads:
+    """Heads before training, as the seed draws them."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ProjectionHeads(*feature_sizes, settings.embedding_size, settings.temperature)
+
+
+class _Stack:
+    """Seeds that are trained as one stack of matrices."""
+
+    def __init__(
+        self,
+        seeds: list[int],
+        heads: list[ProjectionHeads],
+        objective: Objective,
+        settings: Train,
+        device: torch.device,
+        cuda_graphs: bool,
+    ) -> None:
+        self.seeds, self.batch_size = seeds, settings.batch_size
+        self.heads, self.objective = StackedHeads(heads, device), objective
+        self.stepping = Stepping(self.heads, objective, settings.learning_rate)
+        graphed = cuda_graphs and device.type == "cuda"
+        self.step = GraphedStep(self.stepping) if graphed else self.stepping.step
+        self.shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.validated = torch.zeros(len(seeds), device=device)
+        self.steps = self.validations = 0
+        self.lowest = torch.full((len(seeds),), math.inf, device=device)
+        self.best_weights = self.heads.copy_weights()
+        self.histories: list[list[Epoch]] = [[] for _ in seeds]
+
+    def learn(self, rows: Rows) -> None:
+        """A step on every full batch of the rows, in each seed's own order."""
+        count = len(rows) // self.batch_size
+        orders = [torch.randperm(len(rows), generator=shuffle) for shuffle in self.shuffles]
+        batches = torch.stack(orders)[:, : count * self.batch_size].to(rows.speech.device)
+        batches = batches.view(len(self.seeds), count, self.batch_size)  # (S, K, N)
+        for some in torch.split(batches, self._ahead(), 1):
+            targets = self.objective.targets(rows.labels[some], rows.emotions[some])
+            for k in range(some.shape[1]):
+                speech, text = _taken(rows.speech, some[:, k]), _taken(rows.text, some[:, k])
+                self.step(speech, text, tuple(target[:, k] for target in targets))
+        self.steps += count
+
+    @torch.no_grad()
+    def validate(self, rows: Rows) -> None:
+        """The loss of every batch of the rows, in one order for all seeds and epochs."""
+        batches = _fixed_batches(len(rows), self.batch_size).to(rows.speech.device)  # (K, N)
+        for some in torch.split(batches, self._ahead()):
+            targets = self.objective.targets(rows.labels[some], rows.emotions[some])
+            speech, text = (_taken(features, some.view(1, -1)) for features in (rows.speech, rows.text))
+            seeds = len(self.seeds)
+            similarity = self.heads.similarities(
+                speech.expand(seeds, -1, -1), text.expand(seeds, -1, -1), self.batch_size
+            )  # (S, K, N, N)
+            for_all = tuple(target.expand(seeds, *target.shape) for target in targets)
+            self.validated += self.objective.loss(similarity, for_all).sum(1)
+        self.validations += len(batches)
+
+    def end_epoch(self, number: int) -> list[Epoch]:
+        """Keep the weights of the seeds that are at their lowest. Raises RuntimeError where one diverged."""
+        train_loss, validation_loss = self.stepping.losses / self.steps, self.validated / self.validations
+        lower = validation_loss < self.lowest
+        self.lowest = torch.where(lower, validation_loss, self.lowest)
+        for name, weights in self.heads.copy_weights().items():
+            chosen = lower.view(-1, *[1] * (weights.ndim - 1))
+            self.best_weights[name] = torch.where(chosen, weights, self.best_weights[name])
+        figures = torch.stack([train_loss, validation_loss, self.heads.temperature.detach()], 1).tolist()
+        epochs = [Epoch(number, *figures_of_one) for figures_of_one in figures]
+        for seed, history, epoch in zip(self.seeds, self.histories, epochs, strict=True):
+            if not (math.isfinite(epoch.train_loss) and math.isfinite(epoch.validation_loss)):
+                raise RuntimeError(
+                    f"the loss must stay finite, found training {epoch.train_loss} and validation "
+                    f"{epoch.validation_loss} in epoch {number} of seed {seed}: lower train.learning_rate"
+                )
+            history.append(epoch)
+        self.stepping.losses.zero_()
+        self.validated.zero_()
+        self.steps = self.validations = 0
+        return epochs
+
+    def best_heads(self) -> list[Trained]:
+        """The heads of each seed's best epoch."""
+        return [
+            Trained(seed, heads, history, min(history, key=lambda epoch: epoch.validation_loss))
+            for seed, heads, history in zip(
+                self.seeds, self.heads.unstack(self.best_weights), self.histories, strict=True
+            )
+        ]
+
+    def _ahead(self) -> int:
+        """Batches whose targets are made at once."""
+        return max(1, SIMILARITIES_AHEAD // self.batch_size**2)
+
+
+class _Feed:
+    """A split's blocks on the device; a split that is one block is moved there once."""
+
+    def __init__(self, source: PairSource, device: torch.device, codes: dict[str | None, int]) -> None:
+        self._source, self._device, self._codes = source, device, codes
+        self._held = self._moved(source) if isinstance(source, Pairs) else None
+
+    def blocks(self, order: int) -> Iterator[Rows]:
+        if self._held is not None:
+            yield self._held
+            return
+        for block in self._source.blocks(order):
+            yield self._moved(block)
+
+    def _moved(self, pairs: Pairs) -> Rows:
+        return Rows(
+            torch.from_numpy(pairs.speech).to(self._device),
+            torch.from_numpy(pairs.text).to(self._device),
+            torch.from_numpy(pairs.labels).to(self._device),
+            torch.tensor([self._codes[emotion] for emotion in pairs.emotions], device=self._device),
+        )
+
+
+def _taken(features: Tensor, rows: Tensor) -> Tensor:
+    """(R, F) and row numbers (S, N) → (S, N, F)."""
+    return features.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
+
+
+def _fixed_batches(count: int, batch_size: int) -> Tensor:
+    """Row numbers, (K, N)."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(VALIDATION_ORDER))
+    return torch.cat([order, order[: -count % batch_size]]).view(-1, batch_size)
+
+
+@contextmanager
+def _at_once(
+    stacks: list[_Stack], device: torch.device
+) -> Iterator[Callable[[Callable[[_Stack, Rows], None], Rows], None]]:
+    """A function that has every stack do something with rows: on a CPU as many at a time as torch has threads.
+
+    Torch's threads are afterwards as many as before.
+    """
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+
+    def at_once(work: Callable[[_Stack, Rows], None], rows: Rows) -> None:
+        for _ in pool.map(lambda stack: work(stack, rows), stacks):
+            pass
+
+    try:
+        workers = min(threads, len(stacks))
+        with ThreadPoolExecutor(workers, "train", initializer=_compute_alone, initargs=(device,)) as pool:
+            yield at_once
+    finally:
+        if device.type == "cpu":
+            torch.set_num_threads(threads)  # new threads take what was set last, by whichever thread
+
+
+def _compute_alone(device: torch.device) -> None:
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    else:
+        torch.cuda.set_device(device)
+
+
+def _check_splits(loss: Loss | None, training: PairSource, development: PairSource, settings: Train) -> None:
     for name, pairs in (("training", training), ("development", development)):
         if len(pairs) < settings.batch_size:
             raise ValueError(
@@ -97,74 +296,3 @@ def train(
             f"the supervised contrastive loss needs every utterance's emotion, found none for "
             f"{emotions.count(None)} of {len(emotions)}"
         )
-    codes = {emotion: code for code, emotion in enumerate(sorted(set(emotions), key=str))}
-    torch.manual_seed(settings.seed)
-    heads = ProjectionHeads(
-        training.speech.shape[1], training.text.shape[1], settings.embedding_size, settings.temperature
-    ).to(device)
-    if loss is None:
-        return Trained(heads.eval(), [], None)
-
-    rows, held_out = Tensors.of(training, device, codes), Tensors.of(development, device, codes)
-    shuffle = torch.Generator().manual_seed(settings.seed)
-    validation = _fixed_batches(len(development), settings.batch_size, shuffle, device)
-    optimiser = torch.optim.Adam(heads.parameters(), lr=settings.learning_rate, fused=True)
-    history: list[Epoch] = []
-    best, best_weights = None, copy.deepcopy(heads.state_dict())
-    for number in range(1, settings.epochs + 1):
-        order = torch.randperm(len(training), generator=shuffle).to(device)
-        full = len(order) // settings.batch_size
-        batches = order[: full * settings.batch_size].view(full, settings.batch_size)
-        total = torch.zeros((), device=device)
-        for batch in batches:
-            value = batch_loss(loss, heads, rows.take(batch), settings)
-            optimiser.zero_grad()
-            value.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            heads.bound_temperature()
-            total += value.detach()
-        epoch = Epoch(
-            epoch=number,
-            train_loss=float(total) / len(batches),
-            validation_loss=_validate(loss, heads, held_out, validation, settings),
-            temperature=float(heads.temperature.detach()),
-        )
-        if not (math.isfinite(epoch.train_loss) and math.isfinite(epoch.validation_loss)):
-            raise RuntimeError(
-                f"the loss must stay finite, found training {epoch.train_loss} and validation "
-                f"{epoch.validation_loss} in epoch {number}: lower train.learning_rate"
-            )
-        history.append(epoch)
-        report(epoch)
-        if best is None or epoch.validation_loss < best.validation_loss:
-            best, best_weights = epoch, copy.deepcopy(heads.state_dict())
-    heads.load_state_dict(best_weights)
-    return Trained(heads.eval(), history, best)
-
-
-def batch_loss(loss: Loss, heads: ProjectionHeads, batch: Tensors, settings: Train) -> Tensor:
-    """One batch's loss, a scalar."""
-    similarity = heads(batch.speech, batch.text)
-    if loss == "symmetric-cross-entropy":
-        return symmetric_cross_entropy(similarity)
-    if loss == "supervised-contrastive":
-        return supervised_contrastive(similarity, batch.emotions)
-    distance = squared_label_distance(batch.labels, batch.labels)
-    anchored_in_speech = rank_n_contrast(similarity, distance, candidates=settings.candidates)
-    if settings.directions == "speech-to-text":
-        return anchored_in_speech
-    anchored_in_text = rank_n_contrast(similarity.T, distance.T, candidates=settings.candidates)
-    return (anchored_in_speech + anchored_in_text) / 2
-
-
-def _fixed_batches(count: int, batch_size: int, shuffle: torch.Generator, device: torch.device) -> Tensor:
-    """Row numbers, (batches, batch_size)."""
-    order = torch.randperm(count, generator=shuffle)
-    filled = torch.cat([order, order[: -count % batch_size]])
-    return filled.to(device).view(-1, batch_size)
-
-
-@torch.no_grad()
-def _validate(loss: Loss, heads: ProjectionHeads, rows: Tensors, batches: Tensor, settings: Train) -> float:
-    values = [batch_loss(loss, heads, rows.take(batch), settings) for batch in batches]
-    return float(torch.stack(values).mean())

@@ -42,7 +42,7 @@ def evaluate(params: Params) -> None:
     from pipeline.feature_store import sentence_key
     from pipeline.files import replacing_folder, write_text
     from pipeline.gathering import gather_pairs, open_stores
-    from pipeline.heads import MODELS_FOLDER, load_heads, read_history
+    from pipeline.heads import load_heads, read_history, seed_folder
     from pipeline.manifest import Manifest
     from pipeline.methods import MEASURED_CAPTIONS
     from pipeline.report.writing import metrics_json, write_curves, write_plots, write_tables
@@ -52,7 +52,7 @@ def evaluate(params: Params) -> None:
     pairs = gather_pairs(Manifest.read().split(params.evaluate.split), captions, *stores)
     prompts = read_prompts()
     prompt_features = stores[1].gather([sentence_key(prompt.text) for prompt in prompts])
-    folders = {name: MODELS_FOLDER / name for name in params.train.methods}
+    folders = {name: seed_folder(name, params.train.seed) for name in params.train.methods}
     recipes, trained_with = [store.recipe for store in stores], training_settings(params)
     heads = {name: load_heads(folder, recipes, trained_with) for name, folder in folders.items()}
     evaluation = evaluate_heads(

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, fields
+from statistics import fmean
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.config import Params, load_params, training_settings
 from pipeline.methods import METHODS, method
+
+if TYPE_CHECKING:
+    from pipeline.training import Epoch
 
 
 @click.command("train")
@@ -20,9 +26,9 @@ from pipeline.methods import METHODS, method
     help=f"One of {', '.join(METHODS)}; may be repeated. Without it: those of train.methods.",
 )
 def command(names: tuple[str, ...]) -> None:
-    """Train the two projection heads of a method on the cached features.
+    """Train the two projection heads of a method on the cached features, from each of the seeds.
 
-    Writes results/models/METHOD/: heads.safetensors, config.json and history.csv.
+    Writes results/models/METHOD/seed-N/: heads.safetensors, config.json and history.csv.
     """
     params = load_params()
     for name in names:
@@ -36,7 +42,7 @@ def _train_one(name: str, params: Params) -> None:
     from pipeline.devices import choose_device
     from pipeline.files import replacing_folder, write_csv
     from pipeline.gathering import gather_pairs, open_stores
-    from pipeline.heads import HISTORY_FILE, MODELS_FOLDER, save_heads
+    from pipeline.heads import HISTORY_FILE, MODELS_FOLDER, save_heads, seed_folder
     from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
     from pipeline.training import Epoch, train
 
@@ -50,34 +56,50 @@ def _train_one(name: str, params: Params) -> None:
     )
     MODELS_FOLDER.mkdir(parents=True, exist_ok=True)  # before the work, not after it
     started = time.monotonic()
-
-    def report(epoch: Epoch) -> None:
-        if epoch.epoch == 1 or epoch.epoch % max(params.train.epochs // 5, 1) == 0:
-            left = (time.monotonic() - started) / epoch.epoch * (params.train.epochs - epoch.epoch)
-            # The first epoch also pays for what is done once.
-            remaining = f", {left:.0f} s left" if epoch.epoch > 1 else ""
-            click.echo(
-                f"{name}: epoch {epoch.epoch}/{params.train.epochs}, training loss {epoch.train_loss:.4f}, "
-                f"validation loss {epoch.validation_loss:.4f}, temperature {epoch.temperature:.3f}"
-                f"{remaining}"
-            )
-
-    trained = train(chosen.loss, training, development, params.train, device=device, report=report)
+    trained = train(
+        chosen.loss,
+        training,
+        development,
+        params.train,
+        device=device,
+        report=_reporter(name, params.train.epochs),
+        cuda_graphs=params.runtime.cuda_graphs,
+    )
     about = {
         "method": name,
         "settings": training_settings(params),
-        "best_epoch": asdict(trained.best) if trained.best else None,
         "speech_recipe": asdict(speech.recipe),
         "text_recipe": asdict(text.recipe),
     }
     with replacing_folder(MODELS_FOLDER / name) as folder:
-        save_heads(trained.heads, folder, about)
-        columns = [field.name for field in fields(Epoch)]
-        write_csv([asdict(epoch) for epoch in trained.history], folder / HISTORY_FILE, columns)
-    if trained.best is None:
-        click.echo(f"{name}: heads as they are before training")
-    else:
-        click.echo(
-            f"{name}: kept epoch {trained.best.epoch}, validation loss {trained.best.validation_loss:.4f}; "
-            f"{time.monotonic() - started:.1f} s"
-        )
+        for one in trained:
+            to = folder / seed_folder(name, one.seed).name
+            best = asdict(one.best) if one.best else None
+            save_heads(one.heads, to, about | {"seed": one.seed, "best_epoch": best})
+            columns = [field.name for field in fields(Epoch)]
+            write_csv([asdict(epoch) for epoch in one.history], to / HISTORY_FILE, columns)
+    for one in trained:
+        kept = "heads as they are before training"
+        if one.best is not None:
+            kept = f"kept epoch {one.best.epoch}, validation loss {one.best.validation_loss:.4f}"
+        click.echo(f"{name}, seed {one.seed}: {kept}")
+    click.echo(f"{name}: {time.monotonic() - started:.1f} s")
+
+
+def _reporter(name: str, epochs: int) -> Callable[[list[Epoch]], None]:
+    """Tells of the first epoch and of every fifth part of all; losses are means over the seeds."""
+    started = time.monotonic()
+
+    def report(seeds: list[Epoch]) -> None:
+        number = seeds[0].epoch
+        if number == 1 or number % max(epochs // 5, 1) == 0:
+            left = (time.monotonic() - started) / number * (epochs - number)
+            # The first epoch also pays for what is done once.
+            remaining = f", {left:.0f} s left" if number > 1 else ""
+            click.echo(
+                f"{name}: epoch {number}/{epochs}, training loss {fmean(e.train_loss for e in seeds):.4f}, "
+                f"validation loss {fmean(e.validation_loss for e in seeds):.4f}, "
+                f"temperature {fmean(e.temperature for e in seeds):.3f}{remaining}"
+            )
+
+    return report

@@ -37,7 +37,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pairs": set(),
     "methods": set(),
     "heads": {"recipe"},
-    "training": {"heads", "losses", "methods", "pairs", "recipe"},
+    "objectives": {"losses", "methods"},
+    "stacked": {"heads"},
+    "stepping": {"objectives", "stacked"},
+    "training": {"heads", "methods", "objectives", "pairs", "stacked", "stepping"},
     "feature_store": {
         "recipe",
         *(f"store/{name}" for name in ("folder", "index", "keys", "provenance", "rows", "shard")),

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pipeline.losses import (
+    ELEMENTS_AT_ONCE,
     Candidates,
+    rank_candidates,
     rank_n_contrast,
+    ranked_contrast,
     squared_label_distance,
     supervised_contrastive,
     symmetric_cross_entropy,
@@ -109,6 +112,73 @@ def test_rank_n_contrast_passes_gradcheck(candidates: Candidates, temperature: f
     assert torch.autograd.gradcheck(
         lambda s: rank_n_contrast(s, distance, candidates=candidates), (similarity,)
     )
+
+
+@seeded
+@given(sizes, sizes, seeds, st.sampled_from(BOTH), st.sampled_from([0.01, 1.0, 100.0]))
+def test_candidates_ranked_before_give_the_same_losses_and_gradients(
+    rows: int, columns: int, seed: int, candidates: Candidates, temperature: float
+) -> None:
+    similarity, distance = drawn(rows, columns, seed, temperature=temperature)
+    ours, theirs = similarity.clone().requires_grad_(), similarity.clone().requires_grad_()
+    loss = ranked_contrast(ours, rank_candidates(distance, candidates=candidates))
+    expected = rank_n_contrast_by_mask(theirs, distance, candidates)
+    torch.testing.assert_close(loss, expected, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(gradient(loss, ours), gradient(expected, theirs), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("candidates", BOTH)
+def test_a_matrix_taken_in_parts_gives_the_same(
+    candidates: Candidates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    similarity, distance = drawn(9, 7, 12)
+    similarity.requires_grad_()
+    whole = rank_n_contrast(similarity, distance, candidates=candidates)
+    monkeypatch.setitem(ELEMENTS_AT_ONCE, "cpu", 20)
+    parts = rank_n_contrast(similarity, distance, candidates=candidates)
+    torch.testing.assert_close(parts, whole)
+    torch.testing.assert_close(gradient(parts, similarity), gradient(whole, similarity))
+
+
+@pytest.mark.parametrize("candidates", BOTH)
+def test_weights_multiply_the_terms_of_their_positives(candidates: Candidates) -> None:
+    similarity, distance = drawn(5, 6, 13)
+    weights = torch.rand(5, 6, generator=torch.Generator().manual_seed(13), dtype=torch.float64)
+    similarity.requires_grad_()
+    loss = rank_n_contrast(similarity, distance, candidates=candidates, weights=weights)
+    expected = torch.zeros((), dtype=torch.float64)
+    for i in range(5):
+        for j in range(6):
+            alone = torch.zeros(5, 6, dtype=torch.float64)
+            alone[i, j] = 1
+            term = rank_n_contrast(similarity, distance, candidates=candidates, weights=alone)
+            expected = expected + weights[i, j] * term
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(gradient(loss, similarity), gradient(expected, similarity))
+    ones = rank_n_contrast(similarity, distance, candidates=candidates, weights=torch.ones_like(weights))
+    assert ones.item() == pytest.approx(rank_n_contrast_by_loops(similarity, distance, candidates), rel=1e-12)
+
+
+@pytest.mark.parametrize("candidates", BOTH)
+def test_leading_dimensions_are_batches_of_their_own(candidates: Candidates) -> None:
+    similarity, distance = (tensor.view(2, 3, 4, 4) for tensor in drawn(24, 4, 14))
+    emotions = torch.randint(0, 3, (2, 3, 4), generator=torch.Generator().manual_seed(14))
+    labels = torch.randint(1, 8, (2, 3, 4, 2), generator=torch.Generator().manual_seed(15))
+    losses = {
+        "ranked": lambda *at: rank_n_contrast(similarity[at], distance[at], candidates=candidates),
+        "crossed": lambda *at: symmetric_cross_entropy(similarity[at]),
+        "supervised": lambda *at: supervised_contrastive(similarity[at], emotions[at]),
+        "distance": lambda *at: squared_label_distance(labels[at], labels[at]),
+    }
+    for loss in losses.values():
+        apart = torch.stack([torch.stack([loss(i, j) for j in range(3)]) for i in range(2)])
+        torch.testing.assert_close(loss(...), apart)
+
+
+def test_distances_too_large_to_sort_beside_their_columns_are_ranked_exactly() -> None:
+    similarity, distance = drawn(3, 6, 16)
+    huge = distance + torch.iinfo(torch.int64).max - 8
+    assert rank_n_contrast(similarity, huge) == rank_n_contrast(similarity, distance)
 
 
 @seeded
@@ -259,9 +329,9 @@ def test_a_row_too_wide_for_float64_is_refused() -> None:
 @pytest.mark.parametrize(
     ("similarity", "distance", "message"),
     [
-        (torch.zeros(2, 3), torch.zeros(3, 2), r"the same \(N, M\).*\(2, 3\) and \(3, 2\)"),
-        (torch.zeros(3), torch.zeros(3), r"the same \(N, M\).*\(3,\) and \(3,\)"),
-        (torch.zeros(0, 3), torch.zeros(0, 3), r"neither 0, found \(0, 3\)"),
+        (torch.zeros(2, 3), torch.zeros(3, 2), r"the same \(\.\.\., N, M\).*\(2, 3\) and \(3, 2\)"),
+        (torch.zeros(3), torch.zeros(3), r"the same \(\.\.\., N, M\).*\(3,\) and \(3,\)"),
+        (torch.zeros(0, 3), torch.zeros(0, 3), r"none 0, found \(0, 3\)"),
         (torch.zeros(2, 2).int(), torch.zeros(2, 2), "similarity must be floating, found torch.int32"),
         (torch.zeros(2, 2), torch.zeros(2, 2).bfloat16(), "label_distance must hold .* found torch.bfloat16"),
         (torch.zeros(2, 2), torch.zeros(2, 2).bool(), "label_distance must hold .* found torch.bool"),
@@ -272,6 +342,12 @@ def test_rank_n_contrast_refuses_what_does_not_fit(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         rank_n_contrast(similarity, distance)
+
+
+@pytest.mark.parametrize("weights", [torch.ones(2, 3), torch.ones(2, 2).int()])
+def test_rank_n_contrast_refuses_weights_that_do_not_fit(weights: Tensor) -> None:
+    with pytest.raises(ValueError, match=r"weights must be floating and \(2, 2\), found torch"):
+        rank_n_contrast(torch.zeros(2, 2), torch.zeros(2, 2), weights=weights)
 
 
 def test_rank_n_contrast_names_its_candidates() -> None:
@@ -316,7 +392,7 @@ def test_label_distances_take_any_number_of_attributes() -> None:
 def test_label_distances_refuse_labels_that_do_not_match(
     left: tuple[int, ...], right: tuple[int, ...]
 ) -> None:
-    with pytest.raises(ValueError, match=r"must be \(N, D\) and \(M, D\), found"):
+    with pytest.raises(ValueError, match=r"must be \(\.\.\., N, D\) and \(\.\.\., M, D\), found"):
         squared_label_distance(torch.zeros(left), torch.zeros(right))
 
 
@@ -360,13 +436,13 @@ def test_the_square_losses_pass_gradcheck() -> None:
 
 @pytest.mark.parametrize("shape", [(2, 3), (0, 0), (4,)])
 def test_the_square_losses_refuse_other_shapes(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"similarity must be \(N, N\), N at least 1, found"):
+    with pytest.raises(ValueError, match=r"similarity must be \(\.\.\., N, N\), N at least 1, found"):
         symmetric_cross_entropy(torch.zeros(shape))
-    with pytest.raises(ValueError, match=r"similarity must be \(N, N\), N at least 1, found"):
+    with pytest.raises(ValueError, match=r"similarity must be \(\.\.\., N, N\), N at least 1, found"):
         supervised_contrastive(torch.zeros(shape), torch.zeros(shape[0]).int())
 
 
 @pytest.mark.parametrize("labels", [torch.zeros(3).int(), torch.zeros(2), torch.zeros(2, 1).int()])
 def test_supervised_contrastive_refuses_labels_that_do_not_fit(labels: Tensor) -> None:
-    with pytest.raises(ValueError, match="labels must be 2 integers, found"):
+    with pytest.raises(ValueError, match=r"labels must be integers and \(2,\), found"):
         supervised_contrastive(torch.zeros(2, 2), labels)

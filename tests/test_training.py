@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
 
 from pipeline.config import Train
 from pipeline.heads import ProjectionHeads, load_heads, read_config, save_heads
+from pipeline.losses import (
+    rank_n_contrast,
+    squared_label_distance,
+    supervised_contrastive,
+    symmetric_cross_entropy,
+)
 from pipeline.methods import METHODS
+from pipeline.objectives import RankNContrast
 from pipeline.pairs import Pairs
-from pipeline.training import train
+from pipeline.stacked import StackedHeads
+from pipeline.training import Trained, train
 
 SETTINGS = Train(
     methods=["emotionrankclap"],
@@ -42,13 +52,19 @@ def pairs(count: int, seed: int) -> Pairs:
     return Pairs([f"u{i}" for i in range(count)], features(speech_map), features(text_map), labels, emotions)
 
 
+def trained_alone(*args, **options) -> Trained:
+    """What the only seed comes to."""
+    (only,) = train(*args, **options)
+    return only
+
+
 def with_settings(**changes) -> Train:
     return SETTINGS.model_copy(update=changes)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_falls_on_data_that_can_be_learnt(loss):
-    trained = train(loss, pairs(200, 1), pairs(60, 2), SETTINGS)
+    trained = trained_alone(loss, pairs(200, 1), pairs(60, 2), SETTINGS)
     assert len(trained.history) == 8
     assert trained.history[-1].validation_loss < trained.history[0].validation_loss
     assert trained.history[-1].train_loss < trained.history[0].train_loss
@@ -57,11 +73,11 @@ def test_every_loss_falls_on_data_that_can_be_learnt(loss):
 def test_the_epoch_with_the_lowest_validation_loss_is_kept():
     # At this rate the loss goes up and down, so that the best epoch is not the last.
     settings = with_settings(learning_rate=0.3, epochs=12)
-    trained = train("symmetric-cross-entropy", pairs(64, 1), pairs(32, 2), settings)
+    trained = trained_alone("symmetric-cross-entropy", pairs(64, 1), pairs(32, 2), settings)
     lowest = min(trained.history, key=lambda epoch: epoch.validation_loss)
     assert trained.best == lowest
     assert lowest.epoch < 12
-    shorter = train(
+    shorter = trained_alone(
         "symmetric-cross-entropy",
         pairs(64, 1),
         pairs(32, 2),
@@ -73,7 +89,7 @@ def test_the_epoch_with_the_lowest_validation_loss_is_kept():
 
 def test_a_seed_gives_the_same_heads_and_another_seed_others():
     first, again, other = (
-        train("rank-n-contrast", pairs(64, 1), pairs(32, 2), with_settings(seed=seed, epochs=2))
+        trained_alone("rank-n-contrast", pairs(64, 1), pairs(32, 2), with_settings(seed=seed, epochs=2))
         for seed in (0, 0, 1)
     )
     assert first.history == again.history
@@ -81,9 +97,129 @@ def test_a_seed_gives_the_same_heads_and_another_seed_others():
     assert not torch.equal(first.heads.speech[0].weight, other.heads.speech[0].weight)
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("seeds_a_stack", [1, 2, 3])
+def test_seeds_trained_together_come_to_what_each_comes_to_alone(loss, seeds_a_stack):
+    settings = with_settings(seed=4, seeds=3, epochs=6, learning_rate=0.02, directions="both")
+    splits = pairs(200, 1), pairs(60, 2)
+    together = train(loss, *splits, settings, seeds_a_stack=seeds_a_stack)
+    assert [one.seed for one in together] == [4, 5, 6]
+    for one in together:
+        alone = trained_alone(
+            loss, *splits, with_settings(**settings.model_dump() | {"seed": one.seed, "seeds": 1})
+        )
+        assert one.best.epoch == alone.best.epoch
+        for ours, theirs in zip(one.history, alone.history, strict=True):
+            assert asdict(ours) == pytest.approx(asdict(theirs), rel=1e-4)
+        for name, tensor in one.heads.state_dict().items():
+            torch.testing.assert_close(tensor, alone.heads.state_dict()[name], rtol=1e-3, atol=1e-4)
+    assert len({one.history[0].train_loss for one in together}) == 3
+
+
+def plainly_trained(loss, training, development, settings) -> list[dict[str, float]]:
+    """Training as torch's own modules, autograd and a loop over single batches do it."""
+
+    def value(split, rows):
+        rows = rows.tolist()
+        similarity = heads(torch.from_numpy(split.speech[rows]), torch.from_numpy(split.text[rows]))
+        if loss == "symmetric-cross-entropy":
+            return symmetric_cross_entropy(similarity)
+        if loss == "supervised-contrastive":
+            return supervised_contrastive(
+                similarity, torch.tensor([split.emotions[i] == "H" for i in rows]).int()
+            )
+        labels = torch.from_numpy(split.labels[rows])
+        return rank_n_contrast(
+            similarity, squared_label_distance(labels, labels), candidates=settings.candidates
+        )
+
+    torch.manual_seed(settings.seed)
+    heads = ProjectionHeads(24, 20, settings.embedding_size)
+    shuffle = torch.Generator().manual_seed(settings.seed)
+    order = torch.randperm(len(development), generator=torch.Generator().manual_seed(0))
+    held_out = torch.cat([order, order[: -len(order) % 16]]).view(-1, 16)
+    optimiser = torch.optim.Adam(heads.parameters(), lr=settings.learning_rate)
+    history = []
+    for _ in range(settings.epochs):
+        batches = torch.randperm(len(training), generator=shuffle)[: len(training) // 16 * 16].view(-1, 16)
+        losses = []
+        for rows in batches:
+            optimiser.zero_grad()
+            losses.append(value(training, rows))
+            losses[-1].backward()
+            optimiser.step()
+            heads.bound_temperature()
+        with torch.no_grad():
+            validation = torch.stack([value(development, rows) for rows in held_out]).mean().item()
+        train_loss = torch.stack(losses).mean().item()
+        history.append(
+            {"train_loss": train_loss, "validation_loss": validation, "temperature": heads.temperature.item()}
+        )
+    return history
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_training_is_what_a_plain_loop_with_autograd_does(loss):
+    splits, settings = (pairs(200, 1), pairs(60, 2)), with_settings(epochs=4)
+    trained = trained_alone(loss, *splits, settings)
+    for ours, theirs in zip(trained.history, plainly_trained(loss, *splits, settings), strict=True):
+        assert {k: v for k, v in asdict(ours).items() if k != "epoch"} == pytest.approx(theirs, rel=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_stacked_heads_have_the_similarities_and_gradients_of_each(dtype):
+    apart = [ProjectionHeads(24, 20, 32, temperature=t).to(dtype) for t in (0.1, 1.0, 3.0)]
+    stack = StackedHeads(apart)
+    generator = torch.Generator().manual_seed(0)
+    speech = torch.randn(3, 5, 24, generator=generator, dtype=dtype)
+    text = torch.randn(3, 7, 20, generator=generator, dtype=dtype)
+    outer = torch.randn(3, 5, 7, generator=generator, dtype=dtype)
+    similarity = stack.similarity(speech, text)
+    (similarity * outer).sum().backward()
+    for seed, heads in enumerate(apart):
+        expected = heads(speech[seed], text[seed])
+        torch.testing.assert_close(similarity[seed], expected)
+        (expected * outer[seed]).sum().backward()
+        for name, parameter in heads.named_parameters():
+            torch.testing.assert_close(
+                stack.parameters[name].grad[seed], parameter.grad, rtol=1e-4, atol=1e-5
+            )
+
+
+def test_a_head_that_says_nothing_has_no_gradient_and_spoils_no_other_seed():
+    silent, speaking = ProjectionHeads(4, 4, 8), ProjectionHeads(4, 4, 8)
+    with torch.no_grad():
+        silent.speech[0].weight.zero_()
+        silent.speech[0].bias.fill_(-1)
+    stack = StackedHeads([silent, speaking])
+    features = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0))
+    similarity = stack.similarity(features, features)
+    similarity.square().sum().backward()
+    assert not similarity[0].any()
+    for parameter in stack.parameters.values():
+        assert parameter.grad.isfinite().all()
+    assert not stack.parameters["speech.0.weight"].grad[0].any()
+    assert stack.parameters["speech.0.weight"].grad[1].any()
+
+
+def test_torch_has_its_threads_again_after_training():
+    before = torch.get_num_threads()
+    train("rank-n-contrast", pairs(64, 1), pairs(32, 2), with_settings(epochs=1, seeds=2))
+    assert torch.get_num_threads() == before
+
+
+def test_a_batch_too_large_to_rank_ahead_is_trained_alike(monkeypatch):
+    splits, settings = (pairs(64, 1), pairs(32, 2)), with_settings(epochs=2, directions="both")
+    ahead = trained_alone("rank-n-contrast", *splits, settings)
+    monkeypatch.setattr(RankNContrast, "RANKED_AHEAD", 8)
+    as_they_come = trained_alone("rank-n-contrast", *splits, settings)
+    for ours, theirs in zip(ahead.history, as_they_come.history, strict=True):
+        assert asdict(ours) == pytest.approx(asdict(theirs), rel=1e-5)
+
+
 def test_candidates_and_directions_change_what_is_learnt():
     histories = {
-        (candidates, directions): train(
+        (candidates, directions): trained_alone(
             "rank-n-contrast",
             pairs(64, 1),
             pairs(32, 2),
@@ -98,10 +234,10 @@ def test_candidates_and_directions_change_what_is_learnt():
 
 
 def test_untrained_heads_are_those_that_training_begins_with():
-    untrained = train(None, pairs(64, 1), pairs(32, 2), SETTINGS)
+    untrained = trained_alone(None, pairs(64, 1), pairs(32, 2), SETTINGS)
     assert untrained.history == []
     assert untrained.best is None
-    barely = train(
+    barely = trained_alone(
         "rank-n-contrast", pairs(64, 1), pairs(32, 2), with_settings(learning_rate=1e-12, epochs=1)
     )
     for name, tensor in untrained.heads.state_dict().items():
@@ -113,12 +249,12 @@ def test_a_split_smaller_than_a_batch_is_refused(training, development, name):
     with pytest.raises(
         ValueError, match=f"the {name} split must have .* found 15 rows and train.batch_size 16"
     ):
-        train("rank-n-contrast", pairs(training, 1), pairs(development, 2), SETTINGS)
+        trained_alone("rank-n-contrast", pairs(training, 1), pairs(development, 2), SETTINGS)
 
 
 def test_a_temperature_at_its_bound_still_learns():
     settings = with_settings(temperature=0.01, learning_rate=0.05, epochs=1)
-    first = train("rank-n-contrast", pairs(64, 1), pairs(32, 2), settings).heads
+    first = trained_alone("rank-n-contrast", pairs(64, 1), pairs(32, 2), settings).heads
     assert float(first.temperature.detach()) >= 0.01
     heads = ProjectionHeads(4, 4, 4, temperature=0.01)
     heads(torch.randn(4, 4), torch.randn(4, 4)).sum().backward()
@@ -130,15 +266,17 @@ def test_a_diverging_loss_ends_training_with_one_line():
     with pytest.raises(
         RuntimeError, match="the loss must stay finite, .* in epoch .*lower train.learning_rate"
     ):
-        train("symmetric-cross-entropy", pairs(64, 1), pairs(32, 2), with_settings(learning_rate=1e38))
+        trained_alone(
+            "symmetric-cross-entropy", pairs(64, 1), pairs(32, 2), with_settings(learning_rate=1e38)
+        )
 
 
 def test_contrasting_emotions_needs_emotions():
     lacking = pairs(32, 1)
     lacking.emotions[3] = None
     with pytest.raises(ValueError, match="needs every utterance's emotion, found none for 1 of 64"):
-        train("supervised-contrastive", lacking, pairs(32, 2), SETTINGS)
-    train("rank-n-contrast", lacking, pairs(32, 2), with_settings(epochs=1))
+        trained_alone("supervised-contrastive", lacking, pairs(32, 2), SETTINGS)
+    trained_alone("rank-n-contrast", lacking, pairs(32, 2), with_settings(epochs=1))
 
 
 def test_heads_give_unit_embeddings_and_the_temperature_keeps_its_bounds():

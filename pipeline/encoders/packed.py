@@ -13,27 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pipeline.devices import multiplies_by_onednn
+
 TYPICAL_FRAMES = 300
 """oneDNN chooses a layout for a length and takes any: six seconds of speech."""
-
-
-def packs(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether oneDNN takes weights of this type in a layout of its own on this device."""
-    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return False
-    oneDNN = torch.ops.mkldnn
-    if not all(hasattr(oneDNN, name) for name in ("_linear_pointwise", "_convolution_pointwise")):
-        return False
-    if dtype == torch.float16:
-        return bool(oneDNN._is_mkldnn_fp16_supported())
-    return dtype == torch.float32 or (dtype == torch.bfloat16 and bool(oneDNN._is_mkldnn_bf16_supported()))
 
 
 class FrozenLinear:
     """(..., inputs) to (..., outputs), as torch's Linear with weight (outputs, inputs) and bias (outputs,)."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None, device: torch.device, dtype: torch.dtype) -> None:
-        self._packed = packs(device, dtype)
+        self._packed = multiplies_by_onednn(device, dtype)
         self._weight = weight.detach().to(device, dtype).contiguous()
         self._bias = None if bias is None else bias.detach().to(device, dtype)
         if self._packed:
@@ -75,7 +65,7 @@ class FrozenConvolution:
         self._weight = image.contiguous(memory_format=torch.channels_last)
         self._bias = None if bias is None else bias.detach().to(device, dtype)
         # An ungrouped one is as fast from plain weights.
-        self._packed = groups > 1 and packs(device, dtype)
+        self._packed = groups > 1 and multiplies_by_onednn(device, dtype)
         if self._packed:
             channels = weight.shape[1] * groups
             self._weight = torch.ops.mkldnn._reorder_convolution_weight(

@@ -61,7 +61,7 @@ def error(found: Tensor, wanted: Tensor) -> float:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_frames_agree_with_transformers(variant, way, monkeypatch):
     if way == "as on a GPU":  # plain weights and the fused attention, both of which a CPU has too
-        monkeypatch.setattr(packed, "packs", lambda *_: False)
+        monkeypatch.setattr(packed, "multiplies_by_onednn", lambda *_: False)
         monkeypatch.setattr(attention, "fuses", lambda _: True)
     model = build(variant)
     ours = FrozenWavLM(model, device=CPU, dtype=torch.float32)

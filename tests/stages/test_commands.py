@@ -233,12 +233,12 @@ def test_extract_takes_up_a_new_clip_and_lets_go_of_an_old_one(project):
 
 
 def test_one_method_can_be_trained_alone(project):
-    before = (project / "results/models/clap-sce/heads.safetensors").read_bytes()
+    before = (project / "results/models/clap-sce/seed-0/heads.safetensors").read_bytes()
     change_params(project, train__epochs=1)
     answer = erclap(project, "train", "--method", "emotionrankclap")
     assert answer.returncode == 0
     assert "epoch 1/1" in answer.stdout
-    assert (project / "results/models/clap-sce/heads.safetensors").read_bytes() == before
+    assert (project / "results/models/clap-sce/seed-0/heads.safetensors").read_bytes() == before
 
 
 def fails(project: Path, *args: str, code: int, message: str) -> None:
@@ -411,15 +411,15 @@ def test_a_full_disk_is_one_line_and_leaves_the_store_as_it_was(project):
 
 
 def test_a_diverging_training_keeps_the_heads_of_before(project):
-    before = (project / "results/models/clap-sce/heads.safetensors").read_bytes()
+    before = (project / "results/models/clap-sce/seed-0/heads.safetensors").read_bytes()
     change_params(project, train__learning_rate=1e38)
     fails(project, "train", "--method", "clap-sce", code=1, message="the loss must stay finite")
-    assert (project / "results/models/clap-sce/heads.safetensors").read_bytes() == before
+    assert (project / "results/models/clap-sce/seed-0/heads.safetensors").read_bytes() == before
 
 
 def test_heads_of_a_method_never_trained_are_named(project):
     shutil.rmtree(project / "results/models/clap-sce")
-    fails(project, "eval", code=1, message="results/models/clap-sce/config.json is not there")
+    fails(project, "eval", code=1, message="results/models/clap-sce/seed-0/config.json is not there")
 
 
 def test_an_unknown_device_is_one_line(project):

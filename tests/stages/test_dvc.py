@@ -93,7 +93,7 @@ def test_one_command_runs_all_and_a_second_nothing(project):
 
 
 def test_editing_a_loss_runs_training_and_evaluation_alone(project):
-    edit(project / "pipeline/losses.py", "(normalisers - positives)", "(normalisers - 1.5 * positives)")
+    edit(project / "pipeline/losses.py", "(total.log() - centred)", "(total.log() - 1.5 * centred)")
     assert stages_run(run(project, "dvc", "repro")) == ["train@clap-sce", "train@emotionrankclap", "evaluate"]
 
 
