@@ -110,8 +110,8 @@ LARGE = Sizes({TRAIN: 12_000, DEVELOPMENT: 5_000, TEST1: 5_000})
 STAGES = {
     "screen": Stage((0, 1, 2), (0, 1), SMALL, 128, 12, 0.001),
     "compare": Stage((0, 1, 2), (0, 1, 2, 3, 4), SMALL, 128, 12, 0.001),
-    "final": Stage((0, 1, 2), (0, 1, 2, 3, 4), LARGE, 512, 15, 0.0005),
-    "confirm": Stage((100, 101, 102), (100, 101, 102, 103, 104), LARGE, 512, 15, 0.0005, TEST1),
+    "final": Stage((0, 1, 2), (0, 1, 2, 3, 4), LARGE, 512, 10, 0.0007),
+    "confirm": Stage((100, 101, 102), (100, 101, 102, 103, 104), LARGE, 512, 10, 0.0007, TEST1),
 }
 
 PAPER = Candidate()
