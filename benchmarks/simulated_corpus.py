@@ -1,4 +1,4 @@
-"""Worlds the size of MSP-Podcast: pairs of features and labels by a generative model, since the corpus is licensed.
+"""Worlds the size of MSP-Podcast: features and labels by a generative model, since the corpus is licensed.
 
     python benchmarks/simulated_corpus.py [--worlds 3] [--rows 90022 25258 34963] [--text minilm]
 
@@ -7,8 +7,9 @@ included, so that nothing can be tuned to one. How a row comes about:
 
 1. Meant: valence and arousal are Gaussian, so that the labels get the published means, spreads and correlation
    (release 1.8: train, here for development as well, and test1); dominance follows arousal and valence.
-2. Labels: means of whole steps 1..7 by K annotators, half of them 5 and the others 5 plus a geometric number, which
-   ties as published: about 4,449 pairs of labels in 28,601 rows. How far annotators disagree varies by utterance.
+2. Labels: means of whole steps 1..7 by K annotators, half of them 5 and the others 5 plus a geometric number,
+   which ties as published: about 4,449 pairs of labels in 28,601 rows. How far annotators disagree varies by
+   utterance.
 3. Emotion: one of eight classes, by how near its centroid in valence, arousal and dominance is to what was meant.
 4. Speech: what was meant, each attribute with an error of its own, beside 16 numbers of the speaker and 32 of the
    content, through two random layers (tanh between them). The errors are found by bisection, so that a ridge

@@ -37,7 +37,7 @@ import click
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
-from simulated_corpus import DEVELOPMENT, ENCODERS, TEST1, TRAIN, Sizes, World, simulate
+from simulated_corpus import DEVELOPMENT, ENCODERS, MSP_ROWS, TEST1, TRAIN, Sizes, World, simulate
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -106,12 +106,14 @@ class Stage:
 
 
 SMALL = Sizes({TRAIN: 8_000, DEVELOPMENT: 3_000, TEST1: 3_000}, speech=256, text=192, prompt_lists=56)
-LARGE = Sizes({TRAIN: 12_000, DEVELOPMENT: 5_000, TEST1: 5_000})
+LARGE = Sizes({TRAIN: 8_000, DEVELOPMENT: 4_000, TEST1: 4_000})
+MSP = Sizes(MSP_ROWS)
 STAGES = {
     "screen": Stage((0, 1, 2), (0, 1), SMALL, 128, 12, 0.001),
     "compare": Stage((0, 1, 2), (0, 1, 2, 3, 4), SMALL, 128, 12, 0.001),
-    "final": Stage((0, 1, 2), (0, 1, 2, 3, 4), LARGE, 512, 10, 0.0007),
-    "confirm": Stage((100, 101, 102), (100, 101, 102, 103, 104), LARGE, 512, 10, 0.0007, TEST1),
+    "final": Stage((0, 1, 2), (0, 1, 2, 3, 4), LARGE, 512, 8, 0.001),
+    "confirm": Stage((100, 101, 102), (100, 101, 102, 103, 104), LARGE, 512, 8, 0.001, TEST1),
+    "full": Stage((200, 201, 202), (200, 201, 202, 203, 204), MSP, 512, 15, 0.0001, TEST1),
 }
 
 PAPER = Candidate()
@@ -175,6 +177,10 @@ CANDIDATES: dict[str, Candidate] = {
     "linear, density 1, temperature 1 fixed": replace(LINEAR, density=1, fixed=True),
     "linear, density 1, equal, regression 1": replace(LINEAR, density=1, equal=True, regression=1),
     "clap-sce, density 1": Candidate(rank=0, cross_entropy=1, density=1),
+    "both, density 1, equal": replace(BOTH, density=1, equal=True),
+    "both, density 1, gap 1": replace(BOTH, density=1, gap=1),
+    "both, density 1, temperature 1 fixed": replace(BOTH, density=1, fixed=True),
+    "both, density 1, regression 1": replace(BOTH, density=1, regression=1),
     "linear, rate x3, cosine, regression 1, gap 3": replace(LINEAR, rate=3, cosine=True, regression=1, gap=3),
 }
 

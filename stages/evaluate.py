@@ -53,8 +53,10 @@ def evaluate(params: Params) -> None:
     prompts = read_prompts()
     prompt_features = stores[1].gather([sentence_key(prompt.text) for prompt in prompts])
     folders = {name: seed_folder(name, params.train.seed) for name in params.train.methods}
-    recipes, trained_with = [store.recipe for store in stores], training_settings(params)
-    heads = {name: load_heads(folder, recipes, trained_with) for name, folder in folders.items()}
+    recipes = [store.recipe for store in stores]
+    heads = {
+        name: load_heads(folder, recipes, training_settings(params, name)) for name, folder in folders.items()
+    }
     evaluation = evaluate_heads(
         heads, pairs, prompts, prompt_features, params.evaluate, workers=params.runtime.threads
     )
