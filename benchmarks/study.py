@@ -4,8 +4,11 @@
     python benchmarks/study.py compare [NAME ...]     # what is left: 3 worlds x 5 seeds, small, development
     python benchmarks/study.py final   [NAME ...]     # finalists: full features, 3 worlds x 5 seeds, development
     python benchmarks/study.py confirm [NAME ...]     # once: three fresh worlds x 5 fresh seeds, test1
+    python benchmarks/study.py full    [NAME ...]     # as confirm, 90,022 rows, the paper's rate: hours on a CPU
     python benchmarks/study.py tables                 # markdown of all that was run
-    python benchmarks/study.py sample                 # the repository's sample corpus, after `make run`
+
+A stage runs its candidates of PLAN unless some are named, and none twice: what was run is in data/simulated.
+benchmarks/sample_seeds.py measures the methods on the sample corpus.
 
 Rules, written before the first run:
 
@@ -44,6 +47,7 @@ from torch.nn import functional
 from pipeline.alignment import mmd_rbf, wasserstein
 from pipeline.evaluation import Embedded, measure_ordinality
 from pipeline.losses import LABEL_STEPS
+from pipeline.significance import paired_test
 
 RESULTS = Path("data/simulated/study.jsonl")
 W1_PAIRS = 1000
@@ -116,6 +120,25 @@ STAGES = {
     "full": Stage((200, 201, 202), (200, 201, 202, 203, 204), MSP, 512, 15, 0.0001, TEST1),
 }
 
+BASELINES = ("emotionrankclap", "clap-sce")
+WINNER = "both, density 1"
+PLAN = {
+    "compare": (
+        *BASELINES,
+        "both directions",
+        WINNER,
+        "linear, density 1",
+        "linear, density 0.5, regression 1, gap 1",
+        "both, density 1, temperature 1 fixed",
+        "both, density 1, gap 1",
+        "both, density 1, equal",
+        "both, density 1, regression 1",
+    ),
+    "final": (*BASELINES, WINNER, "linear, density 1"),
+    "confirm": (*BASELINES, WINNER),
+    "full": (*BASELINES, WINNER),
+}
+
 PAPER = Candidate()
 BOTH = replace(PAPER, both=True)
 LINEAR = replace(BOTH, head="linear")
@@ -181,6 +204,17 @@ CANDIDATES: dict[str, Candidate] = {
     "both, density 1, gap 1": replace(BOTH, density=1, gap=1),
     "both, density 1, temperature 1 fixed": replace(BOTH, density=1, fixed=True),
     "both, density 1, regression 1": replace(BOTH, density=1, regression=1),
+    # Fourth round: what could raise AOC beside the density.
+    "both, density 1, rate x3, cosine": replace(BOTH, density=1, rate=3, cosine=True),
+    "linear, density 1, rate x3, cosine": replace(LINEAR, density=1, rate=3, cosine=True),
+    "linear, density 1, batch 256": replace(LINEAR, density=1, batch=256, rate=2),
+    "linear, density 1, soft 1.0": replace(LINEAR, density=1, soft=1, width=1.0),
+    "linear, density 1, regression 1, temperature 1 fixed": replace(
+        LINEAR, density=1, regression=1, fixed=True
+    ),
+    "linear, density 1, equal, regression 3, temperature 1 fixed": replace(
+        LINEAR, density=1, equal=True, regression=3, fixed=True
+    ),
     "linear, rate x3, cosine, regression 1, gap 3": replace(LINEAR, rate=3, cosine=True, regression=1, gap=3),
 }
 
@@ -451,7 +485,9 @@ def run_stage(name: str, names: Sequence[str], text: str) -> None:
     stage = STAGES[name]
     done = {(r["stage"], r["candidate"]) for r in read_results()}
     worlds = [simulate(seed, stage.sizes, ENCODERS[text]) for seed in stage.worlds]
-    for candidate in names or CANDIDATES:
+    for candidate in names or PLAN.get(name, tuple(CANDIDATES)):
+        if candidate not in CANDIDATES:
+            raise click.BadParameter(f"a candidate must be one of the study's, found {candidate!r}")
         if (name, candidate) in done:
             continue
         started = time.monotonic()
@@ -476,15 +512,71 @@ def read_results() -> list[dict[str, float | str]]:
     return list({(r["stage"], r["candidate"], r["world"], r["seed"]): r for r in rows}.values())
 
 
+def print_tables() -> None:
+    """Each stage: a row a candidate, and for those with five seeds how it differs from both baselines."""
+    rows = read_results()
+    for stage in STAGES:
+        of_stage: dict[str, dict[tuple[float | str, float | str], dict[str, float | str]]] = {}
+        for row in rows:
+            if row["stage"] == stage:
+                of_stage.setdefault(str(row["candidate"]), {})[row["world"], row["seed"]] = row
+        if not of_stage:
+            continue
+        runs = len(next(iter(of_stage.values())))
+        print(f"\n`{stage}`, {runs} runs each, mean ± std over runs:\n")
+        print(
+            "| candidate | AOC | VOC | their mean | W1 | MMD | gap |\n| --- | --- | --- | --- | --- | --- | --- |"
+        )
+        for name, found in of_stage.items():
+            both = np.mean([(_figures(found, m)).mean() for m in ("aoc", "voc")])
+            cells = [
+                f"{_figures(found, m).mean():.3f} ± {_figures(found, m).std(ddof=1):.3f}" for m in MEASURES
+            ]
+            print(f"| {name} | {' | '.join([*cells[:2], f'{both:.3f}', *cells[2:]])} |")
+        if runs >= 5 * len(STAGES[stage].worlds):
+            _print_differences(of_stage)
+
+
+MEASURES = ("aoc", "voc", "w1", "mmd", "gap")
+
+
+def _figures(found: dict, measure: str) -> np.ndarray:
+    return np.array([found[key][measure] for key in sorted(found)])
+
+
+def _print_differences(of_stage: dict[str, dict]) -> None:
+    print("\n| candidate less baseline | world | AOC | p | VOC | p | W1 | p |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for name in of_stage:
+        for baseline in BASELINES:
+            if name in BASELINES or baseline not in of_stage:
+                continue
+            worlds = sorted({world for world, _ in of_stage[name]})
+            for chosen in (*([world] for world in worlds), worlds):
+                ours, theirs = (
+                    {key: row for key, row in of_stage[which].items() if key[0] in chosen}
+                    for which in (name, baseline)
+                )
+                cells = []
+                for measure in MEASURES[:3]:
+                    pair = _figures(ours, measure), _figures(theirs, measure)
+                    cells += [f"{(pair[0] - pair[1]).mean():+.3f}", f"{paired_test(*pair):.1e}"]
+                which = str(chosen[0]) if len(chosen) == 1 else "all"
+                print(f"| {name} − {baseline} | {which} | {' | '.join(cells)} |")
+
+
 @click.command()
-@click.argument("stage", type=click.Choice([*STAGES]))
+@click.argument("stage", type=click.Choice([*STAGES, "tables"]))
 @click.argument("names", nargs=-1)
 @click.option("--text", type=click.Choice(list(ENCODERS)), default="minilm", show_default=True)
 @click.option("--threads", default=1, show_default=True)
 def main(stage: str, names: tuple[str, ...], text: str, threads: int) -> None:
     """Run a stage of the study for some candidates, or for all."""
     torch.set_num_threads(threads)
-    run_stage(stage, names, text)
+    if stage == "tables":
+        print_tables()
+    else:
+        run_stage(stage, names, text)
 
 
 if __name__ == "__main__":
