@@ -1,6 +1,7 @@
 """Rank-N-Contrast, forward and backward on a similarity matrix, beside two other ways to write it.
 
     python benchmarks/losses.py
+    python benchmarks/losses.py --memory 4096 8192    # the peak of a process that takes one batch, label distances included
 
 `loop` walks over the positives, as the published code of Rank-N-Contrast does. `mask` holds every candidate set
 at once, (N, N, N), and sums it by a batched matrix product, the fastest of three ways of writing it that were
@@ -12,7 +13,10 @@ compared, and take turns. Candidates are `farther-or-equal`, the published code'
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -63,13 +67,31 @@ def gradient(loss: Loss, similarity: Tensor, distance: Tensor) -> Tensor:
     return result
 
 
+def peak_memory(size: int) -> None:
+    """Print what a process needs beyond its imports, forward and backward, from embeddings and labels."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    gradient(ours, *batch(size))
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"N = {size}: peak {after / 2**20:.2f} GiB, of which imports {before / 2**20:.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time Rank-N-Contrast beside a loop and an N×N×N mask.")
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 1024])
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--memory", type=int, nargs="+", help="batch sizes whose peak memory is measured instead"
+    )
+    parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    if arguments.peak:
+        return peak_memory(arguments.peak)
+    if arguments.memory:
+        for size in arguments.memory:
+            subprocess.run([sys.executable, __file__, "--peak", str(size)], check=True)
+        return None
     print(f"milliseconds, minimum / median of {arguments.runs} runs, {arguments.threads} thread(s)")
     print(f"{'N':>5}  {'ours':>16}  {'loop':>18}  {'mask':>18}  {'loop/ours':>9}  {'mask/ours':>9}  medians")
     losses: tuple[Loss, ...] = (ours, loop, mask)
@@ -87,6 +109,7 @@ def main() -> None:
             f"  {loop_median / ours_median:>9.1f}  {mask_median / ours_median:>9.1f}",
             flush=True,
         )
+    return None
 
 
 if __name__ == "__main__":

@@ -208,7 +208,7 @@ class Runtime(Section):
     compile: bool = False
     """Have torch compile the speech encoder's norms and the gating of its position bias. Meant for a GPU."""
     memory_gb: Positive = 8.0
-    """Features that training holds in memory, of both splits; of a larger split it reads parts, in turn."""
+    """What training's features may take: a split that takes more than half of it is streamed from the shards."""
     cuda_graphs: bool = True
     """Replay a training step on a GPU as one graph."""
     store: str | None = None

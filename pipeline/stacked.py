@@ -97,7 +97,8 @@ class _Projection(torch.autograd.Function):
     def backward(ctx: Any, outer: Tensor) -> tuple[None, Tensor, Tensor]:
         features, unit, norm = ctx.saved_tensors
         along = (outer * unit).sum(-1, keepdim=True)
-        inner = torch.addcmul(outer, unit, along, value=-1).div_(norm).mul_(unit > 0)
+        inner = torch.addcmul(outer, unit, along, value=-1).div_(norm)
+        inner = torch.ops.aten.threshold_backward(inner, unit, 0)  # ReLU's own: nothing where it gave 0
         return None, _products(inner.mT, features.mT), inner.sum(-2)
 
 

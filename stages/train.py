@@ -41,7 +41,7 @@ def _train_one(name: str, params: Params) -> None:
     from pipeline.captions.tables import read_captions
     from pipeline.devices import choose_device
     from pipeline.files import replacing_folder, write_csv
-    from pipeline.gathering import gather_pairs, open_stores
+    from pipeline.gathering import open_pairs, open_stores
     from pipeline.heads import HISTORY_FILE, MODELS_FOLDER, save_heads, seed_folder
     from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
     from pipeline.training import Epoch, train
@@ -52,7 +52,15 @@ def _train_one(name: str, params: Params) -> None:
     captions = read_captions(chosen.captions)
     speech, text = open_stores(params.extract)
     training, development = (
-        gather_pairs(manifest.split(split), captions, speech, text) for split in (TRAIN, DEVELOPMENT)
+        open_pairs(
+            manifest.split(split),
+            captions,
+            speech,
+            text,
+            memory=params.runtime.memory_gb * 1e9 / 2,
+            batch_size=params.train.batch_size,
+        )
+        for split in (TRAIN, DEVELOPMENT)
     )
     MODELS_FOLDER.mkdir(parents=True, exist_ok=True)  # before the work, not after it
     started = time.monotonic()

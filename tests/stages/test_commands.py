@@ -158,7 +158,7 @@ def test_every_method_has_heads_history_and_figures(prepared):
     assert metrics["emotionrankclap"].keys() == {"aoc", "voc", "mmd", "w1"}
     assert metrics["clap-template"].keys() == {"aoc", "voc"}
     for name in metrics:
-        folder = prepared / "results/models" / name
+        folder = prepared / "results/models" / name / "seed-0"
         assert json.loads((folder / "config.json").read_text())["method"] == name
         history = read_csv(folder / "history.csv")
         assert len(history) == (0 if name == "untrained" else 2)
