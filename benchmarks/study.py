@@ -14,8 +14,8 @@ benchmarks/sample_seeds.py measures the methods on the sample corpus.
 Rules, written before the first run:
 
 1. Worlds 0, 1 and 2 and seeds 0 to 4 choose, on the development split alone; `confirm` measures test1 of worlds
-   100, 101 and 102 with seeds 100 to 109, once, `large` and `full` that of further worlds and seeds, and nothing is
-   changed afterwards.
+   100, 101 and 102 with seeds 100 to 109, once, `large` and `full` that of further worlds and seeds, and nothing
+   is changed afterwards.
 2. `emotionrankclap` (the paper's settings) and `clap-sce` run in every stage with the same steps and rates.
 3. Screening only says what is worth comparing: it decides no winner.
 4. A candidate is better than a baseline in a world where its AOC and its VOC both have the higher mean, each at
