@@ -119,6 +119,8 @@ STAGES = {
     "compare": Stage((0, 1, 2), (0, 1, 2, 3, 4), SMALL, 128, 12, 0.001),
     "final": Stage((0, 1, 2), (0, 1, 2, 3, 4), LARGE, 512, 8, 0.001),
     "confirm": Stage((100, 101, 102), tuple(range(100, 110)), SMALL, 128, 12, 0.001, TEST1),
+    "again": Stage((10, 11, 12, 13), (0, 1, 2, 3, 4), SMALL, 128, 12, 0.001),
+    "confirm again": Stage((120, 121, 122, 123), tuple(range(120, 130)), SMALL, 128, 12, 0.001, TEST1),
     "large": Stage((110, 111, 112), (110, 111, 112, 113, 114), LARGE, 512, 8, 0.001, TEST1),
     "full": Stage((200, 201, 202), (200, 201, 202, 203, 204), MSP, 512, 15, 0.0001, TEST1),
 }
@@ -208,6 +210,10 @@ CANDIDATES: dict[str, Candidate] = {
     "both, density 1, gap 1": replace(BOTH, density=1, gap=1),
     "both, density 1, temperature 1 fixed": replace(BOTH, density=1, fixed=True),
     "both, density 1, regression 1": replace(BOTH, density=1, regression=1),
+    "one direction, density 1": replace(PAPER, density=1),
+    "one direction, linear": replace(PAPER, head="linear"),
+    "one direction, linear, density 1": replace(PAPER, head="linear", density=1),
+    "one direction, linear, density 0.5": replace(PAPER, head="linear", density=0.5),
     # Fourth round: what could raise AOC beside the density.
     "both, density 1, rate x3, cosine": replace(BOTH, density=1, rate=3, cosine=True),
     "linear, density 1, rate x3, cosine": replace(LINEAR, density=1, rate=3, cosine=True),
