@@ -1,7 +1,7 @@
 """Rank-N-Contrast, forward and backward on a similarity matrix, beside two other ways to write it.
 
     python benchmarks/losses.py
-    python benchmarks/losses.py --memory 4096 8192    # the peak of a process that takes one batch, label distances included
+    python benchmarks/losses.py --memory 4096 8192    # the peak of a process that takes one batch
 
 `loop` walks over the positives, as the published code of Rank-N-Contrast does. `mask` holds every candidate set
 at once, (N, N, N), and sums it by a batched matrix product, the fastest of three ways of writing it that were

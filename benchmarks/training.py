@@ -173,7 +173,8 @@ def whole(epochs: int, seeds: int, threads: int) -> None:
     bare = min(before, milliseconds(lambda: matmuls(2000), 2000)[0])
     print(
         f"{TRAINING_ROWS} rows, {epochs} epochs, {seeds} seed(s), {threads} thread(s): "
-        f"{taken * steps / 1000:.1f} s, {taken:.2f} ms a step with validation; bare matmuls {bare:.2f}: {taken / bare:.2f} times"
+        f"{taken * steps / 1000:.1f} s, {taken:.2f} ms a step with validation; "
+        f"bare matmuls {bare:.2f}: {taken / bare:.2f} times"
     )
 
 
