@@ -4,7 +4,8 @@
 
 Needs a run of the pipeline (`make run`) before it. A seed draws the heads' initial weights and the order of
 the batches; the corpus, the captions and the features stay the same. Prints a markdown table: the mean over
-seeds of the mean tau over lists, ± its standard deviation over seeds, and the lowest.
+seeds of the mean tau over lists, ± its standard deviation over seeds, and the lowest; W1 of all test pairs; and
+how EmotionRankCLAP+ differs from EmotionRankCLAP and CLAP-SCE.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import click
 import numpy as np
 
+from pipeline.alignment import wasserstein
 from pipeline.captions.tables import read_captions, read_prompts
 from pipeline.config import load_params
 from pipeline.evaluation import embed, measure_ordinality
@@ -19,7 +21,10 @@ from pipeline.feature_store import sentence_key
 from pipeline.gathering import gather_pairs, open_stores
 from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
 from pipeline.methods import METHODS
+from pipeline.significance import paired_test
 from pipeline.training import train
+
+PLUS = "emotionrankclap-plus"
 
 
 @click.command()
@@ -34,26 +39,43 @@ def main(seeds: int) -> None:
     print(
         f"{params.prepare.corpus} corpus, {params.evaluate.split}, {len(test)} clips, seeds 0 to {seeds - 1}\n"
     )
-    print("| method | AOC | lowest | VOC | lowest |")
-    print("| --- | --- | --- | --- | --- |")
+    print("| method | AOC | lowest | VOC | lowest | W1 |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    runs: dict[str, dict[str, list[float]]] = {}
     for name in params.train.methods:
         method = METHODS[name]
         captions = read_captions(method.captions)
         training, development = (
             gather_pairs(manifest.split(split), captions, speech, text) for split in (TRAIN, DEVELOPMENT)
         )
-        means: dict[str, list[float]] = {"aoc": [], "voc": []}
-        settings = params.train.model_copy(update={"seed": 0, "seeds": seeds})
+        means: dict[str, list[float]] = {"aoc": [], "voc": [], "w1": []}
+        settings = params.train.of_method(name).model_copy(update={"seed": 0, "seeds": seeds})
         for trained in train(method.loss, training, development, settings):
             embedded = embed(trained.heads, test.speech, test.text, prompt_features)
             for measure, found in measure_ordinality(embedded, prompts, test.labels).items():
                 means[measure].append(float(found.tau.mean()))
-        cells = [
-            cell
-            for values in means.values()
-            for cell in (f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}", f"{min(values):.3f}")
-        ]
+            means["w1"].append(wasserstein(embedded.speech, embedded.text))
+        cells = []
+        for measure, values in means.items():
+            cells.append(f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}")
+            if measure != "w1":
+                cells.append(f"{min(values):.3f}")
+        runs[name] = means
         print(f"| {method.title} | {' | '.join(cells)} |", flush=True)
+    if PLUS in runs:
+        print(f"\n{METHODS[PLUS].title} less another, p of a paired t-test over seeds:\n")
+        print("| | AOC | p | VOC | p | W1 | p |\n| --- | --- | --- | --- | --- | --- | --- |")
+        for name in ("emotionrankclap", "clap-sce"):
+            if name in runs:
+                print(f"| {METHODS[name].title} | {' | '.join(_differences(runs[PLUS], runs[name]))} |")
+
+
+def _differences(ours: dict[str, list[float]], theirs: dict[str, list[float]]) -> list[str]:
+    cells = []
+    for measure, values in ours.items():
+        pair = np.array(values), np.array(theirs[measure])
+        cells += [f"{(pair[0] - pair[1]).mean():+.3f}", f"{paired_test(*pair):.1e}"]
+    return cells
 
 
 if __name__ == "__main__":

@@ -205,11 +205,17 @@ class Train(Section):
     temperature: Annotated[float, Field(ge=0.01, le=100)]
     candidates: Literal["farther", "farther-or-equal"]
     directions: Literal["speech-to-text", "both"]
+    anchor_weights: Literal["equal", "inverse-density"] = "equal"
+    """Of each anchor in Rank-N-Contrast: all alike, or one over the density of the labels around its own."""
 
     @property
     def seed_range(self) -> range:
         """The seeds that are trained."""
         return range(self.seed, self.seed + self.seeds)
+
+    def of_method(self, name: str) -> Self:
+        """With a method's own settings in place of these. Raises ValueError for a name that is none."""
+        return type(self).model_validate(self.model_dump() | dict(method(name).overrides))
 
     @field_validator("methods")
     @classmethod
@@ -330,9 +336,9 @@ class Params(Section):
     runtime: Runtime = Runtime()
 
 
-def training_settings(params: Params) -> dict[str, object]:
-    """The params that decide what heads come out of training, apart from their seed."""
-    return params.train.model_dump(exclude={"methods", "seed", "seeds"})
+def training_settings(params: Params, name: str) -> dict[str, object]:
+    """The params that decide what heads come out of training by a method, apart from their seed."""
+    return params.train.of_method(name).model_dump(exclude={"methods", "seed", "seeds"})
 
 
 class UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]

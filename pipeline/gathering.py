@@ -144,6 +144,11 @@ class StreamedPairs:
         return self._named.emotions
 
     @property
+    def labels(self) -> npt.NDArray[np.float64]:
+        """Of all rows, (N, 2) valence and arousal on 1..7."""
+        return self._named.labels
+
+    @property
     def feature_sizes(self) -> tuple[int, int]:
         """Of speech and of text."""
         return self._named.speech.recipe.feature_size, self._named.text.recipe.feature_size

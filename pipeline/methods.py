@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Loss = Literal["rank-n-contrast", "symmetric-cross-entropy", "supervised-contrastive"]
@@ -22,6 +23,8 @@ class Method:
     """Whether it is one of those that EmotionRankCLAP is compared to."""
     aligned: bool = False
     """Whether it belongs in Table 1: trained on the very captions that alignment is measured with."""
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    """Settings of training that are its own, whatever params.yaml says of them."""
 
 
 METHODS: dict[str, Method] = {
@@ -31,6 +34,15 @@ METHODS: dict[str, Method] = {
     "clap-sce": Method("CLAP-SCE (A-V)", "va", "symmetric-cross-entropy", aligned=True),
     "supconclap": Method("SupConCLAP (A-V)", "va", "supervised-contrastive", aligned=True),
     "emotionrankclap": Method("EmotionRankCLAP (A-V)", "va", "rank-n-contrast", baseline=False, aligned=True),
+    # The study that it comes from is in benchmarks/RESULTS.md.
+    "emotionrankclap-plus": Method(
+        "EmotionRankCLAP+ (A-V)",
+        "va",
+        "rank-n-contrast",
+        baseline=False,
+        aligned=True,
+        overrides={"directions": "both", "anchor_weights": "inverse-density"},
+    ),
     "untrained": Method("untrained heads", "va", None, baseline=False, aligned=True),
 }
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from torch import Tensor
 
 from pipeline.config import Train
+from pipeline.label_density import LabelDensity
 from pipeline.losses import (
     Ranking,
     rank_candidates,
@@ -61,16 +62,20 @@ class RankNContrast:
     RANKED_AHEAD = 512
     """Larger batches are ranked as their loss is taken, a part at a time: a ranking has 40 bytes a pair."""
 
-    def __init__(self, settings: Train) -> None:
+    def __init__(self, settings: Train, density: LabelDensity | None = None) -> None:
+        """With a density, an anchor weighs one over that of its labels, in batches of mean weight 1."""
         self._candidates = settings.candidates
         self._both = settings.directions == "both"
+        self._density = density
 
     def targets(self, labels: Tensor, emotions: Tensor) -> Targets:
         if labels.shape[-2] > self.RANKED_AHEAD:
             return (labels,)
         distance = squared_label_distance(labels, labels)
         # Among one batch's labels the distance is symmetric: the text's ranking is the speech's.
-        return tuple(rank_candidates(distance, candidates=self._candidates))
+        return tuple(
+            rank_candidates(distance, candidates=self._candidates, weights=self._pair_weights(labels))
+        )
 
     def loss(self, similarity: Tensor, targets: Targets) -> Tensor:
         anchored_in_speech = self._one_way(similarity, targets)
@@ -81,14 +86,26 @@ class RankNContrast:
     def _one_way(self, similarity: Tensor, targets: Targets) -> Tensor:
         if len(targets) > 1:
             return ranked_contrast(similarity, Ranking(*targets))
-        distance = squared_label_distance(targets[0], targets[0])
-        return rank_n_contrast(similarity, distance, candidates=self._candidates)
+        labels = targets[0]
+        return rank_n_contrast(
+            similarity,
+            squared_label_distance(labels, labels),
+            candidates=self._candidates,
+            weights=self._pair_weights(labels),
+        )
+
+    def _pair_weights(self, labels: Tensor) -> Tensor | None:
+        """(..., N, 2) → (..., N, N), a row for each anchor."""
+        if self._density is None:
+            return None
+        count = labels.shape[-2]
+        return self._density.weights(labels)[..., None].expand(*labels.shape[:-1], count)
 
 
-def objective_of(loss: Loss, settings: Train) -> Objective:
-    """The objective of a method's loss."""
+def objective_of(loss: Loss, settings: Train, density: LabelDensity) -> Objective:
+    """The objective of a method's loss; `density` is that of the training labels, and used where asked for."""
     if loss == "symmetric-cross-entropy":
         return SymmetricCrossEntropy()
     if loss == "supervised-contrastive":
         return SupervisedContrastive()
-    return RankNContrast(settings)
+    return RankNContrast(settings, density if settings.anchor_weights == "inverse-density" else None)

@@ -18,6 +18,10 @@ class PairSource(Protocol):
         """(N,)"""
 
     @property
+    def labels(self) -> npt.NDArray[np.float64]:
+        """(N, 2) valence and arousal on 1..7."""
+
+    @property
     def feature_sizes(self) -> tuple[int, int]:
         """Of speech and of text."""
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pipeline.config import Train
 from pipeline.heads import ProjectionHeads
+from pipeline.label_density import LabelDensity
 from pipeline.methods import Loss
 from pipeline.objectives import Objective, objective_of
 from pipeline.pairs import Pairs, PairSource
@@ -101,12 +102,13 @@ def train(
 
     names = sorted({*training.emotions, *development.emotions}, key=str)
     codes = {emotion: code for code, emotion in enumerate(names)}
+    objective = objective_of(loss, settings, LabelDensity(training.labels, device))
     size = seeds_a_stack or (len(seeds) if device.type == "cuda" else 1)
     stacks = [
         _Stack(
             seeds[i : i + size],
             heads[i : i + size],
-            objective_of(loss, settings),
+            objective,
             settings,
             device,
             cuda_graphs,

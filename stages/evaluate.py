@@ -58,13 +58,16 @@ def evaluate(params: Params) -> None:
     )
     prompts = read_prompts()
     prompt_features = stores[1].gather([sentence_key(prompt.text) for prompt in prompts])
-    recipes, trained_with = [store.recipe for store in stores], training_settings(params)
+    recipes = [store.recipe for store in stores]
     folders = {
         seed: {name: seed_folder(name, seed) for name in params.train.methods}
         for seed in params.train.seed_range
     }
     heads = {
-        seed: {name: load_heads(folder, recipes, trained_with) for name, folder in of_seed.items()}
+        seed: {
+            name: load_heads(folder, recipes, training_settings(params, name))
+            for name, folder in of_seed.items()
+        }
         for seed, of_seed in folders.items()
     }
     histories = {

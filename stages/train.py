@@ -68,14 +68,14 @@ def _train_one(name: str, params: Params) -> None:
         chosen.loss,
         training,
         development,
-        params.train,
+        params.train.of_method(name),
         device=device,
         report=_reporter(name, params.train.epochs),
         cuda_graphs=params.runtime.cuda_graphs,
     )
     about = {
         "method": name,
-        "settings": training_settings(params),
+        "settings": training_settings(params, name),
         "speech_recipe": asdict(speech.recipe),
         "text_recipe": asdict(text.recipe),
     }

@@ -41,10 +41,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pairs": set(),
     "methods": set(),
     "heads": {"recipe"},
-    "objectives": {"losses", "methods"},
+    "label_density": set(),
+    "objectives": {"label_density", "losses", "methods"},
     "stacked": {"heads"},
     "stepping": {"objectives", "stacked"},
-    "training": {"heads", "methods", "objectives", "pairs", "stacked", "stepping"},
+    "training": {"heads", "label_density", "methods", "objectives", "pairs", "stacked", "stepping"},
     "feature_store": {
         "recipe",
         *(f"store/{name}" for name in ("folder", "index", "keys", "provenance", "rows", "shard")),

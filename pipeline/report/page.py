@@ -91,6 +91,7 @@ def _method_row(name: str) -> Figure:
         "title": title_of(name),
         "captions": CAPTIONS.get(method.captions, method.captions) if method else "–",
         "loss": LOSSES.get(method.loss, method.loss) if method else "–",
+        "overrides": ", ".join(f"{key} {value}" for key, value in method.overrides.items()) if method else "",
         "ours": name == OURS,
     }
 

@@ -16,9 +16,8 @@ ROOT = Path(__file__).parent.parent.parent
 SMALLER = {
     "utterances: 1500": "utterances: 150",
     "prompt_lists: 100": "prompt_lists: 14",
-    "[clap-template, clap4emo, paraclap, clap-sce, supconclap, emotionrankclap, untrained]": (
-        "[clap4emo, paraclap, clap-sce, emotionrankclap]"
-    ),
+    "methods: [clap-template, clap4emo, paraclap, clap-sce, supconclap, ": "methods: [clap4emo, paraclap, clap-sce, ",
+    "emotionrankclap, emotionrankclap-plus, untrained]": "emotionrankclap]",
     "epochs: 60": "epochs: 3",
     "batch_size: 64": "batch_size: 16",
     "trials: 30": "trials: 3",

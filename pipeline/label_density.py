@@ -1,0 +1,58 @@
+"""How common the labels around a label are, so that the sparse corners of the plane are learnt as well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+LOWEST, HIGHEST = 1.0, 7.0
+CELLS_A_UNIT = 4
+WIDTH = 0.5
+"""Standard deviation of the smoothing, in units of the labels."""
+
+
+class LabelDensity:
+    """Label distribution smoothing (Yang et al. 2021) over valence and arousal.
+
+    Labels are counted on a grid of quarters of a unit, and the counts smoothed by a Gaussian, mirrored at the
+    ends of the scale, so that a label's density comes from those around it as well.
+    """
+
+    def __init__(self, labels: NDArray[np.floating[Any]], device: torch.device | str = "cpu") -> None:
+        """Count labels (N, 2) on 1..7, N at least 1."""
+        if labels.ndim != 2 or labels.shape[1] != 2 or not len(labels):
+            raise ValueError(f"labels must be (N, 2), N at least 1, found {labels.shape}")
+        size = round((HIGHEST - LOWEST) * CELLS_A_UNIT) + 1
+        counts = np.zeros((size, size))
+        cells = _cells(torch.from_numpy(labels)).numpy()
+        np.add.at(counts, (cells[:, 0], cells[:, 1]), 1)
+        density = gaussian_filter(counts, WIDTH * CELLS_A_UNIT)
+        # Where nobody is near, as where somebody counted is loneliest.
+        density = density.clip(min=density[cells[:, 0], cells[:, 1]].min())
+        self._inverse = torch.from_numpy(1 / density).to(device)
+
+    def weights(self, labels: Tensor) -> Tensor:
+        """What anchors of a batch weigh: one over the density, scaled to mean 1 within the batch.
+
+        Args:
+            labels: (..., N, 2) on 1..7.
+
+        Returns: float64 (..., N), positive.
+
+        >>> labels = torch.tensor([[4.0, 4.0], [4.0, 4.0], [4.0, 4.0], [6.0, 2.0]])
+        >>> LabelDensity(labels.numpy()).weights(labels).round(decimals=2)  # the rare one, as three together
+        tensor([0.6700, 0.6700, 0.6700, 2.0000], dtype=torch.float64)
+        """
+        cells = _cells(labels)
+        weights = self._inverse[cells[..., 0], cells[..., 1]]
+        return weights / weights.mean(-1, keepdim=True)
+
+
+def _cells(labels: Tensor) -> Tensor:
+    bounded = labels.double().clamp(LOWEST, HIGHEST)
+    return ((bounded - LOWEST) * CELLS_A_UNIT).round().long()
