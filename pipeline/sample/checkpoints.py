@@ -1,7 +1,7 @@
 """Trains both checkpoints of the sample profile again: `python -m pipeline.sample.checkpoints [FOLDER]`.
 
 Without a folder they replace those that come with the package, in pipeline/sample/speech and pipeline/sample/text.
-On one machine the same seeds give the same bytes; it takes some fifteen minutes on two cores.
+On one machine the same seeds give the same bytes; it takes some twenty minutes on two cores.
 """
 
 from __future__ import annotations

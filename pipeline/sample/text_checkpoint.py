@@ -41,14 +41,14 @@ So wide, because the logits of a Gaussian are linear in the labels, with a slope
 slope leaves the features nearly linear in them, as far as the corners of the plane.
 """
 
-BATCH, EPOCHS, PEAK_LEARNING_RATE = 64, 4, 2e-3
+BATCH, EPOCHS, PEAK_LEARNING_RATE = 64, 5, 2e-3
 
 
 def train(
     folder: Path,
     seed: int = 0,
     *,
-    sentences: int = 24_000,
+    sentences: int = 60_000,
     epochs: int = EPOCHS,
     progress: Callable[[str], None] | None = None,
 ) -> None:

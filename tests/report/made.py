@@ -56,6 +56,7 @@ def made_evaluation(seed: int, prompts: list[WordedPrompt], ids: str = "clip") -
             if METHODS[name].aligned
         },
         {name: measure_ordinality(found, prompts, labels) for name, found in embedded.items()},
+        {name: {"modality_gap": rng.uniform()} for name in METHODS},
     )
 
 

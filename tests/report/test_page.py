@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from pipeline.config import Evaluate
 from pipeline.methods import METHODS
 from pipeline.report.detail_files import Details, read_details
 from pipeline.report.details import write_details
@@ -21,6 +22,7 @@ from pipeline.report.page_figures import colour_of
 from pipeline.report.page_tables import ShownTable, parse_table, read_tables
 from pipeline.report.published import PUBLISHED
 from pipeline.report.tables import alignment_table, ordinality_table
+from pipeline.report.writing import scores_of_seeds
 from tests.report.made import ABOUT, EPOCHS, LISTS, made_evaluation, made_history, made_prompts
 
 HOSTILE = "</script><script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">&amp;"
@@ -81,12 +83,13 @@ def made(tmp_path, seeds=(0,), words="The person is speaking calmly.", ids="clip
 
 
 def tables(seed: int = 0) -> list[ShownTable]:
-    evaluation = made_evaluation(seed, made_prompts())
+    settings = Evaluate(split="test1", trials=3, pairs=20, seed=0, alpha=0.05, resamples=100)
+    readings, taus, _ = scores_of_seeds({seed: made_evaluation(seed, made_prompts())})
     return [
         parse_table(table.markdown())
         for table in (
-            alignment_table(evaluation.readings, corpus="here", pairs=20, available=40, alpha=0.05),
-            ordinality_table(evaluation.taus, corpus="here", pool=40, alpha=0.05),
+            alignment_table(readings, corpus="here", available=40, settings=settings),
+            ordinality_table(taus, corpus="here", pool=40, settings=settings),
         )
     ]
 
@@ -256,8 +259,9 @@ def test_no_more_lists_than_a_page_can_carry(tmp_path):
 
 
 def test_tables_are_read_back_as_they_were_written(tmp_path):
-    evaluation = made_evaluation(0, made_prompts())
-    table = ordinality_table(evaluation.taus, corpus="a | b", pool=40, alpha=0.05)
+    _, taus, _ = scores_of_seeds({0: made_evaluation(0, made_prompts())})
+    settings = Evaluate(split="test1", trials=3, pairs=20, seed=0, alpha=0.05, resamples=100)
+    table = ordinality_table(taus, corpus="a | b", pool=40, settings=settings)
     table.write(tmp_path, "table2")
     (shown,) = read_tables(tmp_path)
     minus = [[cell.replace("-0", "−0") for cell in row] for row in table.rows]

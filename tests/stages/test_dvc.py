@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 SMALLER = {
     "utterances: 1500": "utterances: 150",
     "prompt_lists: 100": "prompt_lists: 14",
-    "methods: [clap-template, clap4emo, paraclap, clap-sce, supconclap, ": "methods: [clap4emo, paraclap, clap-sce, ",
+    "[clap-template, clap4emo, paraclap, clap-sce, supconclap, ": "[clap4emo, paraclap, clap-sce, ",
     "emotionrankclap, emotionrankclap-plus, untrained]": "emotionrankclap]",
     "epochs: 60": "epochs: 3",
     "batch_size: 64": "batch_size: 16",
