@@ -171,8 +171,8 @@ def _squared_distances(x: Doubles, y: Doubles) -> Doubles:
     """(N, E) and (M, E) to (N, M): by a matrix product, and again by differences where that cancelled."""
     norms_x, norms_y = np.square(x).sum(axis=1), np.square(y).sum(axis=1)
     distances = _product_distances(x, y)
-    for row, norm in enumerate(norms_x):
-        columns = np.flatnonzero(distances[row] < CANCELLED * (norm + norms_y))
+    for row in np.flatnonzero(distances.min(axis=1) < CANCELLED * (norms_x + norms_y.max())):
+        columns = np.flatnonzero(distances[row] < CANCELLED * (norms_x[row] + norms_y))
         for start in range(0, len(columns), PAIRS_AT_ONCE):
             some = columns[start : start + PAIRS_AT_ONCE]
             distances[row, some] = np.square(x[row] - y[some]).sum(axis=1)
