@@ -351,7 +351,10 @@ def test_heads_of_other_features_are_refused(project):
     change_params(project, extract__speech__pooling="attentive-std")
     assert erclap(project, "extract").returncode == 0
     fails(
-        project, "eval", code=1, message="clap-template/seed-0 must be trained on the speech features of the cache"
+        project,
+        "eval",
+        code=1,
+        message="clap-template/seed-0 must be trained on the speech features of the cache",
     )
 
 
