@@ -203,6 +203,8 @@ class Train(Section):
     learning_rate: Positive
     embedding_size: Count
     temperature: Annotated[float, Field(ge=0.01, le=100)]
+    relu: bool = True
+    """Whether a ReLU follows each head's linear map, as in equation 2."""
     candidates: Literal["farther", "farther-or-equal"]
     directions: Literal["speech-to-text", "both"]
     anchor_weights: Literal["equal", "inverse-density"] = "equal"

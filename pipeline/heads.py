@@ -35,18 +35,33 @@ def seed_folder(method: str, seed: int) -> Path:
 
 
 class ProjectionHeads(nn.Module):
-    """A linear map and a ReLU for speech and for text (equation 2), and the learnable temperature."""
+    """A linear map and a ReLU for speech and for text (equation 2), and the learnable temperature.
+
+    Without `relu`, the linear map alone: an embedding may then point anywhere.
+    """
 
     def __init__(
-        self, speech_size: int, text_size: int, embedding_size: int = 512, temperature: float = 1.0
+        self,
+        speech_size: int,
+        text_size: int,
+        embedding_size: int = 512,
+        temperature: float = 1.0,
+        *,
+        relu: bool = True,
     ) -> None:
         super().__init__()
+        self.relu = relu
         self.sizes = {"speech_size": speech_size, "text_size": text_size, "embedding_size": embedding_size}
-        """What the constructor needs to build heads of the same shape."""
-        self.speech = nn.Sequential(nn.Linear(speech_size, embedding_size), nn.ReLU())
-        self.text = nn.Sequential(nn.Linear(text_size, embedding_size), nn.ReLU())
+        last = [nn.ReLU()] if relu else []
+        self.speech = nn.Sequential(nn.Linear(speech_size, embedding_size), *last)
+        self.text = nn.Sequential(nn.Linear(text_size, embedding_size), *last)
         # Learnt as a logarithm, so that a step changes it by a ratio and it stays positive.
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """What the constructor needs to build heads of the same shape."""
+        return self.sizes | {"relu": self.relu}
 
     @property
     def temperature(self) -> Tensor:
@@ -81,7 +96,7 @@ def save_heads(heads: ProjectionHeads, folder: Path, about: dict[str, Any]) -> N
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in heads.state_dict().items()}
     with replacing(folder / WEIGHTS_FILE) as temporary:
         temporary.write_bytes(save(tensors))
-    config = {"heads": heads.sizes, **about}
+    config = {"heads": heads.shape, **about}
     write_text(json.dumps(config, indent=2, sort_keys=True, allow_nan=False) + "\n", folder / CONFIG_FILE)
 
 

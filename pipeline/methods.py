@@ -41,7 +41,7 @@ METHODS: dict[str, Method] = {
         "rank-n-contrast",
         baseline=False,
         aligned=True,
-        overrides={"directions": "both", "anchor_weights": "inverse-density"},
+        overrides={"relu": False, "directions": "both", "anchor_weights": "inverse-density"},
     ),
     "untrained": Method("untrained heads", "va", None, baseline=False, aligned=True),
 }

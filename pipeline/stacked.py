@@ -45,7 +45,7 @@ class StackedHeads:
     def embed(self, modality: Literal["speech", "text"], features: Tensor) -> Tensor:
         """Features (S, N, F) to embeddings (S, N, E) of length one."""
         weight, bias = (self.parameters[f"{modality}.0.{kind}"] for kind in ("weight", "bias"))
-        return cast(Tensor, _Projection.apply(features, weight, bias))  # type: ignore[no-untyped-call]
+        return cast(Tensor, _Projection.apply(features, weight, bias, self._like.relu))  # type: ignore[no-untyped-call]
 
     def similarity(self, speech: Tensor, text: Tensor) -> Tensor:
         """Features (S, N, F) and (S, M, F) to cosines over the temperature, (S, N, M)."""
@@ -75,40 +75,47 @@ class StackedHeads:
         """Heads of each seed with weights that `copy_weights` gave."""
         apart = []
         for seed in range(len(self)):
-            heads = ProjectionHeads(**self._like.sizes)
+            heads = ProjectionHeads(**self._like.shape)
             heads.load_state_dict({name: tensor[seed] for name, tensor in weights.items()})
             apart.append(heads.eval())
         return apart
 
 
 class _Projection(torch.autograd.Function):
-    """Linear, ReLU and scaling to length one, with a gradient for the parameters and none for the features."""
+    """Linear, ReLU where there is one, and scaling to length one.
+
+    It has a gradient for the parameters and none for the features.
+    """
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        hidden = _rectified_linear(features, weight, bias)
+    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, relu: bool) -> Tensor:
+        hidden = _linear(features, weight, bias, relu)
         norm = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True).clamp_(min=SMALLEST_NORM)
         unit = hidden.div_(norm)
         ctx.save_for_backward(features, unit, norm)
+        ctx.relu = relu
         return unit
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, outer: Tensor) -> tuple[None, Tensor, Tensor]:
+    def backward(ctx: Any, outer: Tensor) -> tuple[None, Tensor, Tensor, None]:
         features, unit, norm = ctx.saved_tensors
         along = (outer * unit).sum(-1, keepdim=True)
         inner = torch.addcmul(outer, unit, along, value=-1).div_(norm)
-        inner = torch.ops.aten.threshold_backward(inner, unit, 0)  # ReLU's own: nothing where it gave 0
-        return None, _products(inner.mT, features.mT), inner.sum(-2)
+        if ctx.relu:
+            inner = torch.ops.aten.threshold_backward(inner, unit, 0)  # its own: nothing where it gave 0
+        return None, _products(inner.mT, features.mT), inner.sum(-2), None
 
 
-def _rectified_linear(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """relu(x Wᵀ + b) of every seed: (S, N, F), (S, E, F), (S, E) → (S, N, E)."""
+def _linear(features: Tensor, weight: Tensor, bias: Tensor, relu: bool) -> Tensor:
+    """x Wᵀ + b of every seed, and its ReLU where asked for: (S, N, F), (S, E, F), (S, E) → (S, N, E)."""
     if not multiplies_by_onednn(features.device, features.dtype):
-        return torch.baddbmm(bias[:, None], features, weight.mT).relu_()
+        hidden = torch.baddbmm(bias[:, None], features, weight.mT)
+        return hidden.relu_() if relu else hidden
+    after = "relu" if relu else "none"
     pointwise = torch.ops.mkldnn._linear_pointwise
     return _stacked(
-        [pointwise(x, w, b, "relu", [], "") for x, w, b in zip(features, weight, bias, strict=True)]
+        [pointwise(x, w, b, after, [], "") for x, w, b in zip(features, weight, bias, strict=True)]
     )
 
 

@@ -130,7 +130,9 @@ def initial_heads(seed: int, feature_sizes: tuple[int, int], settings: Train) ->
     """Heads before training, as the seed draws them."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ProjectionHeads(*feature_sizes, settings.embedding_size, settings.temperature)
+        return ProjectionHeads(
+            *feature_sizes, settings.embedding_size, settings.temperature, relu=settings.relu
+        )
 
 
 class _Stack:

@@ -21,14 +21,16 @@ PLUS = "emotionrankclap-plus"
 def test_every_method_but_plus_trains_as_params_say():
     for name in METHODS:
         written = PARAMS.train.model_dump(exclude={"methods", "seed", "seeds"})
-        own = {"directions": "both", "anchor_weights": "inverse-density"} if name == PLUS else {}
+        own = (
+            {"relu": False, "directions": "both", "anchor_weights": "inverse-density"} if name == PLUS else {}
+        )
         assert training_settings(PARAMS, name) == written | own
 
 
 def test_the_papers_method_is_one_way_and_weighs_anchors_alike():
     settings = training_settings(PARAMS, "emotionrankclap")
     assert (settings["directions"], settings["candidates"]) == ("speech-to-text", "farther")
-    assert settings["anchor_weights"] == "equal"
+    assert (settings["anchor_weights"], settings["relu"]) == ("equal", True)
 
 
 def plain_loss(similarity: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> float:

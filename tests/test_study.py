@@ -74,9 +74,11 @@ def test_prompts_are_no_captions(worlds):
         assert not {prompt.text for prompt in world.prompts} & captions
 
 
-def batch(world: simulated_corpus.World, count: int) -> tuple[study.Rows, study.StackedHeads]:
+def batch(
+    world: simulated_corpus.World, count: int, candidate: study.Candidate = study.PAPER
+) -> tuple[study.Rows, study.StackedHeads]:
     rows = study.Rows.of([world], "development")
-    heads = study.StackedHeads(study.PAPER, rows, torch.tensor([0]), [0], 16)
+    heads = study.StackedHeads(candidate, rows, torch.tensor([0]), [0], 16)
     return rows.take(torch.arange(count)[None]), heads
 
 
@@ -100,8 +102,9 @@ def test_the_winner_and_both_baselines_are_the_librarys_methods(worlds):
     }
     density = LabelDensity(worlds[0].splits["development"].pairs.labels)  # as the study's, of its own split
     for candidate, name in names.items():
-        rows, heads = batch(worlds[0], 40)
+        rows, heads = batch(worlds[0], 40, study.CANDIDATES[candidate])
         found = study.batch_loss(heads, rows, study.CANDIDATES[candidate])
+        assert METHODS[name].overrides.get("relu", True) is (study.CANDIDATES[candidate].head == "relu")
         similarity = heads.embed("speech", rows.speech) @ heads.embed("text", rows.text).mT
         objective = objective_of(METHODS[name].loss, train.of_method(name), density)
         targets = objective.targets(rows.labels[..., :2], torch.zeros(1, 40, dtype=torch.long))

@@ -166,9 +166,10 @@ def test_training_is_what_a_plain_loop_with_autograd_does(loss):
         assert {k: v for k, v in asdict(ours).items() if k != "epoch"} == pytest.approx(theirs, rel=1e-4)
 
 
+@pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_stacked_heads_have_the_similarities_and_gradients_of_each(dtype):
-    apart = [ProjectionHeads(24, 20, 32, temperature=t).to(dtype) for t in (0.1, 1.0, 3.0)]
+def test_stacked_heads_have_the_similarities_and_gradients_of_each(dtype, relu):
+    apart = [ProjectionHeads(24, 20, 32, temperature=t, relu=relu).to(dtype) for t in (0.1, 1.0, 3.0)]
     stack = StackedHeads(apart)
     generator = torch.Generator().manual_seed(0)
     speech = torch.randn(3, 5, 24, generator=generator, dtype=dtype)
@@ -289,13 +290,24 @@ def test_heads_give_unit_embeddings_and_the_temperature_keeps_its_bounds():
         assert float(heads.temperature.detach()) == pytest.approx(used)
 
 
-def test_heads_come_back_from_their_folder(tmp_path):
-    heads = ProjectionHeads(24, 20, 32, temperature=0.5)
+@pytest.mark.parametrize("relu", [True, False])
+def test_heads_come_back_from_their_folder(tmp_path, relu):
+    heads = ProjectionHeads(24, 20, 32, temperature=0.5, relu=relu)
     save_heads(heads, tmp_path, {"method": "emotionrankclap"})
     loaded = load_heads(tmp_path)
     assert read_config(tmp_path)["method"] == "emotionrankclap"
     for name, tensor in heads.state_dict().items():
         assert torch.equal(tensor, loaded.state_dict()[name])
+    features = torch.randn(5, 24, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(heads.embed_speech(features), loaded.embed_speech(features))
+    assert bool((loaded.embed_speech(features) < 0).any()) is not relu
+
+
+def test_training_with_the_settings_of_plus_keeps_heads_without_relu():
+    splits = pairs(200, 1), pairs(60, 2)
+    trained = trained_alone("rank-n-contrast", *splits, SETTINGS.of_method("emotionrankclap-plus"))
+    assert trained.history[-1].validation_loss < trained.history[0].validation_loss
+    assert bool((trained.heads.embed_speech(torch.from_numpy(splits[0].speech)) < 0).any())
 
 
 @pytest.mark.parametrize("damage", ["absent", "no config", "truncated", "other sizes", "not finite"])
