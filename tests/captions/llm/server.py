@@ -38,6 +38,7 @@ class Act:
     drop: bool = False
     """Close the connection without a word."""
     finish: str = "stop"
+    input_tokens: Any = 70
 
 
 def refusal(status: int, message: str, code: str | None = None, **headers: str) -> Act:
@@ -135,7 +136,7 @@ class ModelServer:
             with self._lock:
                 self.paid[name] += 1
             text = act.text if act.text is not None else self.good_answer(body, name)
-            return replace(act, body=completion(text, act.finish))
+            return replace(act, body=completion(text, act.finish, act.input_tokens))
         return act
 
     def good_answer(self, body: dict[str, Any], name: str) -> str:
@@ -198,7 +199,7 @@ class ModelServer:
         return batch
 
 
-def completion(text: str, finish: str = "stop") -> bytes:
+def completion(text: str, finish: str, input_tokens: Any) -> bytes:
     """A response in the protocol."""
     return json.dumps(
         {
@@ -209,7 +210,7 @@ def completion(text: str, finish: str = "stop") -> bytes:
             "choices": [
                 {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}
             ],
-            "usage": {"prompt_tokens": 70, "completion_tokens": 30, "total_tokens": 100},
+            "usage": {"prompt_tokens": input_tokens, "completion_tokens": 30},
         }
     ).encode()
 
