@@ -72,7 +72,9 @@ class Reply:
             raise Malformed("a malformed answer")
         text = text.encode(errors="replace").decode()  # half of a surrogate pair can be kept in no file
         counts = usage if isinstance(usage, dict) else {}
-        return cls(text, reason, *(_tokens(counts.get(f"{side}_tokens")) for side in ("prompt", "completion")))
+        return cls(
+            text, reason, *(_tokens(counts.get(f"{side}_tokens")) for side in ("prompt", "completion"))
+        )
 
 
 def _tokens(count: object) -> int | None:
