@@ -92,7 +92,7 @@ class Endpoint:
     def __init__(self, settings: LlmCaptions, runtime: LlmRuntime) -> None:
         self.settings, self.runtime = settings, runtime
         written = runtime.base_url or os.environ.get(URL_VARIABLE)
-        self.url = check_base_url(written, URL_VARIABLE) if written else OPENAI_URL
+        self.url = check_base_url(written, URL_VARIABLE).rstrip("/") if written else OPENAI_URL
         self._key = os.environ.get(KEY_VARIABLE, "").strip()
         if not self._key and self.url == OPENAI_URL:
             raise ValueError(

@@ -162,7 +162,7 @@ class ModelServer:
                     "status": "processed",
                 }
             )
-        if method == "GET" and parts[0] == "files":
+        if method == "GET" and parts[0] == "files" and parts[1] in self.files:
             return Act(body=self.files[parts[1]])
         if method == "POST" and parts == ["batches"]:
             asked = json.loads(content)
@@ -180,7 +180,7 @@ class ModelServer:
             return _json(self.batches[name])
         if method == "GET" and parts == ["batches"]:
             return _json({"object": "list", "data": list(self.batches.values()), "has_more": False})
-        if method == "GET" and parts[0] == "batches":
+        if method == "GET" and parts[0] == "batches" and parts[1] in self.batches:
             return _json(self._worked(self.batches[parts[1]]))
         return refusal(404, "no such address")
 
