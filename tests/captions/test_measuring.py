@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -290,6 +291,21 @@ def test_ctrl_c_keeps_what_was_measured_and_says_nothing_of_the_workers(many, tm
     assert "stopped" in said
     assert (pq.read_table(memory).num_rows > 0) == (moment == "when something is measured")
     assert pq.read_table(memory).num_rows < MANY
+
+
+def test_an_interrupt_that_another_thread_takes_waits_too():
+    taken, done = threading.Event(), []
+    thread = threading.Thread(target=taken.wait)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        with measuring._interrupted_after():
+            signal.pthread_kill(thread.ident, signal.SIGINT)
+            taken.set()
+            thread.join()
+            done.append("started")
+        done.append("went on")
+    assert done == ["started"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_processes_measure_as_one_does(many, tmp_path, measures):

@@ -185,8 +185,8 @@ def _fetch(batch: Batch, endpoint: Endpoint, folder: Path, get: Callable[[], Res
             return get()
         except NotFoundError:
             raise RuntimeError(
-                f"{endpoint.url} must have the batch {batch.batch_id} of {batch.path(folder)}, found that it knows "
-                f"it or its answers no more: {PAID_AGAIN}"
+                f"{endpoint.url} must have the batch {batch.batch_id} of {batch.path(folder)}, found that it "
+                f"knows it or its answers no more: {PAID_AGAIN}"
             ) from None
 
     return endpoint.persistently(look)
