@@ -278,16 +278,21 @@ class LlmRuntime(Section):
 
 
 def check_base_url(url: str, name: str) -> str:
-    """Raise ValueError unless it is an address of http or https without a name and password in it."""
+    """Raise ValueError unless it is an address of http or https with no name, password or query in it.
+
+    The address is shown in messages, so that no secret may be in it; one that is refused is not shown.
+    """
     try:
         parts = urlsplit(url)
         whole = parts.scheme in {"http", "https"} and bool(parts.hostname)
     except ValueError:
         whole, parts = False, None
-    if parts is not None and (parts.username or parts.password):
-        raise ValueError(f"{name} must hold no name or password, found one: the key goes into OPENAI_API_KEY")
+    if parts is not None and (parts.username or parts.password or parts.query or parts.fragment):
+        raise ValueError(
+            f"{name} must hold no name, password or query, found one: the key goes into OPENAI_API_KEY"
+        )
     if not whole:
-        raise ValueError(f"{name} must be an address such as http://localhost:8000/v1, found {url!r}")
+        raise ValueError(f"{name} must be an address such as http://localhost:8000/v1, found another thing")
     return url
 
 

@@ -194,14 +194,28 @@ def _processes(count: int) -> Iterator[Executor]:
     # Spawned, since a fork would copy the locks of threads that it does not copy.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, context, _end_with_parent) as pool:
-        # They inherit which signals wait; that a task is there for each starts them all.
-        waiting = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            for _ in range(count):
+        with _interrupted_after():
+            for _ in range(count):  # that a task is there for each starts them all
                 pool.submit(os.getpid)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
         yield pool
+
+
+@contextmanager
+def _interrupted_after() -> Iterator[None]:
+    """Have a Ctrl-C wait for the end of this, and for ever in the processes that are started meanwhile."""
+    came: list[int] = []
+    waiting = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which they inherit
+    # Another thread may take the signal, and Python would still raise it in the main one.
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number)) if in_main else None
+    try:
+        yield
+    finally:
+        if in_main:
+            signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def _measure_batch(root: Path, heard_seconds: float, clips: Sequence[Clip]) -> list[Acoustics | str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain, combinations, pairwise, product
 from string import Formatter
 from typing import get_args
@@ -67,27 +68,37 @@ def whole_frames() -> Iterator[str]:
     return chain.from_iterable(chain.from_iterable(WHOLE_FRAMES.values()))
 
 
-def labels_in(text: str, frame: str) -> dict[str, list[float]]:
-    """Read a sentence of a frame back: the grades of its wordings by axis."""
-    label_of = {
-        slot: {wording: label for label, grade in zip(GRADES, scale, strict=True) for wording in grade}
-        for scales in OF_ONE_GRADE.values()
-        for slot, scale in scales.items()
-    }
+LABEL_OF = {
+    slot: {wording: label for label, grade in zip(GRADES, scale, strict=True) for wording in grade}
+    for scales in OF_ONE_GRADE.values()
+    for slot, scale in scales.items()
+}
+"""Of each slot the label of each wording."""
+
+
+@cache
+def reading(frame: str) -> tuple[re.Pattern[str], list[str]]:
+    """What a sentence of a frame looks like, and the slots of its groups."""
     pattern, seen = "", []
     for literal, slot, _, _ in Formatter().parse(BEGINNING + frame + "."):
         pattern += re.sub(r"\ban?\\ ", r"an?\\ ", re.escape(literal))
         if slot:
-            choices = label_of.get(slot, dict.fromkeys(SIDE_WORDS.get(slot, ()), 0.0))
+            choices = LABEL_OF.get(slot, dict.fromkeys(SIDE_WORDS.get(slot, ()), 0.0))
             written = "|".join(map(re.escape, sorted(choices, key=len, reverse=True)))
             pattern += f"({re.sub(r'(^|(?<=[|]))an?(?= )', 'an?', written.replace(chr(92) + ' ', ' '))})"
             seen.append(slot)
-    found = re.fullmatch(pattern.replace("\\ ", " "), text)
+    return re.compile(pattern.replace("\\ ", " ")), seen
+
+
+def labels_in(text: str, frame: str) -> dict[str, list[float]]:
+    """Read a sentence of a frame back: the grades of its wordings by axis."""
+    pattern, seen = reading(frame)
+    found = pattern.fullmatch(text)
     assert found, (text, frame)
     grades: dict[str, list[float]] = {"valence": [], "arousal": []}
     for slot, wording in zip(seen, found.groups(), strict=True):
-        if slot in label_of:
-            grades[AXIS_OF[slot]].append(label_of[slot][wording])
+        if slot in LABEL_OF:
+            grades[AXIS_OF[slot]].append(LABEL_OF[slot][wording])
     return grades
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ from pipeline.captions.acoustics import Acoustics, measure
 from pipeline.captions.measuring import keep_memory, measure_clips
 from pipeline.corpora.inspection import inspect
 from pipeline.manifest import Manifest, Utterance
+
+MANY = 80  # tasks for every process, and time to kill them in
 
 CLIPS = 16  # no more than a task, so that no process is started
 
@@ -231,15 +234,15 @@ def processes_of(session: int) -> list[int]:
 
 @pytest.fixture
 def many(tmp_path: Path) -> Manifest:
-    """A manifest of 200 clips of 2 s in `tmp_path`."""
+    """A manifest of clips of 2 s in `tmp_path`."""
     import soundfile
 
     root = tmp_path / "corpus"
     root.mkdir()
-    for i in range(200):
+    for i in range(MANY):
         samples = 0.1 * np.random.default_rng(i).standard_normal(32_000)
         soundfile.write(root / f"{i}.wav", samples, 16_000)
-    manifest = inspect([Utterance(f"{i}", f"{i}.wav", "train", 4.0, 3.0) for i in range(200)], root)[0]
+    manifest = inspect([Utterance(f"{i}", f"{i}.wav", "train", 4.0, 3.0) for i in range(MANY)], root)[0]
     manifest.write(tmp_path / "manifest.parquet")
     return manifest
 
@@ -253,14 +256,14 @@ def test_a_killed_run_keeps_what_it_had_leaves_no_process_and_is_resumed(many, t
     run.kill()
     run.wait()
     kept = pq.read_table(memory).num_rows
-    assert 0 < kept < 200
+    assert 0 < kept < MANY
     while processes_of(run.pid) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert processes_of(run.pid) == []
     (tmp_path / "cache").mkdir()
     shutil.copy(memory, tmp_path / "cache/acoustics.parquet")
     measures(many, tmp_path / "corpus")
-    assert measures.asked == [200 - kept]
+    assert measures.asked == [MANY - kept]
 
 
 @pytest.mark.parametrize("moment", ["while the workers start", "when something is measured"])
@@ -287,13 +290,28 @@ def test_ctrl_c_keeps_what_was_measured_and_says_nothing_of_the_workers(many, tm
     assert "SpawnProcess" not in said
     assert "stopped" in said
     assert (pq.read_table(memory).num_rows > 0) == (moment == "when something is measured")
-    assert pq.read_table(memory).num_rows < 200
+    assert pq.read_table(memory).num_rows < MANY
+
+
+def test_an_interrupt_that_another_thread_takes_waits_too():
+    taken, done = threading.Event(), []
+    thread = threading.Thread(target=taken.wait)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        with measuring._interrupted_after():
+            signal.pthread_kill(thread.ident, signal.SIGINT)
+            taken.set()
+            thread.join()
+            done.append("started")
+        done.append("went on")
+    assert done == ["started"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_processes_measure_as_one_does(many, tmp_path, measures):
-    shuffled = Manifest(many.table.take(np.random.default_rng(0).permutation(200)))
+    shuffled = Manifest(many.table.take(np.random.default_rng(0).permutation(MANY)))
     found = measures(shuffled, tmp_path / "corpus")
-    chosen = [f"{i}" for i in range(0, 200, 20)]
+    chosen = [f"{i}" for i in range(0, MANY, 8)]
     assert same(
         {name: found[name] for name in chosen},
         {name: measure(read_waveform(tmp_path / f"corpus/{name}.wav", 10.0)) for name in chosen},

@@ -20,6 +20,7 @@ from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.captions.llm.requests import Key, Kind
 from pipeline.captions.llm.validation import check_answer
@@ -142,6 +143,7 @@ def read_table(path: Path) -> list[Answer]:
 
 def _read_journal(path: Path) -> list[Answer]:
     """The journal's whole lines; a last one that a killed run left torn was never reported as kept."""
+    row_of = TypeAdapter(Answer)
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
@@ -150,10 +152,11 @@ def _read_journal(path: Path) -> list[Answer]:
     for number, line in enumerate(lines[:-1], start=1):
         if line:
             try:
-                rows.append(Answer(**json.loads(line)))
-            except (ValueError, TypeError):
+                rows.append(row_of.validate_json(line, strict=True))
+            except ValidationError:
                 print(
-                    f"warning: line {number} of {path} is torn, left by a run that was killed; it is not used",
+                    f"warning: line {number} of {path} is torn, left by a run that was killed, or damaged; it is "
+                    f"not used",
                     file=sys.stderr,
                 )
     return rows
@@ -171,10 +174,20 @@ class AnswersWriter:
         """Keep an answer: when this returns, it is on the disk. Any number of threads may call it."""
         line = json.dumps(asdict(row), ensure_ascii=False).encode() + b"\n"
         with self._lock:
-            self._journal.write(line)
-            self._journal.flush()
-            os.fsync(self._journal.fileno())
+            self._append(line)
             self.known.put(row)
+
+    def _append(self, line: bytes) -> None:
+        """Write a whole line or, where the disk is full, none of it, and raise OSError."""
+        end = os.fstat(self._journal.fileno()).st_size
+        rest = memoryview(line)
+        try:
+            while rest:  # a disk that is almost full takes a part
+                rest = rest[self._journal.write(rest) :]
+            os.fsync(self._journal.fileno())
+        except OSError:
+            self._journal.truncate(end)
+            raise
 
     def merge(self, rows: Iterable[Answer]) -> int:
         """Take in answers from elsewhere, judged anew; returns how many were not there yet."""

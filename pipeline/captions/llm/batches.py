@@ -10,15 +10,16 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.captions.llm.answers import AnswersWriter
 from pipeline.captions.llm.asking import Failure, keep
-from pipeline.captions.llm.endpoint import Endpoint, Malformed, NoAnswer, Reply
+from pipeline.captions.llm.endpoint import Endpoint, Malformed, NoAnswer, Reply, Result
 from pipeline.captions.llm.requests import Key, Request
 from pipeline.files import sync_folder, write_text
 from pipeline.progress import Progress
@@ -31,6 +32,8 @@ MOST_LISTED = 500
 
 MARK = "erclap"
 """The name in a batch's metadata under which our own token stands."""
+
+PAID_AGAIN = "delete it to go on without, and what its batch holds is asked and paid for again"
 
 ENDED = {"completed", "failed", "expired", "cancelled"}
 
@@ -59,10 +62,15 @@ class Batch:
 
     @classmethod
     def read(cls, path: Path) -> Batch:
-        """Read back what `write` wrote."""
-        record = json.loads(path.read_text(encoding="utf-8"))
-        requests = {n: Request(Key(*r["key"]), r["text"]) for n, r in record["requests"].items()}
-        return cls(record["token"], record["url"], record["batch_id"], requests)
+        """Read back what `write` wrote. Raises RuntimeError for a damaged file."""
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            requests = {n: Request(Key(*r["key"]), r["text"]) for n, r in record["requests"].items()}
+            return cls(record["token"], record["url"], record["batch_id"], requests)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise RuntimeError(
+                f"{path} must say which batch is under way, found a damaged file: {PAID_AGAIN}"
+            ) from None
 
 
 def pending_batches(folder: Path, url: str) -> list[Batch]:
@@ -114,7 +122,7 @@ def _finish(batch: Batch, endpoint: Endpoint, answers: AnswersWriter) -> dict[Ke
         if batch.batch_id is None:
             batch = replace(batch, batch_id=_made(batch, endpoint, answers.folder))
             batch.write(answers.folder)
-        ended = _wait(batch, endpoint)
+        ended = _wait(batch, endpoint, answers.folder)
         reasons = _keep_answers(batch, ended, endpoint, answers)
     except NoAnswer as error:
         raise RuntimeError(
@@ -168,6 +176,22 @@ def _find_or_make(batch: Batch, endpoint: Endpoint) -> str:
     return str(_structured(made).id)
 
 
+def _fetch(batch: Batch, endpoint: Endpoint, folder: Path, get: Callable[[], Result]) -> Result:
+    """What the server has of a batch that it has named. Raises RuntimeError where it has it no more."""
+    from openai import NotFoundError
+
+    def look() -> Result:
+        try:
+            return get()
+        except NotFoundError:
+            raise RuntimeError(
+                f"{endpoint.url} must have the batch {batch.batch_id} of {batch.path(folder)}, found that it "
+                f"knows it or its answers no more: {PAID_AGAIN}"
+            ) from None
+
+    return endpoint.persistently(look)
+
+
 def _structured(response: Any) -> Any:
     """A response of the protocol's; the client hands over as text what does not call itself JSON."""
     if isinstance(response, str):
@@ -175,12 +199,14 @@ def _structured(response: Any) -> Any:
     return response
 
 
-def _wait(batch: Batch, endpoint: Endpoint) -> Any:
+def _wait(batch: Batch, endpoint: Endpoint, folder: Path) -> Any:
     """Poll a batch until it has ended."""
     name = str(batch.batch_id)
     with Progress(f"batch {name}", len(batch.requests), "answers") as progress:
         while True:
-            found = endpoint.persistently(lambda: _structured(endpoint.client.batches.retrieve(name)))
+            found = _fetch(
+                batch, endpoint, folder, lambda: _structured(endpoint.client.batches.retrieve(name))
+            )
             if found.request_counts:
                 progress.to(found.request_counts.completed + found.request_counts.failed)
             if found.status in ENDED:
@@ -198,7 +224,8 @@ def _keep_answers(batch: Batch, ended: Any, endpoint: Endpoint, answers: Answers
     sent, complaint = endpoint.parameters, ""
     for file_id in filter(None, (ended.output_file_id, ended.error_file_id)):
         name = str(file_id)
-        for line in endpoint.redacted(_content(name, endpoint)).splitlines():
+        content = _fetch(batch, endpoint, answers.folder, partial(_content, name, endpoint))
+        for line in endpoint.redacted(content).splitlines():
             request, reply = _read_line(line, batch)
             if request is None:
                 continue
@@ -214,7 +241,7 @@ def _keep_answers(batch: Batch, ended: Any, endpoint: Endpoint, answers: Answers
 
 
 def _content(name: str, endpoint: Endpoint) -> str:
-    return endpoint.persistently(lambda: endpoint.client.files.content(name).text)
+    return endpoint.client.files.content(name).text
 
 
 def _read_line(line: str, batch: Batch) -> tuple[tuple[str, Request] | None, Reply | str]:

@@ -28,6 +28,9 @@ LONGEST_RETRY_AFTER = 600.0
 
 MOST_ADAPTATIONS = 4
 
+MOST_TOKENS = 2**31 - 1
+"""Of one answer; a server that counts more miscounts."""
+
 Result = TypeVar("Result")
 
 
@@ -54,17 +57,29 @@ class Reply:
 
     @classmethod
     def of(cls, body: object) -> Reply:
-        """Read a completion. Raises Malformed where it is none."""
+        """Read a completion. Raises Malformed where it is none.
+
+        An answer counts whatever is odd about its token counts, since it is paid for.
+        """
         try:
             choice = body["choices"][0]  # type: ignore[index]
             text = choice["message"]["content"] or ""
-            usage = body.get("usage") or {}  # type: ignore[attr-defined]
-            tokens = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
+            reason = choice.get("finish_reason")
+            usage = body.get("usage")  # type: ignore[attr-defined]
         except (KeyError, IndexError, TypeError, AttributeError):
             raise Malformed("a malformed answer") from None
-        if not isinstance(text, str) or not all(t is None or isinstance(t, int) for t in tokens):
+        if not isinstance(text, str):
             raise Malformed("a malformed answer")
-        return cls(text, choice.get("finish_reason"), *tokens)
+        text = text.encode(errors="replace").decode()  # half of a surrogate pair can be kept in no file
+        counts = usage if isinstance(usage, dict) else {}
+        return cls(
+            text, reason, *(_tokens(counts.get(f"{side}_tokens")) for side in ("prompt", "completion"))
+        )
+
+
+def _tokens(count: object) -> int | None:
+    """A number of tokens; None for what cannot be one."""
+    return int(count) if isinstance(count, int | float) and 0 <= count <= MOST_TOKENS else None
 
 
 class Endpoint:
@@ -77,7 +92,7 @@ class Endpoint:
     def __init__(self, settings: LlmCaptions, runtime: LlmRuntime) -> None:
         self.settings, self.runtime = settings, runtime
         written = runtime.base_url or os.environ.get(URL_VARIABLE)
-        self.url = check_base_url(written, URL_VARIABLE) if written else OPENAI_URL
+        self.url = check_base_url(written, URL_VARIABLE).rstrip("/") if written else OPENAI_URL
         self._key = os.environ.get(KEY_VARIABLE, "").strip()
         if not self._key and self.url == OPENAI_URL:
             raise ValueError(

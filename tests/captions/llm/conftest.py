@@ -65,9 +65,9 @@ def no_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def make_project(tmp_path: Path) -> Callable[..., Path]:
-    """A project whose endpoint is at `url`."""
+    """A project whose endpoint is at `url`, or where the environment says."""
 
-    def make(url: str, rows: int = 24, runtime: dict[str, Any] | None = None, **llm: Any) -> Path:
+    def make(url: str | None, rows: int = 24, runtime: dict[str, Any] | None = None, **llm: Any) -> Path:
         write_manifest(tmp_path, rows)
         write_params(tmp_path, llm, {"base_url": url} | (runtime or {}))
         return tmp_path

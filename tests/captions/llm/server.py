@@ -38,6 +38,7 @@ class Act:
     drop: bool = False
     """Close the connection without a word."""
     finish: str = "stop"
+    input_tokens: Any = 70
 
 
 def refusal(status: int, message: str, code: str | None = None, **headers: str) -> Act:
@@ -135,7 +136,7 @@ class ModelServer:
             with self._lock:
                 self.paid[name] += 1
             text = act.text if act.text is not None else self.good_answer(body, name)
-            return replace(act, body=completion(text, act.finish))
+            return replace(act, body=completion(text, act.finish, act.input_tokens))
         return act
 
     def good_answer(self, body: dict[str, Any], name: str) -> str:
@@ -161,7 +162,7 @@ class ModelServer:
                     "status": "processed",
                 }
             )
-        if method == "GET" and parts[0] == "files":
+        if method == "GET" and parts[0] == "files" and parts[1] in self.files:
             return Act(body=self.files[parts[1]])
         if method == "POST" and parts == ["batches"]:
             asked = json.loads(content)
@@ -179,7 +180,7 @@ class ModelServer:
             return _json(self.batches[name])
         if method == "GET" and parts == ["batches"]:
             return _json({"object": "list", "data": list(self.batches.values()), "has_more": False})
-        if method == "GET" and parts[0] == "batches":
+        if method == "GET" and parts[0] == "batches" and parts[1] in self.batches:
             return _json(self._worked(self.batches[parts[1]]))
         return refusal(404, "no such address")
 
@@ -198,7 +199,7 @@ class ModelServer:
         return batch
 
 
-def completion(text: str, finish: str = "stop") -> bytes:
+def completion(text: str, finish: str, input_tokens: Any) -> bytes:
     """A response in the protocol."""
     return json.dumps(
         {
@@ -209,7 +210,7 @@ def completion(text: str, finish: str = "stop") -> bytes:
             "choices": [
                 {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}
             ],
-            "usage": {"prompt_tokens": 70, "completion_tokens": 30, "total_tokens": 100},
+            "usage": {"prompt_tokens": input_tokens, "completion_tokens": 30},
         }
     ).encode()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +69,45 @@ def test_a_line_torn_by_a_kill_is_left_out_and_spoils_no_other(tmp_path, kept, c
         expected.insert(2, answer(2))
     assert read_table(tmp_path / "answers.parquet") == expected
     assert ("is torn" in capsys.readouterr().err) == (kept != -1)
+
+
+@contextmanager
+def full_disk(file: Path, left: int) -> Iterator[None]:
+    """A disk with so many bytes left for this file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + left, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_an_error_and_tears_no_line(tmp_path):
+    with writing_answers(tmp_path) as answers:
+        answers.add(answer(0))
+        with full_disk(tmp_path / "journal.jsonl", left=100), pytest.raises(OSError, match="too large"):
+            answers.add(answer(1))
+        answers.add(answer(2))
+        assert list(read_answers(tmp_path)) == [answer(0), answer(2)]
+    assert read_table(tmp_path / "answers.parquet") == [answer(0), answer(2)]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"{}", b"[1]", b"\x00\xff", b'{"draw": 0}', b"null"],
+    ids=["empty", "list", "bytes", "part", "null"],
+)
+def test_a_damaged_line_is_named_and_spoils_no_other(tmp_path, damage, capsys):
+    with writing_answers(tmp_path) as answers:
+        answers.add(answer(0))
+        whole = (tmp_path / "journal.jsonl").read_bytes()
+    (tmp_path / "journal.jsonl").write_bytes(damage + b"\n" + whole.replace(b": 70", b': "many"') + whole)
+    write(tmp_path, answer(1))
+    err = capsys.readouterr().err
+    assert err.count("or damaged; it is not used") == 2
+    assert "line 1 of" in err
+    assert "line 2 of" in err
+    assert read_table(tmp_path / "answers.parquet") == [answer(0), answer(1)]
 
 
 ROWS = [

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.captions.llm.answers import Answers, read_answers
+from pipeline.captions.llm.answers import Answers, read_answers, read_table
 from pipeline.captions.tables import read_captions, read_prompts
 from tests.captions.llm.conftest import KEY, ROOT
 from tests.captions.llm.server import Act, Behaviour, ModelServer, refusal, sentence
@@ -93,6 +93,29 @@ def test_what_is_no_answer_is_asked_again_and_paid_once(act, make_project):
         answer = erclap(project, "caption")
     assert answer.returncode == 0, answer.stderr
     assert is_whole(project)
+    assert once_each(server, project)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "kept"), [(10**12, None), (50.0, 50), (-1, None), ("many", None), (None, None)]
+)
+def test_an_answer_counts_whatever_the_server_says_it_took(tokens, kept, make_project):
+    with ModelServer(lambda number, body: Act(input_tokens=tokens)) as server:
+        project = make_project(server.url)
+        answer = erclap(project, "caption")
+    assert answer.returncode == 0, answer.stderr
+    assert once_each(server, project)
+    assert {row.input_tokens for row in read_table(project / "cache/answers/answers.parquet")} == {kept}
+
+
+def test_half_a_surrogate_pair_in_an_answer_is_no_fault(make_project):
+    def behave(number: int, body: dict[str, Any]) -> Act:
+        return Act(text=server.good_answer(body, str(number)).replace(".", " \ud83d.", 1))
+
+    with ModelServer(behave) as server:
+        project = make_project(server.url, attempts=1)
+        answer = erclap(project, "caption")
+    assert "surrogates" not in answer.stderr
     assert once_each(server, project)
 
 
@@ -284,11 +307,7 @@ def test_a_server_that_is_gone_ends_the_run_and_keeps_what_was_answered(make_pro
 
 
 def test_no_key_and_no_address_is_one_line(make_project):
-    project = make_project("http://127.0.0.1:9/v1")
-    params = (
-        (project / "params.yaml").read_text().replace("base_url: http://127.0.0.1:9/v1", "base_url: null")
-    )
-    (project / "params.yaml").write_text(params)
+    project = make_project(None)
     answer = erclap(project, "caption")
     assert answer.returncode == 2
     assert "the environment must hold OPENAI_API_KEY, found none" in error_line(answer)
@@ -349,30 +368,31 @@ def test_an_address_that_is_none_is_one_line(url, make_project):
     answer = erclap(make_project(url), "caption")
     assert answer.returncode == 2
     assert "base_url must be an address such as http://localhost:8000/v1" in error_line(answer)
-    project = make_project("http://127.0.0.1:9/v1")
-    params = (
-        (project / "params.yaml").read_text().replace("base_url: http://127.0.0.1:9/v1", "base_url: null")
-    )
-    (project / "params.yaml").write_text(params)
+    project = make_project(None)
     answer = erclap(project, "caption", OPENAI_BASE_URL=url)
     assert answer.returncode == 2
     assert "OPENAI_BASE_URL must be an address" in error_line(answer)
 
 
-def test_a_password_in_the_address_is_refused_and_not_shown(make_project):
-    answer = erclap(make_project(f"http://me:{KEY}@127.0.0.1:9/v1"), "caption")
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (f"http://me:{KEY}@127.0.0.1:9/v1", "must hold no name, password or query"),
+        (f"http://127.0.0.1:9/v1?api-key={KEY}", "must hold no name, password or query"),
+        (KEY, "must be an address"),
+    ],
+    ids=["a password", "a query", "the key itself"],
+)
+def test_a_secret_in_the_address_is_refused_and_not_shown(url, message, make_project):
+    answer = erclap(make_project(None), "caption", OPENAI_BASE_URL=url)
     assert answer.returncode == 2
-    assert "must hold no name or password" in error_line(answer)
+    assert f"OPENAI_BASE_URL {message}" in error_line(answer)
     assert KEY not in answer.stdout + answer.stderr
 
 
 def test_the_address_may_come_from_the_environment(make_project):
     with ModelServer() as server:
-        project = make_project("http://127.0.0.1:9/v1")
-        text = (
-            (project / "params.yaml").read_text().replace("base_url: http://127.0.0.1:9/v1", "base_url: null")
-        )
-        (project / "params.yaml").write_text(text)
+        project = make_project(None)
         assert erclap(project, "caption", OPENAI_BASE_URL=server.url, OPENAI_API_KEY=KEY).returncode == 0
     assert server.keys == {f"Bearer {KEY}"}
 
@@ -494,7 +514,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
 def test_killed_again_and_again_it_goes_on_and_asks_nothing_that_was_answered(make_project):
     with ModelServer(lambda number, body: Act(seconds=0.02)) as server:
         project = make_project(server.url, rows=60, runtime={"concurrency": 4})
-        for kill in range(5):
+        for kill in range(3):
             process = start(project)
             wait_for(lambda target=20 * (kill + 1): len(server.seen) >= target, process)
             process.kill()

@@ -6,6 +6,8 @@ import json
 import time
 from typing import Any
 
+import pytest
+
 from pipeline.captions.llm.batches import Batch
 from pipeline.captions.llm.requests import Key, Request
 from tests.captions.llm.server import Act, ModelServer, refusal
@@ -116,6 +118,35 @@ def test_a_batch_under_way_is_fetched_also_when_batches_are_turned_off(make_proj
         assert erclap(project, "caption").returncode == 0
     assert len(server.batches) == 1
     assert once_each(server, project)
+
+
+@pytest.mark.parametrize("gone", ["batches", "files"])
+def test_a_batch_that_the_server_has_no_more_is_one_line_that_names_its_record(gone, make_project):
+    with ModelServer() as server:
+        project = make_project(f"{server.url}/", runtime=BY_BATCH)
+        record = Batch("token", server.url, "batch-0", {})
+        record.path(project / "cache/answers").parent.mkdir(parents=True)
+        record.write(project / "cache/answers")
+        if gone == "files":
+            ended = {"status": "completed", "output_file_id": "file-9", "completed_at": 1, "created_at": 1}
+            server.batches["batch-0"] = {"id": "batch-0", "object": "batch", **ended}
+        answer = erclap(project, "caption")
+        assert answer.returncode == 1
+        assert "batch batch-0 of cache/answers/batch-token.json, found that it knows it" in error_line(answer)
+        assert "delete it to go on" in error_line(answer)
+        record.path(project / "cache/answers").unlink()
+        assert erclap(project, "caption").returncode == 0
+
+
+def test_a_damaged_record_of_a_batch_is_one_line_that_names_it(make_project):
+    project = make_project("http://127.0.0.1:9/v1")
+    record = project / "cache/answers/batch-token.json"
+    record.parent.mkdir(parents=True)
+    for damage in ('{"tok', "[]", '{"requests": {"name": {}}}'):
+        record.write_text(damage)
+        answer = erclap(project, "caption")
+        assert answer.returncode == 1
+        assert "cache/answers/batch-token.json must say which batch is under way" in error_line(answer)
 
 
 def test_an_endpoint_without_batches_is_one_line(make_project):

@@ -27,6 +27,7 @@ def checkout(tmp_path: Path) -> Path:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["prepare"]["sample"]["utterances"] = 120
     params["caption"] = {"captioner": "llm", "seed": 0, "prompt_lists": 1, "llm": {"model": "m", "draws": 2}}
+    params["train"]["methods"] = ["clap4emo", "emotionrankclap"]
     (project / "params.yaml").write_text(yaml.safe_dump(params))
     run(project, "git", "init", "-q")
     return project
