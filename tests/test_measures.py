@@ -12,7 +12,7 @@ from pipeline.evaluation import draw_trials, measure_alignment
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
-import measures  # noqa: E402
+import measures
 
 
 def test_the_peers_come_to_the_same_values(monkeypatch):

@@ -22,7 +22,7 @@ from pipeline.report.page_figures import colour_of
 from pipeline.report.page_tables import ShownTable, parse_table, read_tables
 from pipeline.report.published import PUBLISHED
 from pipeline.report.tables import alignment_table, ordinality_table
-from pipeline.report.writing import scores_of_seeds
+from pipeline.report.writing import scores_of_seeds, write_tables
 from tests.report.made import ABOUT, EPOCHS, LISTS, made_evaluation, made_history, made_prompts
 
 HOSTILE = "</script><script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">&amp;"
@@ -268,6 +268,15 @@ def test_tables_are_read_back_as_they_were_written(tmp_path):
     assert [[cell.text for cell in row] for row in shown.rows] == minus
     assert [cell.text for cell in shown.header] == table.header
     assert (shown.title, shown.corpora, shown.notes) == (table.title, table.corpora, table.notes)
+
+
+def test_every_table_of_an_evaluation_is_read_in_order(tmp_path):
+    prompts = made_prompts()
+    evaluations = {seed: made_evaluation(seed, prompts) for seed in (0, 1)}
+    settings = Evaluate(split="test1", trials=3, pairs=20, seed=0, alpha=0.05, resamples=100)
+    write_tables(evaluations, settings, "here", "llm", tmp_path)
+    starts = [table.title.split(".")[0] for table in read_tables(tmp_path)]
+    assert starts == ["Table 1", "Table 2", "Further measures"]
 
 
 def test_a_table_that_is_none_is_named(tmp_path):
