@@ -82,9 +82,9 @@ def made(tmp_path, seeds=(0,), words="The person is speaking calmly.", ids="clip
     return read_details(tmp_path / "details")
 
 
-def tables(seed: int = 0) -> list[ShownTable]:
+def tables(seeds=(0,)) -> list[ShownTable]:
     settings = Evaluate(split="test1", trials=3, pairs=20, seed=0, alpha=0.05, resamples=100)
-    readings, taus, _ = scores_of_seeds({seed: made_evaluation(seed, made_prompts())})
+    readings, taus, _ = scores_of_seeds({seed: made_evaluation(seed, made_prompts()) for seed in seeds})
     return [
         parse_table(table.markdown())
         for table in (
@@ -96,7 +96,19 @@ def tables(seed: int = 0) -> list[ShownTable]:
 
 @pytest.fixture(params=[(0,), (0, 1)], ids=["one seed", "two seeds"])
 def page(tmp_path, request) -> str:
-    return build_page(made(tmp_path, request.param), tables())
+    return build_page(made(tmp_path, request.param), tables(request.param))
+
+
+def test_a_figure_has_the_mean_and_deviation_of_its_table(page):
+    root = Document(page).root
+    sections = {e.attributes["id"]: e for e in root.all("section")}
+    in_figures = {e.text for e in sections["spreads"].all("text") if e.attributes["class"] == "number"}
+    shown = [
+        e.text.lstrip("*†") for e in sections["tables"].all("td") if "paper" not in e.attributes["class"]
+    ]
+    ours = {text for text in shown if "±" in text}
+    assert len(ours) >= 7 * 4 + 2 * len(METHODS)
+    assert in_figures == ours
 
 
 def test_the_page_is_well_formed_and_its_ids_are_unique(page):
