@@ -79,8 +79,8 @@ def trained_embeddings(name: str, clips: int, epochs: int, seed: int) -> Embedde
         directions="speech-to-text",
     )
     test = simulate(clips, 2)
-    heads = train(METHODS[name].loss, simulate(20_000, 0), simulate(2_000, 1), settings)[0].heads
-    return embed(heads, test.speech, test.text, test.text[:0])
+    (trained,) = train(METHODS[name].loss, simulate(20_000, 0), simulate(2_000, 1), settings)
+    return embed(trained.heads, test.speech, test.text, test.text[:0])
 
 
 def emd2_loop(embedded: Embedded, trials: list[npt.NDArray[np.int64]]) -> list[dict[str, float]]:

@@ -265,7 +265,16 @@ def _at_once(
 
     Torch's threads are afterwards as many as before.
     """
-    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    if device.type != "cpu":
+        with torch.cuda.device(device):  # graphs are captured on the current one
+
+            def in_turn(work: Callable[[_Stack, Rows], None], rows: Rows) -> None:
+                for stack in stacks:
+                    work(stack, rows)
+
+            yield in_turn
+        return
+    threads = torch.get_num_threads()
 
     def at_once(work: Callable[[_Stack, Rows], None], rows: Rows) -> None:
         for _ in pool.map(lambda stack: work(stack, rows), stacks):
@@ -273,18 +282,10 @@ def _at_once(
 
     try:
         workers = min(threads, len(stacks))
-        with ThreadPoolExecutor(workers, "train", initializer=_compute_alone, initargs=(device,)) as pool:
+        with ThreadPoolExecutor(workers, "train", initializer=torch.set_num_threads, initargs=(1,)) as pool:
             yield at_once
     finally:
-        if device.type == "cpu":
-            torch.set_num_threads(threads)  # new threads take what was set last, by whichever thread
-
-
-def _compute_alone(device: torch.device) -> None:
-    if device.type == "cpu":
-        torch.set_num_threads(1)
-    else:
-        torch.cuda.set_device(device)
+        torch.set_num_threads(threads)  # new threads take what was set last, by whichever thread
 
 
 def _check_splits(loss: Loss | None, training: PairSource, development: PairSource, settings: Train) -> None:

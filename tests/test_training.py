@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import asdict
 
 import numpy as np
@@ -20,7 +21,7 @@ from pipeline.methods import METHODS
 from pipeline.objectives import RankNContrast
 from pipeline.pairs import Pairs
 from pipeline.stacked import StackedHeads
-from pipeline.training import Trained, train
+from pipeline.training import Trained, _at_once, train
 
 SETTINGS = Train(
     methods=["emotionrankclap"],
@@ -207,6 +208,23 @@ def test_torch_has_its_threads_again_after_training():
     before = torch.get_num_threads()
     train("rank-n-contrast", pairs(64, 1), pairs(32, 2), with_settings(epochs=1, seeds=2))
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:1"])
+def test_a_gpu_may_be_named_without_its_number(monkeypatch, name):
+    # What needs no GPU of it: that stacks are worked on, in order, while the device is the current one.
+    entered, done = [], []
+
+    class Current(nullcontext):
+        def __init__(self, device: torch.device) -> None:
+            super().__init__()
+            entered.append(device)
+
+    monkeypatch.setattr(torch.cuda, "device", Current)
+    with _at_once([1, 2], torch.device(name)) as at_once:
+        at_once(lambda stack, rows: done.append((stack, rows)), "rows")
+    assert entered == [torch.device(name)]
+    assert done == [(1, "rows"), (2, "rows")]
 
 
 def test_a_batch_too_large_to_rank_ahead_is_trained_alike(monkeypatch):

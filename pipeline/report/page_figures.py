@@ -42,6 +42,16 @@ class Spread:
         """Those of all seeds."""
         return [value for values in self.seeds.values() for value in values]
 
+    @property
+    def means(self) -> list[float]:
+        """Of each seed."""
+        return [float(np.mean(values)) for values in self.seeds.values()]
+
+    @property
+    def mean_and_std(self) -> str:
+        """As the tables have it: the deviation of the seeds' means, or of the only seed's values."""
+        return mean_and_std(self.means if len(self.seeds) > 1 else self.values)
+
 
 def draw_spreads(
     name: str, title: str, unit: str, spreads: Sequence[Spread], lowest: float, highest: float
@@ -50,7 +60,7 @@ def draw_spreads(
     row, top = 58, 8
     bottom = top + row * len(spreads)
     scale = Scale(lowest, highest, 14, WIDTH - 14)
-    said = "; ".join(f"{s.title}: {in_words(s.values)}" for s in spreads)
+    said = "; ".join(f"{s.title}: {in_words(s)}" for s in spreads)
     drawing = Drawing(name, WIDTH, bottom + 38, title, f"{unit}. {said}.")
     drawing.axis_below(scale, top, bottom, unit)
     for i, spread in enumerate(spreads):
@@ -62,7 +72,7 @@ def _draw_spread(drawing: Drawing, scale: Scale, top: float, spread: Spread) -> 
     values = np.array(spread.values)
     middle = top + 33
     drawing.text((14, top + 15), spread.title, "label ours" if spread.ours else "label")
-    drawing.text((WIDTH - 14, top + 15), mean_and_std(values), "number", "end")
+    drawing.text((WIDTH - 14, top + 15), spread.mean_and_std, "number", "end")
     heights = middle + 14 * ((np.arange(len(values)) * GOLDEN) % 1 - 0.5)
     drawing.path(dots(zip(map(scale, values), heights, strict=True)), "dots ours" if spread.ours else "dots")
     lower, median, upper = np.percentile(values, [25, 50, 75])
@@ -74,9 +84,8 @@ def _draw_spread(drawing: Drawing, scale: Scale, top: float, spread: Spread) -> 
         ends = [scale(max(mean - std, scale.lowest)), scale(min(mean + std, scale.highest))]
         drawing.line([(ends[0], middle + 14), (ends[1], middle + 14)], "published")
         drawing.path(diamonds([(scale(mean), middle + 14)], 4.5), "published")
-    means = [float(np.mean(found)) for found in spread.seeds.values()]
-    if len(means) > 1:
-        drawing.path(diamonds([(scale(mean), middle) for mean in means], 3), "mean")
+    if len(spread.seeds) > 1:
+        drawing.path(diamonds([(scale(mean), middle) for mean in spread.means], 3), "mean")
     drawing.path(diamonds([(scale(float(values.mean())), middle)]), "mean")
 
 
@@ -177,15 +186,16 @@ def draw_training(name: str, title: str, epochs: Mapping[int, Sequence[Row]]) ->
     return drawing.markup()
 
 
-def mean_and_std(values: Sequence[float] | np.ndarray) -> str:
+def mean_and_std(values: Sequence[float]) -> str:
     """The mean and, of several values, their sample standard deviation."""
     spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
     return f"{np.mean(values):.3f}{spread}".replace("-", "\N{MINUS SIGN}")
 
 
-def in_words(values: Sequence[float]) -> str:
+def in_words(spread: Spread) -> str:
     """Where values lie, for who cannot see them."""
-    return f"mean {mean_and_std(values)}, from {min(values):.3f} to {max(values):.3f}, {len(values)} values"
+    values = spread.values
+    return f"mean {spread.mean_and_std}, from {min(values):.3f} to {max(values):.3f}, {len(values)} values"
 
 
 def draw_mark(look: str) -> Markup:

@@ -11,6 +11,9 @@ PAPERS = "paper's"
 
 NOT_HERE = ("–", "not built")
 
+NAMES = ("table1", "table2", "further")
+"""The tables of an evaluation, in the order of the page."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -33,8 +36,8 @@ class ShownTable:
 
 
 def read_tables(folder: Path) -> list[ShownTable]:
-    """Every table*.md of a folder, by name. Raises RuntimeError where there is none or one is garbled."""
-    paths = sorted(folder.glob("table*.md"))
+    """The tables that a folder has. Raises RuntimeError where it has none or one is garbled."""
+    paths = [path for name in NAMES if (path := folder / f"{name}.md").exists()]
     if not paths:
         raise RuntimeError(f"{folder} must hold tables: run `erclap eval` first")
     tables = []

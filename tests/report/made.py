@@ -8,9 +8,12 @@ from pipeline.captions.prompts import WordedPrompt, ordinality_plan
 from pipeline.evaluation import Embedded, Evaluation, measure_ordinality
 from pipeline.methods import METHODS
 from pipeline.pairs import Pairs
-from pipeline.report.tables import ALIGNMENT_READINGS
+from pipeline.report.tables import ALIGNMENT_READINGS, DIRECTIONS, FURTHER
 
 CLIPS, LISTS, TRIALS, EPOCHS = 40, 3, 5, 6
+RETRIEVAL = [
+    f"{way}_{kind}" for way in DIRECTIONS for kind in ("recall_1", "recall_5", "recall_10", "mean_rank")
+]
 
 ABOUT = {
     "corpus": "sample corpus (synthetic speech), test1",
@@ -56,7 +59,7 @@ def made_evaluation(seed: int, prompts: list[WordedPrompt], ids: str = "clip") -
             if METHODS[name].aligned
         },
         {name: measure_ordinality(found, prompts, labels) for name, found in embedded.items()},
-        {name: {"modality_gap": rng.uniform()} for name in METHODS},
+        {name: {measure: rng.uniform() for measure in (*FURTHER, *RETRIEVAL)} for name in METHODS},
     )
 
 

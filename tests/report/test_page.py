@@ -22,7 +22,7 @@ from pipeline.report.page_figures import colour_of
 from pipeline.report.page_tables import ShownTable, parse_table, read_tables
 from pipeline.report.published import PUBLISHED
 from pipeline.report.tables import alignment_table, ordinality_table
-from pipeline.report.writing import scores_of_seeds
+from pipeline.report.writing import scores_of_seeds, write_tables
 from tests.report.made import ABOUT, EPOCHS, LISTS, made_evaluation, made_history, made_prompts
 
 HOSTILE = "</script><script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">&amp;"
@@ -82,9 +82,9 @@ def made(tmp_path, seeds=(0,), words="The person is speaking calmly.", ids="clip
     return read_details(tmp_path / "details")
 
 
-def tables(seed: int = 0) -> list[ShownTable]:
+def tables(seeds=(0,)) -> list[ShownTable]:
     settings = Evaluate(split="test1", trials=3, pairs=20, seed=0, alpha=0.05, resamples=100)
-    readings, taus, _ = scores_of_seeds({seed: made_evaluation(seed, made_prompts())})
+    readings, taus, _ = scores_of_seeds({seed: made_evaluation(seed, made_prompts()) for seed in seeds})
     return [
         parse_table(table.markdown())
         for table in (
@@ -96,7 +96,19 @@ def tables(seed: int = 0) -> list[ShownTable]:
 
 @pytest.fixture(params=[(0,), (0, 1)], ids=["one seed", "two seeds"])
 def page(tmp_path, request) -> str:
-    return build_page(made(tmp_path, request.param), tables())
+    return build_page(made(tmp_path, request.param), tables(request.param))
+
+
+def test_a_figure_has_the_mean_and_deviation_of_its_table(page):
+    root = Document(page).root
+    sections = {e.attributes["id"]: e for e in root.all("section")}
+    in_figures = {e.text for e in sections["spreads"].all("text") if e.attributes["class"] == "number"}
+    shown = [
+        e.text.lstrip("*†") for e in sections["tables"].all("td") if "paper" not in e.attributes["class"]
+    ]
+    ours = {text for text in shown if "±" in text}
+    assert len(ours) >= 7 * 4 + 2 * len(METHODS)
+    assert in_figures == ours
 
 
 def test_the_page_is_well_formed_and_its_ids_are_unique(page):
@@ -268,6 +280,15 @@ def test_tables_are_read_back_as_they_were_written(tmp_path):
     assert [[cell.text for cell in row] for row in shown.rows] == minus
     assert [cell.text for cell in shown.header] == table.header
     assert (shown.title, shown.corpora, shown.notes) == (table.title, table.corpora, table.notes)
+
+
+def test_every_table_of_an_evaluation_is_read_in_order(tmp_path):
+    prompts = made_prompts()
+    evaluations = {seed: made_evaluation(seed, prompts) for seed in (0, 1)}
+    settings = Evaluate(split="test1", trials=3, pairs=20, seed=0, alpha=0.05, resamples=100)
+    write_tables(evaluations, settings, "here", "llm", tmp_path)
+    starts = [table.title.split(".")[0] for table in read_tables(tmp_path)]
+    assert starts == ["Table 1", "Table 2", "Further measures"]
 
 
 def test_a_table_that_is_none_is_named(tmp_path):
