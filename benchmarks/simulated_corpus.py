@@ -111,6 +111,8 @@ class Split:
     """Speech with captions by valence and arousal."""
     template_text: Features
     """(N, F), of the captions `speech has … emotion`."""
+    class_text: Features
+    """(N, F), of sentences drawn around the mean labels of each one's class in the train split."""
     dominance: Doubles
     """(N,) on 1..7."""
     disagreement: Doubles
@@ -190,6 +192,7 @@ def simulate(seed: int, sizes: Sizes, encode: Encoder, folder: Path = ENCODED_FO
     of_templates = dict(zip(templates, encode_once(list(templates.values()), encode, folder), strict=True))
     read = RandomMap(rng, encoded[0], sizes.text, rng.uniform(0.6, 1.2))
     ambiguity = rng.uniform(0.3, 0.6)
+    class_rng = np.random.default_rng([seed, 1])
     splits = {}
     for name, split in heard.items():
         text = read(encoded[0][_draw_sentences(split.labels, ambiguity, rng)])
@@ -199,6 +202,7 @@ def simulate(seed: int, sizes: Sizes, encode: Encoder, folder: Path = ENCODED_FO
         splits[name] = Split(
             Pairs(ids, features, text, split.labels, list(split.emotions)),
             read(np.stack([of_templates[emotion] for emotion in split.emotions])),
+            read(encoded[0][_draw_sentences(_of_classes(split, heard[TRAIN], class_rng), 0, class_rng)]),
             split.dominance,
             split.disagreement,
         )
@@ -336,6 +340,18 @@ def _draw_sentences(labels: Doubles, ambiguity: float, rng: np.random.Generator)
     steps = np.clip(np.rint(read / GRADES[0]).astype(np.int64) - 1, 0, len(GRADES) - 1)
     cells = steps[:, 0] * len(GRADES) + steps[:, 1]
     return cells * SENTENCES_A_CELL + rng.integers(SENTENCES_A_CELL, size=len(labels))
+
+
+def _of_classes(split: Heard, training: Heard, rng: np.random.Generator) -> Doubles:
+    """Labels (N, 2) as spread as those of each one's class in the train split, each attribute alone."""
+    of = np.array(training.emotions)
+    spreads = {
+        name: (training.labels[of == name].mean(axis=0), training.labels[of == name].std(axis=0))
+        for name in set(split.emotions)
+    }
+    means, deviations = (np.array([spreads[name][i] for name in split.emotions]) for i in (0, 1))
+    drawn: Doubles = rng.normal(means, deviations)
+    return drawn
 
 
 def encode_once(sentences: Sequence[str], encode: Encoder, folder: Path) -> Features:
