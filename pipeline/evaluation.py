@@ -57,6 +57,7 @@ class Evaluation:
 
     pairs: Pairs
     embedded: dict[str, Embedded]
+    """Of every method, or of none where nobody needs them any more."""
     readings: dict[str, dict[str, Values]]
     """Method → reading of Table 1 → (trials,); only methods that belong there."""
     ordinality: dict[str, dict[str, OrdinalConsistency]]

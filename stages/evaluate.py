@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -38,7 +39,7 @@ def command(ctx: click.Context, quiet: bool) -> None:
 def evaluate(params: Params) -> None:
     """Measure every seed's heads and write everything that it comes to, or nothing."""
     from pipeline.captions.tables import read_captions, read_prompts
-    from pipeline.evaluation import evaluate_heads
+    from pipeline.evaluation import Evaluation, evaluate_heads
     from pipeline.feature_store import sentence_key
     from pipeline.files import replacing_folder, write_text
     from pipeline.gathering import gather_pairs, open_stores
@@ -74,8 +75,9 @@ def evaluate(params: Params) -> None:
         seed: {name: read_history(folder) for name, folder in of_seed.items()}
         for seed, of_seed in folders.items()
     }
-    evaluations = {
-        seed: evaluate_heads(
+    evaluations: dict[int, Evaluation] = {}
+    for seed, of_seed in heads.items():
+        found = evaluate_heads(
             of_seed,
             pairs,
             prompts,
@@ -84,8 +86,8 @@ def evaluate(params: Params) -> None:
             probed=probed,
             workers=params.runtime.threads,
         )
-        for seed, of_seed in heads.items()
-    }
+        # Maps are of the first seed alone, and a seed's embeddings take a gigabyte at full size.
+        evaluations[seed] = replace(found, embedded={}) if evaluations else found
     corpus = f"{_corpus_name(params)}, {params.evaluate.split}"
     with (
         replacing_folder(TABLES_FOLDER) as tables,

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from pipeline.report.writing import write_tables
 from stages.cli import main
 from tests.store.samples import tmpfs
 
@@ -483,8 +484,11 @@ def test_a_diverging_training_keeps_the_heads_of_before(project):
 
 def test_several_seeds_are_trained_measured_and_told_apart(project):
     change_params(project, train__seeds=2, train__seed=3, train__methods=["clap-sce", "emotionrankclap"])
-    for command in ("train", "eval"):
-        assert erclap(project, command).returncode == 0
+    assert erclap(project, "train").returncode == 0
+    with mock.patch("pipeline.report.writing.write_tables", wraps=write_tables) as written:
+        assert erclap(project, "eval").returncode == 0
+    evaluations = written.call_args.args[0]
+    assert [len(evaluations[seed].embedded) for seed in (3, 4)] == [2, 0]  # the first seed's are drawn
     results = project / "results"
     assert {path.name for path in (results / "models/clap-sce").iterdir()} == {"seed-3", "seed-4"}
     first, second = (
