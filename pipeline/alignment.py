@@ -107,7 +107,8 @@ def wasserstein(x: Points, y: Points, *, p: Literal[1, 2] = 1) -> float:
         y: (M, E).
         p: 1 or 2.
 
-    Returns: at least 0, in the units of the points; 0 for equal samples, in any order of the rows.
+    Returns: at least 0, in the units of the points; 0 for equal samples, in any order of the rows. The minimum is
+        at most 1e-11 of the largest cost off, and so W2, its root, near 0 up to 3e-6 of the largest distance.
 
     Raises ValueError for shapes that do not fit, values that are not finite or another p, RuntimeError where
     the solver stopped before the optimum.
