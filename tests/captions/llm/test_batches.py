@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,18 +62,22 @@ def test_a_batch_whose_parameters_are_refused_goes_again_with_others(make_projec
     assert once_each(server, project)
 
 
+def killed_while_it_waits(server: ModelServer, make_project: Any) -> Path:
+    """A project whose run was killed after it had made a batch, which is done by now."""
+    server.batch_is_done = False
+    project = make_project(server.url, runtime=BY_BATCH)
+    process = start(project)
+    wait_for(lambda: any((project / "cache/answers").glob("batch-*.json")) and bool(server.batches), process)
+    time.sleep(0.1)
+    process.kill()
+    process.communicate()
+    server.batch_is_done = True
+    return project
+
+
 def test_a_run_killed_while_it_waits_finds_its_batch_again(make_project):
     with ModelServer() as server:
-        server.batch_is_done = False
-        project = make_project(server.url, runtime=BY_BATCH)
-        process = start(project)
-        wait_for(
-            lambda: any((project / "cache/answers").glob("batch-*.json")) and bool(server.batches), process
-        )
-        time.sleep(0.1)
-        process.kill()
-        process.communicate()
-        server.batch_is_done = True
+        project = killed_while_it_waits(server, make_project)
         answer = erclap(project, "caption")
     assert answer.returncode == 0, answer.stderr
     assert len(server.batches) == 1
@@ -104,16 +109,7 @@ def test_a_batch_that_was_made_but_not_written_down_is_found_by_its_mark(make_pr
 
 def test_a_batch_under_way_is_fetched_also_when_batches_are_turned_off(make_project):
     with ModelServer() as server:
-        server.batch_is_done = False
-        project = make_project(server.url, runtime=BY_BATCH)
-        process = start(project)
-        wait_for(
-            lambda: any((project / "cache/answers").glob("batch-*.json")) and bool(server.batches), process
-        )
-        time.sleep(0.1)
-        process.kill()
-        process.communicate()
-        server.batch_is_done = True
+        project = killed_while_it_waits(server, make_project)
         make_project(server.url, runtime={"poll_seconds": 0.02})
         assert erclap(project, "caption").returncode == 0
     assert len(server.batches) == 1
