@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSeque
 from pipeline.encoders.ser import SERConfig, SERModel
 
 torch.set_num_threads(2)
+# A suite that a script runs in the background starts with Ctrl-C ignored, and so would the processes of its tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL_BACKBONE: dict[str, Any] = {
     "hidden_size": 48,
