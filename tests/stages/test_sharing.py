@@ -20,7 +20,7 @@ import yaml
 from tests.stages.test_dvc import ROOT, edit, run, stages_run
 
 CLIPS = {"train": 16, "development": 16, "test1": 14}
-TRAINING = ["train@emotionrankclap", "evaluate"]
+TRAINING = ["train@emotionrankclap", "evaluate", "report"]
 ALL = ["prepare", "caption", "extract", *TRAINING]
 
 
