@@ -20,12 +20,13 @@ import click
 import numpy as np
 import numpy.typing as npt
 import torch
-from sample_models import concordance, ridge
+from sample_models import ridge
 from scipy.stats import spearmanr
 from transformers import AutoModel, AutoTokenizer
 
 from pipeline.captions.lexicon import describe
 from pipeline.encoders.text import TextEncoder
+from pipeline.probe import concordance
 
 Values = npt.NDArray[np.float64]
 Encode = Callable[[Sequence[str]], Values]
@@ -97,7 +98,7 @@ def read_back(name: str, encode: Encode, sets: dict[str, tuple[list[str], Values
     best = min(fits, key=lambda weights: np.square(designs["choose"] @ weights - sets["choose"][1]).sum())
     for test in ("same frames", "other frames"):
         predicted, labels = designs[test] @ best, sets[test][1]
-        cells = []
+        cells, agreement = [], concordance(predicted, labels)
         for k in range(2):
             residual = np.square(predicted[:, k] - labels[:, k]).sum()
             r2 = 1 - residual / np.square(labels[:, k] - labels[:, k].mean()).sum()
@@ -106,7 +107,7 @@ def read_back(name: str, encode: Encode, sets: dict[str, tuple[list[str], Values
             cells += [
                 f"{r2:.3f}",
                 f"{np.corrcoef(predicted[:, k], labels[:, k])[0, 1]:.3f}",
-                f"{concordance(predicted[:, k], labels[:, k]):.3f}",
+                f"{agreement[k]:.3f}",
                 f"{spearmanr(means, GRADES).statistic:.3f}",
             ]
         print(f"| {name} | {test} | {' | '.join(cells)} |", flush=True)

@@ -16,16 +16,11 @@ from pipeline.captions.tables import read_captions
 from pipeline.config import load_params
 from pipeline.gathering import gather_pairs, open_stores
 from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
+from pipeline.probe import concordance
 
 Values = npt.NDArray[np.float64]
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
-
-
-def concordance(x: Values, y: Values) -> float:
-    """Lin's concordance correlation coefficient."""
-    covariance = ((x - x.mean()) * (y - y.mean())).mean()
-    return float(2 * covariance / (x.var() + y.var() + (x.mean() - y.mean()) ** 2))
 
 
 def ridge(features: Values, labels: Values, penalty: float) -> Values:
@@ -52,7 +47,7 @@ def main() -> None:
 
         def agreement(weights: Values, features: Values, labels: Values) -> list[float]:
             predicted = np.column_stack([features, np.ones(len(features))]) @ weights
-            return [concordance(predicted[:, i], labels[:, i]) for i in range(2)]
+            return concordance(predicted, labels).tolist()
 
         fitted = [ridge(training, splits[0].labels, penalty) for penalty in PENALTIES]
         best = max(fitted, key=lambda weights: sum(agreement(weights, development, splits[1].labels)))

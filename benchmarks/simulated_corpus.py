@@ -46,6 +46,7 @@ from pipeline.captions.seeding import rng_of
 from pipeline.files import replacing
 from pipeline.manifest import DEVELOPMENT, LABEL_MAX, LABEL_MIN, TRAIN
 from pipeline.pairs import Pairs
+from pipeline.probe import concordance
 from pipeline.sample.annotators import CATEGORIES, CATEGORY_WIDTH
 
 Features = npt.NDArray[np.float32]
@@ -314,13 +315,8 @@ def probe(
     gram[np.diag_indices_from(gram)] += PENALTY * np.trace(gram) / len(gram)
     weights = np.linalg.solve(gram, centred.T @ (labels - target).astype(np.float32))
     predicted = (test_features - mean) @ weights + target
-    return concordance(predicted[:, 0], test_labels[:, 0]), concordance(predicted[:, 1], test_labels[:, 1])
-
-
-def concordance(x: Doubles, y: Doubles) -> float:
-    """Lin's concordance correlation coefficient."""
-    covariance = ((x - x.mean()) * (y - y.mean())).mean()
-    return float(2 * covariance / (x.var() + y.var() + (x.mean() - y.mean()) ** 2))
+    valence, arousal = concordance(predicted, test_labels).tolist()
+    return valence, arousal
 
 
 def write_bank() -> list[str]:

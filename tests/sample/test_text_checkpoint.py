@@ -17,17 +17,13 @@ from pipeline.captions.prompts import PROMPTS_PER_LIST, ordinality_plan
 from pipeline.captions.scales import GRADES
 from pipeline.encoders.checkpoint import locate
 from pipeline.encoders.text import TextEncoder
+from pipeline.probe import concordance
 from pipeline.sample import text_checkpoint
 from pipeline.sample.annotators import AROUSAL, VALENCE
 from pipeline.sample.text_checkpoint import CELLS, draw_labels
 
 BUILTIN = "builtin:sample-text"
 SENTENCE = "The person is speaking in a hushed voice at a drawn-out pace, sounding deeply fulfilled."
-
-
-def concordance(x: np.ndarray, y: np.ndarray) -> float:
-    covariance = np.mean((x - x.mean()) * (y - y.mean()))
-    return float(2 * covariance / (x.var() + y.var() + (x.mean() - y.mean()) ** 2))
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +106,7 @@ def test_features_tell_common_labels_of_frames_it_was_not_taught(encoder: TextEn
     labels = rng.normal((VALENCE[0], AROUSAL[0]), (0.84, 0.94), size=(4000, 2)).clip(1, 7).round(1)
     shown, held_out = labels[:3000], labels[3000:]
     predicted = probe(encoder, shown, seed=2)([describe(v, a, rng) for v, a in held_out.tolist()])
-    for k in range(2):
-        assert concordance(predicted[:, k], held_out[:, k]) >= 0.9
+    assert (concordance(predicted, held_out) >= 0.9).all()
 
 
 def test_features_carry_the_order_of_both_attributes_over_the_whole_plane(encoder: TextEncoder) -> None:
