@@ -29,14 +29,13 @@ import parselmouth
 import soundfile
 from parselmouth.praat import call
 
-from pipeline.audio import read_waveform
+from pipeline.audio.reading import read_waveform
+from pipeline.audio.waveform import SAMPLING_RATE, Waveform, to_mono_16k
 from pipeline.captions.acoustics import Acoustics, measure
 from pipeline.captions.measuring import measure_clips
 from pipeline.corpora.inspection import inspect
 from pipeline.manifest import Utterance
-from pipeline.sample.espeak import SAMPLING_RATE as ESPEAK_RATE
-from pipeline.sample.espeak import Espeak
-from pipeline.waveform import SAMPLING_RATE, Waveform, to_mono_16k
+from pipeline.sample.espeak import SAMPLING_RATE as ESPEAK_RATE, Espeak
 
 SENTENCES = (
     "Nobody had told me that the last train leaves before midnight.",

@@ -26,7 +26,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from pipeline.captions.lexicon import describe
 from pipeline.encoders.text import TextEncoder
-from pipeline.probe import concordance
+from pipeline.measures.probe import concordance
 
 Values = npt.NDArray[np.float64]
 Encode = Callable[[Sequence[str]], Values]

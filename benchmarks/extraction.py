@@ -42,8 +42,8 @@ from pipeline.corpora.inspection import inspect
 from pipeline.encoders.checkpoint import exactly, locate
 from pipeline.encoders.packed import FrozenLinear
 from pipeline.encoders.speech import SpeechEncoder, load_ser_model
-from pipeline.extraction import extract, extract_speech
-from pipeline.feature_store import FeatureStore
+from pipeline.features.extraction import extract, extract_speech
+from pipeline.features.store import FeatureStore
 from pipeline.manifest import Manifest, Utterance
 from tests.conftest import write_ser_checkpoint
 

@@ -28,13 +28,13 @@ from scipy import stats
 from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
 
-from pipeline.alignment import mmd_rbf
 from pipeline.config import Train
-from pipeline.evaluation import Embedded, draw_trials, embed, measure_alignment
+from pipeline.features.pairs import Pairs
+from pipeline.measures.alignment import mmd_rbf
+from pipeline.measures.evaluation import Embedded, draw_trials, embed, measure_alignment
+from pipeline.measures.ordinality import kendall_tau
 from pipeline.methods import METHODS
-from pipeline.ordinality import kendall_tau
-from pipeline.pairs import Pairs
-from pipeline.training import train
+from pipeline.training.loop import train
 
 Values = npt.NDArray[np.float64]
 Result = TypeVar("Result")

@@ -24,8 +24,8 @@ import pyarrow as pa
 import soundfile
 import yaml
 
-from pipeline.captions.tables import CAPTIONS_FILE, CAPTIONS_SCHEMA, PROMPTS_FILE, PROMPTS_SCHEMA
-from pipeline.files import write_parquet
+from pipeline.sentences import CAPTIONS_FILE, CAPTIONS_SCHEMA, PROMPTS_FILE, PROMPTS_SCHEMA
+from pipeline.support.files import write_parquet
 
 ROOT = Path(__file__).resolve().parent.parent
 

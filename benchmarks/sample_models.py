@@ -12,11 +12,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.captions.tables import read_captions
 from pipeline.config import load_params
-from pipeline.gathering import gather_pairs, open_stores
+from pipeline.features.gathering import gather_pairs, open_stores
 from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
-from pipeline.probe import concordance
+from pipeline.measures.probe import concordance
+from pipeline.sentences import read_captions
 
 Values = npt.NDArray[np.float64]
 

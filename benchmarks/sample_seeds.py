@@ -13,16 +13,16 @@ from __future__ import annotations
 import click
 import numpy as np
 
-from pipeline.alignment import wasserstein
-from pipeline.captions.tables import read_captions, read_prompts
 from pipeline.config import load_params
-from pipeline.evaluation import embed, measure_ordinality
-from pipeline.feature_store import sentence_key
-from pipeline.gathering import gather_pairs, open_stores
+from pipeline.features.gathering import gather_pairs, open_stores
+from pipeline.features.shards.keys import sentence_key
 from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
-from pipeline.methods import METHODS
-from pipeline.significance import paired_test
-from pipeline.training import train
+from pipeline.measures.alignment import wasserstein
+from pipeline.measures.evaluation import embed, measure_ordinality
+from pipeline.measures.significance import paired_test
+from pipeline.methods import METHODS, settings_of
+from pipeline.sentences import read_captions, read_prompts
+from pipeline.training.loop import train
 
 PLUS = "emotionrankclap-plus"
 
@@ -49,7 +49,7 @@ def main(seeds: int) -> None:
             gather_pairs(manifest.split(split), captions, speech, text) for split in (TRAIN, DEVELOPMENT)
         )
         means: dict[str, list[float]] = {"aoc": [], "voc": [], "w1": []}
-        settings = params.train.of_method(name).model_copy(update={"seed": 0, "seeds": seeds})
+        settings = settings_of(params.train, name).model_copy(update={"seed": 0, "seeds": seeds})
         for trained in train(method.loss, training, development, settings):
             embedded = embed(trained.heads, test.speech, test.text, prompt_features)
             for measure, found in measure_ordinality(embedded, prompts, test.labels).items():

@@ -40,14 +40,15 @@ import numpy.typing as npt
 from pipeline.captions.captioning import word_prompts
 from pipeline.captions.categorical import EMOTION_LABELS
 from pipeline.captions.lexicon import describe
-from pipeline.captions.prompts import WordedPrompt, ordinality_plan
+from pipeline.captions.prompts import ordinality_plan
 from pipeline.captions.scales import GRADES
 from pipeline.captions.seeding import rng_of
-from pipeline.files import replacing
+from pipeline.features.pairs import Pairs
 from pipeline.manifest import DEVELOPMENT, LABEL_MAX, LABEL_MIN, TRAIN
-from pipeline.pairs import Pairs
-from pipeline.probe import concordance
+from pipeline.measures.probe import concordance
 from pipeline.sample.annotators import CATEGORIES, CATEGORY_WIDTH
+from pipeline.sentences import WordedPrompt
+from pipeline.support.files import replacing
 
 Features = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

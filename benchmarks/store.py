@@ -32,14 +32,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.feature_store import FeatureStore
+from pipeline.features.shards.folder import ShardFolder
+from pipeline.features.shards.keys import packed
+from pipeline.features.shards.provenance import here
+from pipeline.features.shards.rows import SHARD_ROWS, Rows
+from pipeline.features.shards.shard import BLOCK_ROWS
+from pipeline.features.store import FeatureStore
+from pipeline.features.upkeep.planning import Wanted, plan
 from pipeline.recipe import Recipe
-from pipeline.store.folder import ShardFolder
-from pipeline.store.keys import packed
-from pipeline.store.planning import Wanted, plan
-from pipeline.store.provenance import here
-from pipeline.store.rows import SHARD_ROWS, Rows
-from pipeline.store.shard import BLOCK_ROWS
 
 Matrix = npt.NDArray[np.float32]
 

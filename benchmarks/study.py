@@ -48,10 +48,10 @@ from simulated_corpus import DEVELOPMENT, ENCODERS, MSP_ROWS, TEST1, TRAIN, Size
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.alignment import mmd_rbf, wasserstein
-from pipeline.evaluation import Embedded, measure_ordinality
-from pipeline.losses import LABEL_STEPS
-from pipeline.significance import paired_test
+from pipeline.measures.alignment import mmd_rbf, wasserstein
+from pipeline.measures.evaluation import Embedded, measure_ordinality
+from pipeline.measures.significance import paired_test
+from pipeline.training.losses.label_distance import LABEL_STEPS
 
 RESULTS = Path("data/simulated/study.jsonl")
 W1_PAIRS = 1000

@@ -16,14 +16,14 @@ import click
 import numpy as np
 from simulated_corpus import ENCODERS, MSP_ROWS, Sizes, Split, World, simulate
 
-from pipeline.alignment import mmd_rbf, wasserstein
 from pipeline.config import Train
-from pipeline.evaluation import embed, measure_ordinality
+from pipeline.features.pairs import Pairs
 from pipeline.manifest import DEVELOPMENT, TRAIN
-from pipeline.methods import METHODS
-from pipeline.pairs import Pairs
-from pipeline.significance import paired_test
-from pipeline.training import train
+from pipeline.measures.alignment import mmd_rbf, wasserstein
+from pipeline.measures.evaluation import embed, measure_ordinality
+from pipeline.measures.significance import paired_test
+from pipeline.methods import METHODS, settings_of
+from pipeline.training.loop import train
 
 TEST = "test1"
 LEFT_OUT = ("paraclap", "untrained")
@@ -46,7 +46,7 @@ def run(world: World, settings: Train, pairs: int) -> Runs:
         method = METHODS[name]
         training, development = (pairs_of(world.splits[s], method.captions) for s in (TRAIN, DEVELOPMENT))
         found: dict[str, list[np.ndarray]] = {"aoc": [], "voc": [], "w1": [], "mmd": []}
-        for trained in train(method.loss, training, development, settings.of_method(name)):
+        for trained in train(method.loss, training, development, settings_of(settings, name)):
             embedded = embed(trained.heads, test.speech, test.text, world.prompt_features)
             for attribute, lists in measure_ordinality(embedded, world.prompts, test.labels).items():
                 found[attribute].append(lists.tau)

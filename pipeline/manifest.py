@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.files import read_parquet, write_parquet
+from pipeline.support import read_parquet, write_parquet
 
 MANIFEST_FILE = Path("data/manifest.parquet")
 

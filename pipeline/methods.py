@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipeline.config import Train
+
 Loss = Literal["rank-n-contrast", "symmetric-cross-entropy", "supervised-contrastive"]
 
 
@@ -57,3 +59,13 @@ def method(name: str) -> Method:
     if name not in METHODS:
         raise ValueError(f"a method must be one of {', '.join(METHODS)}, found {name!r}")
     return METHODS[name]
+
+
+def settings_of(train: Train, name: str) -> Train:
+    """The params of training with a method's own in place of them. Raises ValueError for a name that is none."""
+    return Train.model_validate(train.model_dump() | dict(method(name).overrides))
+
+
+def training_settings(train: Train, name: str) -> dict[str, object]:
+    """The params that decide what heads come out of training by a method, apart from their seed."""
+    return settings_of(train, name).model_dump(exclude={"methods", "seed", "seeds"})

@@ -9,23 +9,24 @@ from typing import TYPE_CHECKING
 import click
 import pyarrow as pa
 
-from pipeline.captions.captioning import (
+from pipeline.captions import (
     VARIANTS,
     Captioner,
     acoustic_variants,
     caption_prompts,
     caption_utterances,
+    keep_memory,
+    measure_clips,
+    measure_overlap,
 )
-from pipeline.captions.measuring import keep_memory, measure_clips
-from pipeline.captions.overlap import measure_overlap
-from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE
 from pipeline.config import LlmCaptions, Params, load_params
-from pipeline.files import write_parquet
 from pipeline.manifest import Manifest, Utterance
 from pipeline.methods import MEASURED_CAPTIONS, METHODS
+from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE
+from pipeline.support import write_parquet
 
 if TYPE_CHECKING:
-    from pipeline.captions.llm.captioner import LlmCaptioner
+    from pipeline.captions import LlmCaptioner
 
 
 @click.command("caption")
@@ -124,7 +125,7 @@ def _llm(
     variants: Sequence[str],
     offline: Mapping[str, Captioner] = VARIANTS,
 ) -> LlmCaptioner:
-    from pipeline.captions.llm.captioner import LlmCaptioner
+    from pipeline.captions import LlmCaptioner
 
     return LlmCaptioner(utterances, variants, params.caption, params.runtime.llm, offline)
 
@@ -134,7 +135,7 @@ def _estimate(params: Params) -> None:
         click.echo(f"nothing to send: caption.captioner is {params.caption.captioner}, which works offline")
         return
     planned = _llm(params, Manifest.read().utterances(), _variants(params))
-    from pipeline.captions.nrc import words_come_from
+    from pipeline.captions import words_come_from
 
     if "clap4emo" in planned.variants:
         nrc = planned.llm.nrc_file
@@ -145,14 +146,14 @@ def _estimate(params: Params) -> None:
 
 
 def _show_prompts(settings: LlmCaptions | None) -> None:
-    from pipeline.captions.llm.captioner import templates_in_use
+    from pipeline.captions import templates_in_use
 
     for heading, text in templates_in_use(settings or LlmCaptions(model="none")).items():
         click.echo(f"{heading}:\n{text}\n")
 
 
 def _import(table: Path) -> None:
-    from pipeline.captions.llm.answers import answers_folder, read_table, writing_answers
+    from pipeline.captions import answers_folder, read_table, writing_answers
 
     if not table.is_file():
         raise ValueError(f"--import must be a table of answers, found no file {table}")
@@ -163,7 +164,7 @@ def _import(table: Path) -> None:
 
 
 def _show(count: int, seed: int) -> None:
-    from pipeline.captions.showing import side_by_side
+    from pipeline.captions import side_by_side
 
     for block in side_by_side(count, seed):
         click.echo(block)

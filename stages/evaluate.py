@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from pipeline.config import Params, load_params, training_settings
-from stages.tables import CURVES_FOLDER, METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER
-from stages.tables import command as print_tables
+from pipeline.config import Params, load_params
+from pipeline.methods import training_settings
+from stages.tables import CURVES_FOLDER, METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER, command as print_tables
 
 CORPUS_NAMES = {
     "sample": "sample corpus (synthetic speech)",
@@ -38,18 +38,22 @@ def command(ctx: click.Context, quiet: bool) -> None:
 
 def evaluate(params: Params) -> None:
     """Measure every seed's heads and write everything that it comes to, or nothing."""
-    from pipeline.captions.tables import read_captions, read_prompts
-    from pipeline.evaluation import Evaluation, evaluate_heads
-    from pipeline.feature_store import sentence_key
-    from pipeline.files import replacing_folder, write_text
-    from pipeline.gathering import gather_pairs, open_stores
-    from pipeline.heads import load_heads, read_history, seed_folder
+    from pipeline.features import gather_pairs, open_stores, sentence_key
     from pipeline.manifest import Manifest
+    from pipeline.measures import Evaluation, evaluate_heads
     from pipeline.methods import MEASURED_CAPTIONS
-    from pipeline.report.about import about_run
-    from pipeline.report.detail_files import DETAILS_FOLDER
-    from pipeline.report.details import write_details
-    from pipeline.report.writing import metrics_json, write_curves, write_plots, write_tables
+    from pipeline.report.results import (
+        DETAILS_FOLDER,
+        about_run,
+        metrics_json,
+        write_curves,
+        write_details,
+        write_plots,
+        write_tables,
+    )
+    from pipeline.sentences import read_captions, read_prompts
+    from pipeline.support import replacing_folder, write_text
+    from pipeline.training import load_heads, read_history, seed_folder
 
     stores = open_stores(params.extract)
     captions, manifest = read_captions(MEASURED_CAPTIONS), Manifest.read()
@@ -66,7 +70,7 @@ def evaluate(params: Params) -> None:
     }
     heads = {
         seed: {
-            name: load_heads(folder, recipes, training_settings(params, name))
+            name: load_heads(folder, recipes, training_settings(params.train, name))
             for name, folder in of_seed.items()
         }
         for seed, of_seed in folders.items()

@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE, all_sentences
 from pipeline.config import Params, load_params
-from pipeline.feature_store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore, sentence_key
-from pipeline.files import check_writable, write_csv
-from pipeline.gathering import asked_for
+from pipeline.features import (
+    SPEECH_FEATURES,
+    TEXT_FEATURES,
+    FeatureStore,
+    TeamStore,
+    asked_for,
+    sentence_key,
+    team_root,
+)
 from pipeline.manifest import Manifest
-from pipeline.store.team import TeamStore, team_root
+from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE, all_sentences
+from pipeline.support import check_writable, write_csv
 
 if TYPE_CHECKING:
     from pipeline.encoders import SpeechEncoder, TextEncoder
-    from pipeline.extraction import Failure
+    from pipeline.features import Failure
 
 FAILURES_FILE = Path("cache/failures.csv")
 
@@ -38,7 +44,7 @@ def command() -> None:
     for folder in (FAILURES_FILE.parent, SPEECH_FEATURES, TEXT_FEATURES):
         check_writable(folder)  # rather than after hours of computing
 
-    from pipeline.extraction import extract, extract_speech, extract_text
+    from pipeline.features import extract, extract_speech, extract_text
 
     speech, text = load_encoders(params)
     team_folder = team_root(params.runtime.store)
@@ -74,7 +80,7 @@ def command() -> None:
 def _open(
     root: Path, encoder: SpeechEncoder | TextEncoder, asked: dict[str, object], team: TeamStore | None
 ) -> FeatureStore:
-    from pipeline.devices import device_name
+    from pipeline.support import device_name
 
     device = device_name(encoder.device)
     return FeatureStore(root, encoder.recipe, asked=asked, device=device, share=team.offer if team else None)
@@ -82,8 +88,8 @@ def _open(
 
 def load_encoders(params: Params) -> tuple[SpeechEncoder, TextEncoder]:
     """Both frozen encoders as the params ask for them."""
-    from pipeline.devices import choose_device, torch_dtype
     from pipeline.encoders import SpeechEncoder, TextEncoder
+    from pipeline.support import choose_device, torch_dtype
 
     settings, runtime = params.extract, params.runtime
     device, dtype = choose_device(runtime.device), torch_dtype(settings.compute_dtype)

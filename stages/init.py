@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from pipeline.config import PARAMS_FILE, load_params
-from pipeline.files import check_path, replacing
+from pipeline.support import check_path, replacing
 
 PROFILES = {"paper": "MSP-Podcast", "iemocap": "IEMOCAP"}
 """Profile, which is the name of its file under params/ → the corpus that it is for."""

@@ -8,10 +8,9 @@ from pathlib import Path
 import click
 
 from pipeline.config import load_params
-from pipeline.corpora import read_corpus
-from pipeline.corpora.inspection import check_splits, inspect, write_rejects
+from pipeline.corpora import check_splits, inspect, read_corpus, write_rejects
 from pipeline.manifest import DEVELOPMENT, MANIFEST_FILE, TRAIN, Manifest, describe_splits
-from pipeline.wording import counted
+from pipeline.support import counted
 
 REJECTS_FILE = Path("data/rejects.csv")
 

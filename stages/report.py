@@ -18,10 +18,9 @@ def command(opened: bool) -> None:
 
     Writes results/report.html, one file that needs no network and may be handed on.
     """
-    from pipeline.files import write_text
-    from pipeline.report.detail_files import read_details
-    from pipeline.report.page import build_page
-    from pipeline.report.page_tables import read_tables
+    from pipeline.report.page import build_page, read_tables
+    from pipeline.report.results import read_details
+    from pipeline.support import write_text
 
     details = read_details()
     write_text(build_page(details, read_tables(TABLES_FOLDER)), REPORT_FILE)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.config import Params, load_params, training_settings
-from pipeline.methods import METHODS, method
+from pipeline.config import Params, load_params
+from pipeline.methods import METHODS, method, settings_of, training_settings
 
 if TYPE_CHECKING:
     from pipeline.training import Epoch
@@ -38,13 +38,11 @@ def command(names: tuple[str, ...]) -> None:
 
 
 def _train_one(name: str, params: Params) -> None:
-    from pipeline.captions.tables import read_captions
-    from pipeline.devices import choose_device
-    from pipeline.files import replacing_folder, write_csv
-    from pipeline.gathering import open_pairs, open_stores
-    from pipeline.heads import HISTORY_FILE, MODELS_FOLDER, save_heads, seed_folder
+    from pipeline.features import open_pairs, open_stores
     from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
-    from pipeline.training import Epoch, train
+    from pipeline.sentences import read_captions
+    from pipeline.support import choose_device, replacing_folder, write_csv
+    from pipeline.training import HISTORY_FILE, MODELS_FOLDER, Epoch, save_heads, seed_folder, train
 
     chosen = method(name)
     device = choose_device(params.runtime.device)
@@ -68,14 +66,14 @@ def _train_one(name: str, params: Params) -> None:
         chosen.loss,
         training,
         development,
-        params.train.of_method(name),
+        settings_of(params.train, name),
         device=device,
         report=_reporter(name, params.train.epochs),
         cuda_graphs=params.runtime.cuda_graphs,
     )
     about = {
         "method": name,
-        "settings": training_settings(params, name),
+        "settings": training_settings(params.train, name),
         "speech_recipe": asdict(speech.recipe),
         "text_recipe": asdict(text.recipe),
     }

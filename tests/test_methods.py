@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from pipeline.config import load_params, training_settings
-from pipeline.label_density import LabelDensity
-from pipeline.methods import METHODS
-from pipeline.objectives import RankNContrast, objective_of
+from pipeline.config import load_params
+from pipeline.methods import METHODS, settings_of, training_settings
+from pipeline.training.density import LabelDensity
+from pipeline.training.objectives import RankNContrast, objective_of
+from tests.imports import ROOT
 
-PARAMS = load_params(Path(__file__).parent.parent / "params" / "paper.yaml")
+PARAMS = load_params(ROOT / "params" / "paper.yaml")
 PLUS = "emotionrankclap-plus"
 
 
@@ -24,11 +24,11 @@ def test_every_method_but_plus_trains_as_params_say():
         own = (
             {"relu": False, "directions": "both", "anchor_weights": "inverse-density"} if name == PLUS else {}
         )
-        assert training_settings(PARAMS, name) == written | own
+        assert training_settings(PARAMS.train, name) == written | own
 
 
 def test_the_papers_method_is_one_way_and_weighs_anchors_alike():
-    settings = training_settings(PARAMS, "emotionrankclap")
+    settings = training_settings(PARAMS.train, "emotionrankclap")
     assert (settings["directions"], settings["candidates"]) == ("speech-to-text", "farther")
     assert (settings["anchor_weights"], settings["relu"]) == ("equal", True)
 
@@ -56,7 +56,7 @@ def test_the_loss_of_plus_is_the_weighted_one_in_both_directions(seed, ranked_ah
     labels = rng.integers(2, 13, (3, 9, 2)) / 2  # (K, N, 2), with ties
     similarity = rng.standard_normal((3, 9, 9)) * 3
     density = LabelDensity(labels.reshape(-1, 2))
-    objective = objective_of("rank-n-contrast", PARAMS.train.of_method(PLUS), density)
+    objective = objective_of("rank-n-contrast", settings_of(PARAMS.train, PLUS), density)
     targets = objective.targets(torch.from_numpy(labels), torch.zeros(3, 9, dtype=torch.long))
     found = objective.loss(torch.from_numpy(similarity), targets)
     weights = density.weights(torch.from_numpy(labels)).numpy()
@@ -67,7 +67,7 @@ def test_the_loss_of_plus_is_the_weighted_one_in_both_directions(seed, ranked_ah
 def test_the_gradient_of_plus_is_that_of_its_loss():
     rng = np.random.default_rng(0)
     labels = torch.from_numpy(rng.integers(2, 13, (6, 2)) / 2)
-    objective = objective_of("rank-n-contrast", PARAMS.train.of_method(PLUS), LabelDensity(labels.numpy()))
+    objective = objective_of("rank-n-contrast", settings_of(PARAMS.train, PLUS), LabelDensity(labels.numpy()))
     targets = objective.targets(labels, torch.zeros(6, dtype=torch.long))
     similarity = torch.from_numpy(rng.standard_normal((6, 6))).requires_grad_()
     assert torch.autograd.gradcheck(lambda s: objective.loss(s, targets), similarity)
@@ -75,4 +75,4 @@ def test_the_gradient_of_plus_is_that_of_its_loss():
 
 def test_a_method_that_is_none_has_no_settings():
     with pytest.raises(ValueError, match="a method must be one of .* found 'emotionrankclip'"):
-        PARAMS.train.of_method("emotionrankclip")
+        settings_of(PARAMS.train, "emotionrankclip")

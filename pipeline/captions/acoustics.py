@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy.ndimage import label
 from scipy.signal import find_peaks
 
-from pipeline.waveform import SAMPLING_RATE, Waveform
+from pipeline.audio import SAMPLING_RATE, Waveform
 
 VERSION = 1
 """Goes up when a measure gives other numbers."""

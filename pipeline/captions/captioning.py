@@ -16,10 +16,10 @@ from pipeline.captions.categorical import template
 from pipeline.captions.lexicon import describe
 from pipeline.captions.paraclap import FeatureSet, caption_acoustics
 from pipeline.captions.pools import from_class_pools
-from pipeline.captions.prompts import Prompt, WordedPrompt, ordinality_plan
+from pipeline.captions.prompts import ordinality_plan
 from pipeline.captions.seeding import rng_of
-from pipeline.captions.tables import CAPTIONS_SCHEMA, PROMPTS_SCHEMA
 from pipeline.manifest import Utterance
+from pipeline.sentences import CAPTIONS_SCHEMA, PROMPTS_SCHEMA, Prompt, WordedPrompt
 
 MOST_DRAWS = 1000
 

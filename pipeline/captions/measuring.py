@@ -22,10 +22,8 @@ import pyarrow as pa
 
 from pipeline.audio import AudioError, inside, read_waveform
 from pipeline.captions.acoustics import Acoustics, measure, method
-from pipeline.files import read_parquet, write_csv, write_parquet
 from pipeline.manifest import Manifest
-from pipeline.parallel import in_order
-from pipeline.progress import Progress
+from pipeline.support import Progress, in_order, read_parquet, write_csv, write_parquet
 
 ACOUSTICS_FILE = Path("cache/acoustics.parquet")
 

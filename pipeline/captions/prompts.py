@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
-PROMPTS_PER_LIST = 14
+from pipeline.sentences import PROMPTS_PER_LIST, Prompt, Test
+
 STEP = 0.5
 """Both attributes take the values 0.5, 1.0 … 7.0."""
-
-Test = Literal["voc", "aoc"]
-"""Valence ordinal consistency, in whose lists valence rises, and arousal ordinal consistency."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A place in a list, and the labels on 0.5..7 that its sentence describes."""
-
-    test: Test
-    list: int
-    position: int
-    valence: float
-    arousal: float
-
-
-@dataclass(frozen=True, slots=True)
-class WordedPrompt(Prompt):
-    """A prompt with its sentence."""
-
-    text: str
 
 
 def ordinality_plan(lists: int = 100) -> list[Prompt]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.captions.seeding import rng_of
-from pipeline.captions.tables import CAPTIONS_FILE, CAPTIONS_SCHEMA, MADE_BY
-from pipeline.files import read_parquet
 from pipeline.manifest import Manifest
+from pipeline.sentences import CAPTIONS_FILE, CAPTIONS_SCHEMA, MADE_BY
+from pipeline.support import read_parquet
 
 
 def side_by_side(count: int, seed: int) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pipeline.config import Iemocap
 from pipeline.corpora.corpus import Corpus
 from pipeline.corpora.rows import to_utterances
 from pipeline.manifest import DEVELOPMENT, TEST1, TRAIN
-from pipeline.wording import counted
+from pipeline.support import counted
 
 EMOTIONS = {
     "ang": "A",

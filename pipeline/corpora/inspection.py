@@ -17,10 +17,8 @@ import pyarrow as pa
 
 from pipeline.audio import AudioError, PassingAudioError, inside, inspect_clip
 from pipeline.corpora.inspected import Inspected, Known, Outcome, Stamp
-from pipeline.files import write_csv
 from pipeline.manifest import SCHEMA, Manifest, Utterance
-from pipeline.parallel import in_order
-from pipeline.progress import Progress
+from pipeline.support import Progress, in_order, write_csv
 
 FILES_AT_ONCE = 32
 """One thread's task."""

@@ -17,7 +17,7 @@ from pipeline.corpora.msp_podcast_labels import compare_labels, read_labels
 from pipeline.corpora.msp_podcast_release import Release, read_partition, read_speakers, read_splits
 from pipeline.corpora.rows import to_utterances
 from pipeline.manifest import DEVELOPMENT, TEST1, TRAIN, Utterance, describe_splits
-from pipeline.wording import counted
+from pipeline.support import counted
 
 NO_CLASS = {"X": None, "O": None}
 """No agreement and other: neither is an emotion that clips have in common."""

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.files import remove_leftovers, replacing
 from pipeline.manifest import DEVELOPMENT, TEST1, TRAIN, Utterance
-from pipeline.sample.espeak import Espeak
-from pipeline.sample.takes import Take, perform_take, plan
-from pipeline.sample.voices import CORPUS_VARIANTS, draw_speaker
+from pipeline.sample import CORPUS_VARIANTS, Espeak, Take, draw_speaker, perform_take, plan
+from pipeline.support import remove_leftovers, replacing
 
 SPEAKERS = {TRAIN: 26, DEVELOPMENT: 5, TEST1: 9}
 """How many of the speakers are in each split."""

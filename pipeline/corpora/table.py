@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.corpora.corpus import Corpus
 from pipeline.corpora.rows import OPTIONAL, REQUIRED, load, to_utterances
 from pipeline.manifest import DEVELOPMENT, LABEL_MAX, LABEL_MIN, TEST1, TRAIN, Utterance
-from pipeline.wording import counted
+from pipeline.support import counted
 
 USUAL_SPLITS = (TRAIN, DEVELOPMENT, TEST1, "test2", "test3")
 

@@ -1,7 +1,5 @@
-"""The frozen encoders and the recipe that identifies what they computed."""
+"""Waveforms and sentences in, frozen features and their recipe out. Knows no corpus and no store."""
 
-from pipeline.encoders.speech import SpeechEncoder
-from pipeline.encoders.text import TextEncoder
-from pipeline.recipe import Recipe
+import lazy_loader
 
-__all__ = ["Recipe", "SpeechEncoder", "TextEncoder"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

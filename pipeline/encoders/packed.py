@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipeline.devices import multiplies_by_onednn
+from pipeline.support import multiplies_by_onednn
 
 TYPICAL_FRAMES = 300
 """oneDNN chooses a layout for a length and takes any: six seconds of speech."""

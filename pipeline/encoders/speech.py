@@ -23,8 +23,8 @@ from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, loca
 from pipeline.encoders.ser import SERConfig, SERModel
 from pipeline.encoders.transfer import Transfers, halving, one_ahead
 from pipeline.encoders.wavlm import FrozenWavLM
-from pipeline.parallel import in_order, torch_threads
 from pipeline.recipe import Recipe
+from pipeline.support import in_order, torch_threads
 
 Pooling = Literal["attentive-mean", "attentive-std", "attentive-stats", "regressor-hidden"]
 Padding = Literal["masked", "literal"]

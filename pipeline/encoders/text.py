@@ -13,8 +13,8 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
-from pipeline.parallel import in_order, torch_threads
 from pipeline.recipe import Recipe
+from pipeline.support import in_order, torch_threads
 
 BATCH_TOKENS = 8192
 """Padded tokens at once on a GPU."""

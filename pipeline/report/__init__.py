@@ -1,1 +1,1 @@
-"""What an evaluation is shown as: tables beside the published figures, plots, and every value as parquet."""
+"""What an evaluation is shown as: `results`, tables, plots and every value as parquet; `page`, all on one page."""

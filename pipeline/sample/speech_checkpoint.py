@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pipeline.audio import SAMPLING_RATE, Waveform, to_mono_16k
-from pipeline.encoders.ser import SERConfig, SERModel
+from pipeline.encoders import SERConfig, SERModel
 from pipeline.manifest import LABEL_MAX, LABEL_MIN
 from pipeline.sample.annotators import Annotation
 from pipeline.sample.espeak import Espeak

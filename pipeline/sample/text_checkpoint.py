@@ -20,8 +20,7 @@ from tokenizers import ByteLevelBPETokenizer
 from torch import Tensor, nn
 from transformers import RobertaConfig, RobertaForSequenceClassification, RobertaTokenizer
 
-from pipeline.captions.lexicon import describe
-from pipeline.captions.scales import GRADES
+from pipeline.captions import GRADES, describe
 from pipeline.sample.annotators import AROUSAL, VALENCE
 from pipeline.sample.reproducible import reproducible
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import click
 
 from pipeline.config import load_params
-from pipeline.progress import Progress
-from pipeline.store.team import team_folders
-from pipeline.store.upkeep import compact, small_groups
-from pipeline.wording import counted
+from pipeline.features import compact, small_groups, team_folders
+from pipeline.support import Progress, counted
 from stages.cache.places import local_folders, needed_team
 
 

@@ -7,12 +7,18 @@ from pathlib import Path
 import click
 import pyarrow as pa
 
-from pipeline.captions.tables import all_sentences
-from pipeline.feature_store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore
+from pipeline.features import (
+    KEY,
+    SPEECH_FEATURES,
+    TEXT_FEATURES,
+    FeatureStore,
+    export_npz,
+    export_parquet,
+    sentence_key,
+)
 from pipeline.manifest import Manifest
-from pipeline.progress import Progress
-from pipeline.store.exporting import KEY, export_npz, export_parquet
-from pipeline.store.keys import sentence_key
+from pipeline.sentences import all_sentences
+from pipeline.support import Progress
 
 COLUMNS = ("id", "sha256", "path", "split", "valence", "arousal", "dominance", "emotion", "speaker")
 

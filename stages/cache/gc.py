@@ -9,18 +9,21 @@ from pathlib import Path
 import click
 import numpy as np
 
-from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE
 from pipeline.config import load_params
-from pipeline.feature_store import SECONDS_UNTIL_LEFTOVER
-from pipeline.files import leftovers
-from pipeline.history import Asked, asked_by_refs, keys_of
+from pipeline.features import (
+    SECONDS_UNTIL_LEFTOVER,
+    Asked,
+    Positions,
+    Shard,
+    ShardFolder,
+    asked_by_refs,
+    drop,
+    keys_of,
+    team_folders,
+)
 from pipeline.manifest import MANIFEST_FILE
-from pipeline.progress import Progress
-from pipeline.store.folder import ShardFolder
-from pipeline.store.provenance import Positions
-from pipeline.store.shard import Shard
-from pipeline.store.team import team_folders
-from pipeline.store.upkeep import drop
+from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE
+from pipeline.support import Progress, leftovers
 from stages.cache.places import in_bytes, local_folders, needed_team
 
 SECONDS_A_DAY = 24 * 3600

@@ -8,11 +8,9 @@ from pathlib import Path
 import click
 
 from pipeline.config import load_params
-from pipeline.progress import Progress
+from pipeline.features import ShardFolder, merge, shards_below, shared_folder
 from pipeline.recipe import Recipe
-from pipeline.store.folder import ShardFolder
-from pipeline.store.merging import merge, shards_below
-from pipeline.store.team import shared_folder
+from pipeline.support import Progress
 from stages.cache.places import local_folders, needed_team, wanted_recipes
 
 

@@ -7,13 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.config import Extract, Params
-from pipeline.feature_store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore
-from pipeline.gathering import asked_for
-from pipeline.planned_recipes import planned_recipes
+from pipeline.encoders import planned_recipes
+from pipeline.features import (
+    PATIENCE,
+    SPEECH_FEATURES,
+    TEXT_FEATURES,
+    FeatureStore,
+    ShardFolder,
+    asked_for,
+    patiently,
+    team_folders,
+    team_root,
+)
 from pipeline.recipe import Recipe
-from pipeline.store.folder import ShardFolder
-from pipeline.store.patience import patiently
-from pipeline.store.team import PATIENCE, team_folders, team_root
 
 
 def local_folders() -> list[ShardFolder]:

@@ -8,16 +8,24 @@ from textwrap import shorten
 import click
 import pyarrow.parquet as pq
 
-from pipeline.captions.tables import CAPTIONS_FILE, PROMPTS_FILE, all_sentences
 from pipeline.config import load_params
-from pipeline.files import write_csv
-from pipeline.history import keys_of, last_extracted
+from pipeline.features import (
+    Mask,
+    Plan,
+    Shard,
+    ShardFolder,
+    Wanted,
+    earlier_reasons,
+    keys_of,
+    last_extracted,
+    packed,
+    plan,
+    sentence_key,
+)
 from pipeline.manifest import MANIFEST_FILE, Manifest
 from pipeline.recipe import Recipe
-from pipeline.store.folder import ShardFolder
-from pipeline.store.keys import packed, sentence_key
-from pipeline.store.planning import Mask, Plan, Wanted, earlier_reasons, plan
-from pipeline.store.shard import Shard
+from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE, all_sentences
+from pipeline.support import write_csv
 from stages.cache.places import describe, folders_of_team, local_folders, wanted_recipes
 
 EXAMPLES = 3

@@ -5,10 +5,8 @@ from __future__ import annotations
 import click
 
 from pipeline.config import load_params
-from pipeline.store.folder import ShardFolder
-from pipeline.store.summary import summarise
-from pipeline.store.team import team_root
-from pipeline.wording import counted
+from pipeline.features import ShardFolder, summarise, team_root
+from pipeline.support import counted
 from stages.cache.places import describe, folders_of_team, in_bytes, local_folders
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import click
 
 from pipeline.config import load_params
-from pipeline.progress import Progress
-from pipeline.store.folder import ShardFolder
-from pipeline.wording import counted
+from pipeline.features import ShardFolder
+from pipeline.support import Progress, counted
 from stages.cache.places import folders_of_team, local_folders, published
 
 

@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import parselmouth
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from parselmouth.praat import call
 
+from pipeline.audio.waveform import SAMPLING_RATE, Waveform, to_mono_16k
 from pipeline.captions.acoustics import Acoustics, measure
-from pipeline.waveform import SAMPLING_RATE, Waveform, to_mono_16k
 
 PRAATS = ("pitch", "pitch_variation", "intensity", "jitter", "shimmer")
 """The measures that are Praat's commands to the digit."""
@@ -176,8 +175,7 @@ def voice(seed: int, seconds: float = 3.0) -> Waveform:
 @pytest.fixture(scope="module")
 def spoken() -> list[Waveform]:
     """Sentences of several synthetic speakers, with a pause within."""
-    from pipeline.sample.espeak import SAMPLING_RATE as RATE
-    from pipeline.sample.espeak import Espeak
+    from pipeline.sample.espeak import SAMPLING_RATE as RATE, Espeak
 
     sentences = (
         "I have never seen so many people at the station before breakfast.",

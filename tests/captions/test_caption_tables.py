@@ -4,21 +4,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.captions.captioning import VARIANTS, caption_prompts, caption_utterances
 from pipeline.captions.categorical import template
 from pipeline.captions.prompts import ordinality_plan
-from pipeline.captions.tables import (
-    CAPTIONS_SCHEMA,
-    PROMPTS_SCHEMA,
-    all_sentences,
-    read_captions,
-    read_prompts,
-)
-from pipeline.files import write_parquet
 from pipeline.manifest import Utterance
+from pipeline.sentences import CAPTIONS_SCHEMA, PROMPTS_SCHEMA, all_sentences, read_captions, read_prompts
+from pipeline.support.files import write_parquet
 
 
 def utterance(

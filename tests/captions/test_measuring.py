@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.audio import read_waveform
+from pipeline.audio.reading import read_waveform
 from pipeline.captions import measuring
 from pipeline.captions.acoustics import Acoustics, measure
 from pipeline.captions.measuring import keep_memory, measure_clips

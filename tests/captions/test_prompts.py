@@ -3,11 +3,11 @@
 from itertools import groupby
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.captions.captioning import caption_prompts, word_prompts
-from pipeline.captions.prompts import Prompt, ordinality_plan
+from pipeline.captions.prompts import ordinality_plan
+from pipeline.sentences import Prompt
 
 RISING = [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 6.5, 7.0]
 

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from pipeline.captions.categorical import EMOTION_LABELS
-from pipeline.config import Iemocap, IemocapDrop, IemocapEmotion
+from pipeline.config.corpora import Iemocap, IemocapDrop, IemocapEmotion
 from pipeline.corpora import iemocap
 from pipeline.corpora.iemocap import EMOTIONS, read
 from pipeline.corpora.inspection import inspect

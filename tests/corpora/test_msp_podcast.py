@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.captions.categorical import EMOTION_LABELS
-from pipeline.config import MspDrop, MspPodcast
+from pipeline.config.corpora import MspDrop, MspPodcast
 from pipeline.corpora.corpus import Corpus
 from pipeline.corpora.inspection import inspect
 from pipeline.corpora.msp_podcast import CODES, NO_CLASS, PUBLISHED, read

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.captions.prompts import WordedPrompt, ordinality_plan
-from pipeline.evaluation import Embedded, Evaluation, measure_ordinality
+from pipeline.captions.prompts import ordinality_plan
+from pipeline.features.pairs import Pairs
+from pipeline.measures.evaluation import Embedded, Evaluation, measure_ordinality
 from pipeline.methods import METHODS
-from pipeline.pairs import Pairs
-from pipeline.report.tables import ALIGNMENT_READINGS, DIRECTIONS, FURTHER
+from pipeline.report.results.tables import ALIGNMENT_READINGS, DIRECTIONS, FURTHER
+from pipeline.sentences import WordedPrompt
 
 CLIPS, LISTS, TRIALS, EPOCHS = 40, 3, 5, 6
 RETRIEVAL = [

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.report.comparisons import compare_with_baselines, mark, mark_notes
-from pipeline.significance import holm, paired_test
+from pipeline.measures.significance import holm, paired_test
+from pipeline.report.results.comparisons import compare_with_baselines, mark, mark_notes
 
 BASE = np.random.default_rng(0).normal(0.5, 0.05, 30)
 

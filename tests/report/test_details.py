@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from pipeline.config import load_params
-from pipeline.feature_store import FeatureStore
+from pipeline.features.store import FeatureStore
 from pipeline.methods import METHODS
 from pipeline.recipe import Recipe
-from pipeline.report.about import about_run, public_settings
-from pipeline.report.detail_files import SCHEMAS, read_details
-from pipeline.report.details import POINTS, write_details
+from pipeline.report.results.about import about_run, public_settings
+from pipeline.report.results.detail_files import SCHEMAS, read_details
+from pipeline.report.results.details import POINTS, write_details
 from tests.imports import ROOT
 from tests.report.made import (
     ABOUT,

@@ -12,17 +12,16 @@ import pytest
 
 from pipeline.config import Evaluate
 from pipeline.methods import METHODS
-from pipeline.report.detail_files import Details, read_details
-from pipeline.report.details import write_details
-from pipeline.report.page import build_page, papers_mean_and_std
-from pipeline.report.page_drawing import Scale, dots, triangles
-from pipeline.report.page_examples import LISTS as MOST_LISTS
-from pipeline.report.page_examples import examples, first_shown
-from pipeline.report.page_figures import colour_of
-from pipeline.report.page_tables import ShownTable, parse_table, read_tables
-from pipeline.report.published import PUBLISHED
-from pipeline.report.tables import alignment_table, ordinality_table
-from pipeline.report.writing import scores_of_seeds, write_tables
+from pipeline.report.page.building import build_page, papers_mean_and_std
+from pipeline.report.page.drawing import Scale, dots, triangles
+from pipeline.report.page.examples import LISTS as MOST_LISTS, examples, first_shown
+from pipeline.report.page.figures import colour_of
+from pipeline.report.page.tables import ShownTable, parse_table, read_tables
+from pipeline.report.results.detail_files import Details, read_details
+from pipeline.report.results.details import write_details
+from pipeline.report.results.published import PUBLISHED
+from pipeline.report.results.tables import alignment_table, ordinality_table
+from pipeline.report.results.writing import scores_of_seeds, write_tables
 from tests.report.made import ABOUT, EPOCHS, LISTS, made_evaluation, made_history, made_prompts
 
 HOSTILE = "</script><script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">&amp;"

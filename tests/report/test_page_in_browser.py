@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.report.page import build_page
+from pipeline.report.page.building import build_page
 from tests.report.test_page import HOSTILE, made, tables
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")

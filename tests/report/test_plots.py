@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.evaluation import Embedded
-from pipeline.report.plots import plot_embeddings, plot_tau, plot_training, principal_plane
+from pipeline.measures.evaluation import Embedded
+from pipeline.report.results.plots import plot_embeddings, plot_tau, plot_training, principal_plane
 
 PNG = b"\x89PNG"
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.config import Evaluate
-from pipeline.report.tables import (
+from pipeline.measures.significance import bootstrap_interval
+from pipeline.report.results.tables import (
     ALIGNMENT_READINGS,
     Table,
     alignment_table,
@@ -18,7 +19,6 @@ from pipeline.report.tables import (
     metrics,
     ordinality_table,
 )
-from pipeline.significance import bootstrap_interval
 
 SETTINGS = Evaluate(split="test1", trials=30, pairs=200, seed=0, alpha=0.05, resamples=500)
 

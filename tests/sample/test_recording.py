@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.audio import inspect_clip, read_waveform
+from pipeline.audio.reading import inspect_clip, read_waveform
 from pipeline.sample.espeak import SAMPLING_RATE
 from pipeline.sample.recording import FORMATS, Format, record, with_ogg_serial
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.audio import inspect_clip
+from pipeline.audio.reading import inspect_clip
 from pipeline.corpora import sample
 from pipeline.manifest import Utterance
 from pipeline.sample.annotators import annotate, draw_meaning

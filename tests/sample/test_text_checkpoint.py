@@ -13,14 +13,15 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from pipeline.captions.captioning import word_prompts
 from pipeline.captions.lexicon import describe
-from pipeline.captions.prompts import PROMPTS_PER_LIST, ordinality_plan
+from pipeline.captions.prompts import ordinality_plan
 from pipeline.captions.scales import GRADES
 from pipeline.encoders.checkpoint import locate
 from pipeline.encoders.text import TextEncoder
-from pipeline.probe import concordance
+from pipeline.measures.probe import concordance
 from pipeline.sample import text_checkpoint
 from pipeline.sample.annotators import AROUSAL, VALENCE
 from pipeline.sample.text_checkpoint import CELLS, draw_labels
+from pipeline.sentences import PROMPTS_PER_LIST
 
 BUILTIN = "builtin:sample-text"
 SENTENCE = "The person is speaking in a hushed voice at a drawn-out pace, sounding deeply fulfilled."

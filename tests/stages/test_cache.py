@@ -16,20 +16,15 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.captions.tables import (
-    CAPTIONS_FILE,
-    CAPTIONS_SCHEMA,
-    PROMPTS_FILE,
-    PROMPTS_SCHEMA,
-    all_sentences,
-)
 from pipeline.config import load_params
-from pipeline.feature_store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore, sentence_key
-from pipeline.gathering import asked_for
+from pipeline.encoders.planned import planned_recipes
+from pipeline.features.gathering import asked_for
+from pipeline.features.shards.keys import sentence_key
+from pipeline.features.store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore
 from pipeline.manifest import SCHEMA, Manifest
-from pipeline.planned_recipes import planned_recipes
+from pipeline.sentences import CAPTIONS_FILE, CAPTIONS_SCHEMA, PROMPTS_FILE, PROMPTS_SCHEMA, all_sentences
+from tests.features.samples import damage
 from tests.stages.test_commands import erclap
-from tests.store.samples import damage
 
 PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
 

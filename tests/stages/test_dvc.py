@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.imports import ROOT
 
 SMALLER = {
     "utterances: 1500": "utterances: 150",
@@ -101,13 +101,13 @@ def test_one_command_runs_all_and_a_second_nothing(project):
 
 
 def test_editing_a_loss_runs_training_and_evaluation_alone(project):
-    edit(project / "pipeline/losses.py", "(total.log() - centred)", "(total.log() - 1.5 * centred)")
+    edit(project / "pipeline/training/losses.py", "(total.log() - centred)", "(total.log() - 1.5 * centred)")
     assert stages_run(run(project, "dvc", "repro")) == TRAINING
 
 
 def test_editing_what_changes_no_result_runs_nothing(project):
     edit(project / "params.yaml", "workers: auto", "workers: 1")
-    with (project / "pipeline/progress.py").open("a") as file:
+    with (project / "pipeline/support/progress.py").open("a") as file:
         file.write("# edited\n")
     assert stages_run(run(project, "dvc", "repro")) == []
 

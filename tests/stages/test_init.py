@@ -12,9 +12,8 @@ import yaml
 
 from pipeline.config import load_params
 from pipeline.manifest import Manifest
+from tests.imports import ROOT
 from tests.stages.test_commands import erclap, fails
-
-ROOT = Path(__file__).parent.parent.parent
 
 LABELS = """FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set
 MSP-PODCAST_0001_0008.wav,N,4.2,4.6,4.0,127,Male,Train

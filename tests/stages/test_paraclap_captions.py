@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.captions.tables import read_captions
 from pipeline.manifest import Manifest
+from pipeline.sentences import read_captions
+from tests.imports import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 CLIPS = 60
 
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 import yaml
 
-from pipeline.feature_store import SPEECH_FEATURES, FeatureStore
+from pipeline.features.store import SPEECH_FEATURES, FeatureStore
 from pipeline.manifest import Manifest
 from tests.stages.test_commands import erclap
 

@@ -24,7 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.captions.llm.requests import Key, Kind
 from pipeline.captions.llm.validation import check_answer
-from pipeline.files import sync_folder, write_parquet
+from pipeline.support import sync_folder, write_parquet
 
 TABLE, JOURNAL, LOCK = "answers.parquet", "journal.jsonl", "lock"
 

@@ -13,7 +13,7 @@ from pipeline.captions.llm.answers import Answer, AnswersWriter
 from pipeline.captions.llm.endpoint import Endpoint, NoAnswer, Reply, Stopped
 from pipeline.captions.llm.requests import Request
 from pipeline.captions.llm.validation import check_answer
-from pipeline.progress import Progress
+from pipeline.support import Progress
 
 CUT_OFF = "length"
 """A finish reason."""

@@ -21,8 +21,7 @@ from pipeline.captions.llm.answers import AnswersWriter
 from pipeline.captions.llm.asking import Failure, keep
 from pipeline.captions.llm.endpoint import Endpoint, Malformed, NoAnswer, Reply, Result
 from pipeline.captions.llm.requests import Key, Request
-from pipeline.files import sync_folder, write_text
-from pipeline.progress import Progress
+from pipeline.support import Progress, sync_folder, write_text
 
 MOST_REQUESTS = 50_000
 """OpenAI's limit for one batch."""

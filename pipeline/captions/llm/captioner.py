@@ -24,8 +24,8 @@ from pipeline.captions.llm.planning import Planner, word_prompts
 from pipeline.captions.llm.requests import Request
 from pipeline.captions.prompts import ordinality_plan
 from pipeline.config import Caption, LlmCaptions, LlmRuntime
-from pipeline.files import write_csv
 from pipeline.manifest import Utterance
+from pipeline.support import write_csv
 
 FAILURES_FILE = Path("cache/caption_failures.csv")
 

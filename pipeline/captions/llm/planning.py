@@ -16,10 +16,10 @@ from pipeline.captions.categorical import EMOTION_LABELS, emotion_of
 from pipeline.captions.llm.requests import CAPTIONS_PER_ANSWER, Key, Kind, Request
 from pipeline.captions.llm.templates import Template, Templates
 from pipeline.captions.nrc import class_words
-from pipeline.captions.prompts import PROMPTS_PER_LIST, Prompt, WordedPrompt
 from pipeline.captions.seeding import rng_of
 from pipeline.config import LlmCaptions
 from pipeline.manifest import Utterance
+from pipeline.sentences import PROMPTS_PER_LIST, Prompt, WordedPrompt
 
 
 class Pick(NamedTuple):

@@ -9,8 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.captions.llm.answers import (
     ANSWERS_SCHEMA,
@@ -22,7 +21,7 @@ from pipeline.captions.llm.answers import (
     writing_answers,
 )
 from pipeline.captions.llm.requests import Key
-from pipeline.files import write_parquet
+from pipeline.support.files import write_parquet
 
 GOOD = "The person is speaking in a soft voice, with joy in the tone."
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from pipeline.captions.llm.answers import Answers, read_answers, read_table
-from pipeline.captions.tables import read_captions, read_prompts
+from pipeline.sentences import read_captions, read_prompts
 from tests.captions.llm.conftest import KEY, ROOT
 from tests.captions.llm.server import Act, Behaviour, ModelServer, refusal, sentence
 from tests.stages.test_commands import Answer, erclap

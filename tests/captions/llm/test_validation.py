@@ -1,8 +1,7 @@
 """What counts as a caption."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.captions.lexicon import describe
 from pipeline.captions.llm.validation import check_answer

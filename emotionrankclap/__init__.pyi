@@ -1,0 +1,3 @@
+from .encoders import SpeechEncoder as SpeechEncoder, TextEncoder as TextEncoder
+
+__version__: str

@@ -1,0 +1,289 @@
+"""Audio files: the start of one as the encoder hears it, or the whole of one hashed and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from pipeline.audio import containers, ogg
+from pipeline.audio.waveform import (
+    MIN_SAMPLES,
+    NEVER_LOUDER,
+    SAMPLING_RATE,
+    SILENCE,
+    AudioError,
+    SilentError,
+    Waveform,
+    average,
+    check_audible,
+    check_levels,
+    crop,
+    to_mono_16k,
+)
+
+__all__ = [
+    "MIN_SAMPLES",
+    "SAMPLING_RATE",
+    "AudioError",
+    "Clip",
+    "PassingAudioError",
+    "Waveform",
+    "check_audible",
+    "crop",
+    "inside",
+    "inspect_clip",
+    "read_waveform",
+    "to_mono_16k",
+]
+
+MIN_RATE, MAX_RATE = 4_000, 768_000
+"""Hz; below there is no speech to hear, and a rate of 1 Hz would make hours of a second."""
+
+MARGIN_SECONDS = 0.1
+"""Read beyond a crop, several times the resampler's filter, so that what follows changes no sample of the crop."""
+
+BLOCK_SAMPLES = 1 << 18
+"""Decoded at once, all channels together: one MiB."""
+
+HASHED_BYTES = 1 << 18
+"""Read at once."""
+
+UNKNOWN_FRAMES = 1 << 62
+"""libsndfile's count from here on says that the file does not: a flac written to a stream."""
+
+SYSTEM_ERROR = 2
+"""libsndfile's code for the operating system's errors."""
+
+NO_FRAME = 7
+"""libsndfile's code for what is no plain file. Ours is one: it is an mp3 in which its decoder finds no frame."""
+
+
+class PassingAudioError(AudioError):
+    """A clip that cannot be used now and may be later, unchanged: absent, unreadable, being written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What a whole audio file is."""
+
+    sha256: str
+    sampling_rate: int
+    """Hz."""
+    channels: int
+    duration: float
+    """Seconds."""
+
+
+def inspect_clip(file: Path, heard_seconds: float) -> Clip:
+    """Hash a file, decode the whole of it in blocks, and check all that the encoder relies on.
+
+    Any format of libsndfile's, any number of channels. Memory is bounded by `heard_seconds`, not by the file.
+    Raises AudioError where it is not audio, truncated, an Ogg that is damaged or of several streams, shorter than
+    25 ms or not finite, where samples are far beyond full scale, or where the first `heard_seconds` are silent;
+    PassingAudioError where it cannot be read now.
+    """
+    with _opened(file) as descriptor:
+        sha256 = _sha256(descriptor)
+        if reason := ogg.fault(descriptor):
+            raise AudioError(reason)
+        with _Forward(descriptor, closefd=False) as sound:
+            rate, channels = sound.samplerate, sound.channels
+            start = _start(sound, heard_seconds)
+            frames = len(start) + _check_rest(sound, len(start))
+            _check_whole(sound, descriptor, frames)
+        _check_heard(descriptor, crop(to_mono_16k(start, rate), heard_seconds), heard_seconds)
+    return Clip(sha256, rate, channels, frames / rate)
+
+
+def read_waveform(file: Path, seconds: float, *, sha256: str | None = None) -> Waveform:
+    """The first `seconds` of an audio file, (samples,) mono float32 at 16 kHz.
+
+    No more is decoded than this takes, and what follows in the file changes no bit of it. Where `sha256` is
+    given, the file must have that hash. Raises AudioError as `inspect_clip` does, for what was read of it but
+    for an Ogg's damage, and where the hash is another.
+    """
+    with _opened(file) as descriptor:
+        # First, so that the bytes are in memory when libsndfile asks for them: it opens one file at a time.
+        if sha256 is not None and _sha256(descriptor) != sha256:
+            raise AudioError("changed since `erclap prepare`")
+        with _Forward(descriptor, closefd=False) as sound:
+            start = _start(sound, seconds)
+            if len(start) < _frames(sound, seconds) or len(start) == sound.frames:
+                _check_whole(sound, descriptor, len(start))
+            waveform = crop(to_mono_16k(start, sound.samplerate), seconds)
+        _check_heard(descriptor, waveform, seconds)
+    return waveform if waveform.flags.owndata else waveform.copy()
+
+
+# Of an odd mp3, libmpg123 writes lines of its own to stderr. libsndfile has no way to silence it (its issue 958),
+# and to point descriptor 2 elsewhere for the while would lose what other threads write.
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file that is only read forwards.
+
+    soundfile seeks after each read to where a seekable file already is: flac and ogg are then decoded twice, and
+    an mp3 gives other samples.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[int]:
+    """A plain file's descriptor, at its start. What goes wrong with it is an AudioError with the reason."""
+    descriptor = None
+    try:
+        # Without blocking: a FIFO is opened at once, and then refused.
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            raise AudioError("not a plain file")
+        yield descriptor
+        after = os.fstat(descriptor)
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise PassingAudioError("changed while it was read")
+    except FileNotFoundError:
+        raise PassingAudioError("no such file") from None
+    except OSError as error:
+        raise PassingAudioError(f"not readable ({error.strerror or error})") from error
+    except soundfile.LibsndfileError as error:
+        kind = PassingAudioError if error.code == SYSTEM_ERROR else AudioError
+        says = "no frame of it can be decoded" if error.code == NO_FRAME else error.error_string.rstrip(".")
+        raise kind(f"not readable as audio ({says})") from error
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+_buffers = threading.local()
+
+
+def _sha256(descriptor: int) -> str:
+    """The hash of a whole file. Its position stays where it is."""
+    if not hasattr(_buffers, "bytes"):
+        _buffers.bytes = memoryview(bytearray(HASHED_BYTES))
+    digest, offset = hashlib.sha256(), 0
+    while count := os.preadv(descriptor, [_buffers.bytes], offset):
+        digest.update(_buffers.bytes[:count])
+        offset += count
+    return digest.hexdigest()
+
+
+def _frames(sound: soundfile.SoundFile, seconds: float) -> int:
+    """How many samples of each channel it takes to hear `seconds`, as far as the header says that they exist."""
+    span = seconds if sound.samplerate == SAMPLING_RATE else seconds + MARGIN_SECONDS
+    return int(min(math.ceil(span * sound.samplerate), sound.frames))
+
+
+def _start(sound: soundfile.SoundFile, seconds: float) -> Waveform:
+    """What it takes to hear `seconds`, mono at the file's own rate; shorter where the file ends."""
+    if not MIN_RATE <= sound.samplerate <= MAX_RATE:
+        raise AudioError(
+            f"speech needs a sampling rate of at least {MIN_RATE} Hz and at most {MAX_RATE}, "
+            f"found {sound.samplerate}"
+        )
+    start = np.empty(_frames(sound, seconds), np.float32)
+    done = 0
+    if sound.channels == 1:
+        while done < len(start) and (count := len(sound.read(dtype="float32", out=start[done:]))):
+            check_levels(start[done : done + count])
+            done += count
+    else:
+        for block in _blocks(sound, len(start)):
+            start[done : done + len(block)] = average(block)
+            done += len(block)
+    return start if done == len(start) else start[:done].copy()
+
+
+def _check_rest(sound: soundfile.SoundFile, done: int) -> int:
+    """Decode what follows the `done` samples read so far; return how many there are, of each channel."""
+    return sum(len(block) for block in _blocks(sound, sound.frames - done))
+
+
+def _blocks(sound: soundfile.SoundFile, frames: int) -> Iterator[npt.NDArray[np.float32]]:
+    """The next `frames` and no more, or as many as there are, checked: (frames, channels), in one buffer."""
+    if frames <= 0:
+        return
+    buffer = np.empty((min(frames, max(1, BLOCK_SAMPLES // sound.channels)), sound.channels), np.float32)
+    while frames and len(block := sound.read(dtype="float32", out=buffer[:frames])):
+        check_levels(block)
+        yield block
+        frames -= len(block)
+
+
+def _check_whole(sound: soundfile.SoundFile, descriptor: int, found: int) -> None:
+    """Raise AudioError where a file ends early, `found` being the samples read until its end."""
+    is_mp3 = sound.format == "MP3"
+    promised = sound.frames
+    if found < promised < UNKNOWN_FRAMES and not (
+        is_mp3 and not containers.mp3_counts_its_samples(descriptor)
+    ):
+        raise AudioError(f"truncated: its header promises {promised} samples, {found} are there")
+    if reason := containers.missing_end(descriptor):
+        raise AudioError(f"truncated: {reason}")
+    if is_mp3 and containers.mp3_goes_on(descriptor):
+        raise AudioError(
+            f"an mp3 that goes on after the {found} samples it lets expect: write it as flac or wav"
+        )
+
+
+def _check_heard(descriptor: int, waveform: Waveform, seconds: float) -> None:
+    """`check_audible` for a file's first `seconds`, which says of silence what is true of the file."""
+    try:
+        check_audible(waveform)
+    except SilentError:
+        raise SilentError(_what_is_silent(descriptor, seconds)) from None
+
+
+def _what_is_silent(descriptor: int, seconds: float) -> str:
+    """The reason why nothing is heard of a file's first `seconds`: decoded again, since it is seldom asked."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    done = 0
+    with _Forward(descriptor, closefd=False) as sound:
+        end = seconds * sound.samplerate
+        low, high = np.full((2, sound.channels + 1), [[np.inf], [-np.inf]], np.float32)
+        for block in _blocks(sound, int(min(math.ceil(end), sound.frames))):
+            each_and_mean = np.column_stack([block, average(block)])
+            low = np.minimum(low, each_and_mean.min(axis=0))
+            high = np.maximum(high, each_and_mean.max(axis=0))
+            done += len(block)
+        where = f"in its first {seconds:g} s" if done >= end and sound.frames > end else "throughout"
+    *each, mean = (high - low).tolist()
+    if mean < 2 * SILENCE <= max(each):
+        return f"its channels cancel each other out {where}: their mean is {NEVER_LOUDER}"
+    return f"silent {where}: {NEVER_LOUDER}"
+
+
+def inside(root: Path, path: str) -> Path:
+    """The file at `path` under `root`, links resolved.
+
+    Raises ValueError where it would lie outside: AudioError where a link of the corpus's is what leads there.
+    """
+    if "\0" in path:
+        raise ValueError(f"a clip's path must not hold a NUL, found {path!r}")
+    folder = os.path.realpath(root)
+    file = Path(os.path.realpath(root / path))
+    if file.is_relative_to(folder):
+        return file
+    plain = PurePosixPath(path)
+    if plain.is_absolute() or ".." in plain.parts:
+        raise ValueError(f"a clip's path must stay inside its corpus's root {root}, found {path}")
+    for part in (*reversed(plain.parents), plain):
+        target = Path(os.path.realpath(root / part))
+        if not target.is_relative_to(folder):
+            break
+    raise AudioError(
+        f"{part} is a link to {target}, outside of prepare.root {root}: set prepare.root to the folder where the "
+        "audio lies, or mount it there"
+    )

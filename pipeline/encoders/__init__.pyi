@@ -1,0 +1,6 @@
+# What other rooms use of this one; each name is imported when it is first asked for.
+
+from .planned import planned_recipes as planned_recipes
+from .ser import SERConfig as SERConfig, SERModel as SERModel
+from .speech import SpeechEncoder as SpeechEncoder
+from .text import TextEncoder as TextEncoder

@@ -1,0 +1,192 @@
+"""Stage one: what has no feature yet → batches of like length → the frozen encoders → the store.
+
+Clips are read on threads while others are encoded, never more of them ahead than two batches need. Rows go to
+the store as they come, a shard at a time, so that an interrupted run resumes where it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.audio import AudioError, Waveform, inside, read_waveform
+from pipeline.encoders import SpeechEncoder, TextEncoder
+from pipeline.features.shards.keys import sentence_key
+from pipeline.features.shards.rows import SHARD_ROWS
+from pipeline.features.store import Features, FeatureStore
+from pipeline.manifest import Manifest
+from pipeline.support import Progress, in_order
+
+SECONDS_BETWEEN_SHARDS = 120.0
+"""At most so much work, and the batch under way, is lost when a run is killed."""
+
+SENTENCES_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A clip of the manifest that could not be encoded."""
+
+    id: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A clip of the manifest as it was read: its waveform, or why there is none."""
+
+    id: str
+    path: str
+    sha256: str
+    waveform: Waveform | None
+    reason: str = ""
+
+
+def extract(speech: Generator[list[Failure]], text: Generator[None]) -> list[Failure]:
+    """Run both encoders in one pass, a batch of the one and then a batch of the other; return what failed."""
+    failures: list[Failure] = []
+    with closing(speech), closing(text):
+        for failed in speech:
+            failures += failed
+            next(text, None)
+        for _ in text:
+            pass
+    return failures
+
+
+def extract_speech(
+    manifest: Manifest, root: Path, encoder: SpeechEncoder, store: FeatureStore, *, workers: int = 2
+) -> Generator[list[Failure]]:
+    """Encode every distinct clip of the manifest that the store lacks; yield after each batch what failed.
+
+    A clip fails where its file is gone, is no longer what `erclap prepare` hashed, or cannot be decoded; the
+    others are stored all the same. `workers` threads read. Raises ValueError where there is something to read
+    and no folder to read it from.
+    """
+    clips = missing_clips(manifest, store)
+    if len(clips) and not root.is_dir():
+        raise ValueError(
+            f"prepare.root must be the folder of the clips, found no folder {root}, and {len(clips)} of "
+            f"{len(manifest)} clips have no feature yet"
+        )
+    heard = np.minimum(clips.column("duration").to_numpy(), encoder.crop_seconds)
+    batches = encoder.batches(heard)
+    under_way: deque[list[Read]] = deque()
+
+    def read(row: int) -> Read:
+        return _read(root, clips.slice(row, 1), encoder.crop_seconds)
+
+    def waveforms(reads: Iterator[Read]) -> Iterator[list[Waveform]]:
+        for batch in batches:
+            under_way.append([next(reads) for _ in batch])
+            yield [clip.waveform for clip in under_way[-1] if clip.waveform is not None]
+
+    # Seconds of speech: counted in clips, long ones would be as many as the shortest that fit a batch.
+    ahead = 2 * max((heard[batch].sum() for batch in batches), default=0.0) + workers * encoder.crop_seconds
+    rows = (row for batch in batches for row in batch)
+    with (
+        ThreadPoolExecutor(workers, "read") as pool,
+        Progress("speech", len(clips), "clips", work=float(heard.sum())) as progress,
+        ShardWriter(store) as writer,
+        closing(in_order(pool, read, rows, ahead, weight=lambda row: float(heard[row]))) as reads,
+        closing(encoder.encode_batches(waveforms(reads))) as encoded,
+    ):
+        for batch, features in zip(batches, encoded, strict=True):
+            failed = _store(under_way.popleft(), features, writer)
+            progress.advance(len(batch), work=float(heard[batch].sum()))
+            yield failed
+
+
+def missing_clips(manifest: Manifest, store: FeatureStore) -> pa.Table:
+    """The first row of every distinct clip that the store lacks: id, path, sha256, duration."""
+    rows = manifest.table.select(["id", "path", "sha256", "duration"])
+    keys = rows.column("sha256").dictionary_encode().combine_chunks()
+    used, first = np.unique(keys.indices.to_numpy(), return_index=True)
+    distinct = keys.dictionary.take(pa.array(used)).to_pylist()
+    missing = set(store.missing(distinct))
+    lacking = [row for key, row in zip(distinct, first, strict=True) if key in missing]
+    return rows.take(pa.array(sorted(lacking), pa.int64()))
+
+
+def _read(root: Path, row: pa.Table, crop_seconds: float) -> Read:
+    """Read the clip of a manifest's row."""
+    clip = row.to_pylist()[0]
+    waveform, reason = None, ""
+    try:
+        waveform = read_waveform(inside(root, clip["path"]), crop_seconds, sha256=clip["sha256"])
+    except AudioError as error:
+        reason = str(error)
+    return Read(clip["id"], clip["path"], clip["sha256"], waveform, reason)
+
+
+def _store(clips: Sequence[Read], features: Features, writer: ShardWriter) -> list[Failure]:
+    """Give the features of those clips that could be read to the writer; return the clips that failed."""
+    read = [clip for clip in clips if clip.waveform is not None]
+    finite = np.asarray(np.isfinite(features).all(axis=1))
+    writer.add([clip.sha256 for clip, ok in zip(read, finite, strict=True) if ok], features[finite])
+    failed = [Failure(clip.id, clip.path, clip.reason) for clip in clips if clip.waveform is None]
+    return failed + [
+        Failure(clip.id, clip.path, "its feature is not finite")
+        for clip, ok in zip(read, finite, strict=True)
+        if not ok
+    ]
+
+
+def extract_text(sentences: Iterable[str], encoder: TextEncoder, store: FeatureStore) -> Generator[None]:
+    """Encode every distinct sentence that the store lacks, a batch a step."""
+    by_key = {sentence_key(sentence): sentence for sentence in sentences}
+    # Sorted by length as a whole, so that the encoder's own batches are of like length.
+    missing = sorted(store.missing(by_key), key=lambda key: len(by_key[key]), reverse=True)
+    with Progress("text", len(missing), "sentences") as progress, ShardWriter(store) as writer:
+        for start in range(0, len(missing), SENTENCES_AT_ONCE):
+            keys = missing[start : start + SENTENCES_AT_ONCE]
+            writer.add(keys, encoder.encode([by_key[key] for key in keys]))
+            progress.advance(len(keys))
+            yield
+
+
+class ShardWriter:
+    """Collects rows and gives them to a store a full shard at a time, or after two minutes, or at the end.
+
+    What was given to it before an interruption is stored too.
+    """
+
+    def __init__(self, store: FeatureStore) -> None:
+        self._store = store
+        self._rows: list[tuple[Sequence[str], Features]] = []
+        self._count = 0
+        self._last_shard = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._flush()
+
+    def add(self, keys: Sequence[str], features: Features) -> None:
+        """Take rows: `keys` (N) and `features` (N, F)."""
+        self._rows.append((keys, features))
+        self._count += len(keys)
+        late = time.monotonic() - self._last_shard > SECONDS_BETWEEN_SHARDS
+        if late or self._count >= SHARD_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        keys = [key for keys, _ in self._rows for key in keys]
+        if keys:
+            self._store.append(keys, np.concatenate([features for _, features in self._rows]))
+        self._rows, self._count = [], 0
+        self._last_shard = time.monotonic()

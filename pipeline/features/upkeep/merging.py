@@ -1,0 +1,112 @@
+"""Another's shards into a store of ours: a teammate's cache, another store, or what a merge of branches left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.features.shards.folder import ShardFolder
+from pipeline.features.shards.index import Index
+from pipeline.features.shards.rows import Piece, portions
+from pipeline.features.shards.shard import (
+    UNREADABLE,
+    DamagedShardError,
+    LaterFormatError,
+    Shard,
+    of_recipe,
+    read_shard,
+)
+from pipeline.recipe import Recipe
+
+
+@dataclass
+class Merged:
+    """What came of it, in rows."""
+
+    taken: int = 0
+    already: int = 0
+    """That ours had, or that several of theirs have."""
+    other_recipe: int = 0
+    """Left, as ours is for another recipe."""
+    unreadable: list[str] = field(default_factory=list)
+    """Files, with the reason; they stay as they are."""
+
+
+def shards_below(root: Path) -> tuple[list[Shard], list[str]]:
+    """Every shard in a folder and the folders in it, and what is none. Raises ValueError for no folder."""
+    if not root.is_dir():
+        raise ValueError(f"what to merge must be a folder with shards, found no folder {root}")
+    shards, unreadable = [], []
+    for path in sorted(root.rglob("*.h5")):
+        try:
+            shards.append(read_shard(path))
+        except (DamagedShardError, LaterFormatError) as error:
+            unreadable.append(f"{path} {' '.join(str(error).split())}")
+        except OSError as error:  # a link to nothing, a folder of that name, a file that others may not read
+            unreadable.append(f"{path} cannot be read: {error.strerror}")
+    return shards, unreadable
+
+
+def merge(
+    theirs: Iterable[Shard],
+    folder_for: Callable[[Recipe], ShardFolder | None],
+    advance: Callable[[int], None] = lambda rows: None,
+) -> Merged:
+    """Copy what our folders lack, whole shards byte for byte, so that DVC knows them again.
+
+    `folder_for` gives the folder of ours for a recipe, or None where there is none.
+    """
+    merged = Merged()
+    for _, group in groupby(sorted(theirs, key=_digest), _digest):
+        shards = list(group)
+        folder = folder_for(shards[0].recipe)
+        if folder is None:
+            merged.other_recipe += sum(map(len, shards))
+            advance(sum(map(len, shards)))
+        else:
+            _merge_into(folder, shards, merged, advance)
+    return merged
+
+
+def _merge_into(
+    folder: ShardFolder, theirs: list[Shard], merged: Merged, advance: Callable[[int], None]
+) -> None:
+    before = of_recipe(folder.refresh(), theirs[0].recipe)
+    index = Index([*before, *theirs])  # a row that several have is the first one's, and ours come first
+    readable = {shard.path: shard for shard in theirs}
+
+    def pieces() -> Iterator[Piece]:
+        new_rows = {shard.path: rows for shard, rows, _ in index.by_shard(np.arange(len(index)))}
+        for shard in theirs:
+            advance(len(shard))
+            new = new_rows.get(shard.path, NO_ROWS)
+            try:
+                if len(new) == len(shard):
+                    shard.check()
+                    folder.copy(shard)
+                elif len(new):
+                    yield shard.rows(new), False
+            except UNREADABLE as error:
+                merged.unreadable.append(f"{shard.path} {error}")
+                del readable[shard.path]
+
+    for rows in portions(pieces()):
+        folder.write(rows, theirs[0].recipe)
+    taken = len(Index(of_recipe(folder.refresh(), theirs[0].recipe))) - len(Index(before))
+    merged.taken += taken
+    if len(readable) < len(theirs):  # what only the damaged ones seemed to have may be in another
+        if readable:
+            _merge_into(folder, list(readable.values()), merged, lambda rows: None)
+    else:
+        merged.already += sum(map(len, theirs)) - taken
+
+
+NO_ROWS = np.empty(0, np.intp)
+
+
+def _digest(shard: Shard) -> str:
+    return shard.recipe.digest

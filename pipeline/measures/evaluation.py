@@ -1,0 +1,211 @@
+"""The paper's two tests of trained heads, alignment (Table 1) and ordinality (Table 2), and further measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from pipeline.config import Evaluate
+from pipeline.features import Pairs
+from pipeline.measures.alignment import alignment_readings
+from pipeline.measures.geometry import modality_gap, pair_distance, uniformity
+from pipeline.measures.ordinality import OrdinalConsistency, ordinal_consistency
+from pipeline.measures.probe import probe_concordance
+from pipeline.measures.retrieval import first_relevant_ranks, recall_at
+from pipeline.methods import METHODS
+from pipeline.sentences import PROMPTS_PER_LIST, Prompt
+from pipeline.support import Progress
+
+Features = npt.NDArray[np.float32]
+Values = npt.NDArray[np.float64]
+
+ATTRIBUTE_OF_TEST = {"aoc": "arousal", "voc": "valence"}
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A method's embeddings of one split, each of length one."""
+
+    speech: Features
+    """(N, E)"""
+    text: Features
+    """(N, E), the captions that alignment is measured with."""
+    prompts: Features
+    """(M, E), the ordinality test's prompts."""
+
+
+class Embedder(Protocol):
+    """What is measured: features (N, F) in, embeddings (N, E) of length one out. Projection heads are one."""
+
+    def speech_embeddings(self, features: Features) -> Features:
+        """Of clips."""
+
+    def text_embeddings(self, features: Features) -> Features:
+        """Of sentences."""
+
+
+def embed(heads: Embedder, speech: Features, text: Features, prompts: Features) -> Embedded:
+    """Frozen features (N, F), (N, F) and (M, F) through the heads."""
+    return Embedded(
+        speech=heads.speech_embeddings(speech),
+        text=heads.text_embeddings(text),
+        prompts=heads.text_embeddings(prompts),
+    )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What several methods came to on one split, each trained from one seed."""
+
+    pairs: Pairs
+    embedded: dict[str, Embedded]
+    """Of every method, or of none where nobody needs them any more."""
+    readings: dict[str, dict[str, Values]]
+    """Method → reading of Table 1 → (trials,); only methods that belong there."""
+    ordinality: dict[str, dict[str, OrdinalConsistency]]
+    """Method → `aoc` or `voc` → the lists' taus and retrievals."""
+    further: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Method → what goes beyond the paper → value: see `measure_further`."""
+
+    @property
+    def taus(self) -> dict[str, dict[str, Values]]:
+        """Method → `aoc` or `voc` → (lists,)."""
+        return {
+            name: {test: found.tau for test, found in tests.items()}
+            for name, tests in self.ordinality.items()
+        }
+
+
+def evaluate_heads(
+    heads: Mapping[str, Embedder],
+    pairs: Pairs,
+    prompts: Sequence[Prompt],
+    prompt_features: Features,
+    settings: Evaluate,
+    *,
+    probed: Pairs,
+    workers: int = 2,
+) -> Evaluation:
+    """Both tests of the paper for each method's heads, and what goes beyond them.
+
+    `prompt_features` (M, F) belong to `prompts`; `probed` are the pairs of another split, which the linear probes
+    are fitted to.
+    """
+    embedded = {name: embed(h, pairs.speech, pairs.text, prompt_features) for name, h in heads.items()}
+    ordinality = {name: measure_ordinality(e, prompts, pairs.labels) for name, e in embedded.items()}
+    aligned = {name: e for name, e in embedded.items() if METHODS[name].aligned}
+    trials = draw_trials(len(pairs), settings.pairs, settings.trials, settings.seed)
+    with Progress("alignment", len(aligned) * len(trials), "trials") as progress:
+        readings = measure_alignment(aligned, trials, workers=workers, advance=progress.advance)
+    further = {}
+    for name, one in heads.items():
+        fitted = embed(one, probed.speech, probed.text, prompt_features[:0])
+        further[name] = measure_further(
+            embedded[name], pairs.labels, fitted, probed.labels, trials[0], settings
+        )
+    return Evaluation(pairs, embedded, readings, ordinality, further)
+
+
+def draw_trials(count: int, pairs: int, trials: int, seed: int) -> list[npt.NDArray[np.int64]]:
+    """Rows of each trial: `pairs` of `count` without replacement; one trial of all rows where that is fewer."""
+    if count <= pairs:
+        return [np.arange(count)]
+    return [
+        np.random.default_rng([seed, trial]).choice(count, pairs, replace=False) for trial in range(trials)
+    ]
+
+
+def measure_alignment(
+    embedded: Mapping[str, Embedded],
+    trials: Sequence[npt.NDArray[np.int64]],
+    *,
+    workers: int = 2,
+    advance: Callable[[int], None] = lambda count: None,
+) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
+    """Every reading of MMD and Wasserstein distance of each method's trials.
+
+    All methods are measured on the same rows, so that their trials are pairs. Returns method → reading →
+    (trials,). `workers` trials are solved at once; `advance` is told of each that is done.
+    """
+
+    def one(job: tuple[str, npt.NDArray[np.int64]]) -> dict[str, float]:
+        name, rows = job
+        return alignment_readings(embedded[name].speech[rows], embedded[name].text[rows])
+
+    jobs = [(name, rows) for name in embedded for rows in trials]
+    values: dict[str, list[dict[str, float]]] = {name: [] for name in embedded}
+    # One thread a trial: several of BLAS's own would wait for each other.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+        for (name, _), readings in zip(jobs, pool.map(one, jobs), strict=True):
+            values[name].append(readings)
+            advance(1)
+    return {
+        name: {reading: np.array([trial[reading] for trial in done]) for reading in done[0]}
+        for name, done in values.items()
+    }
+
+
+def measure_ordinality(
+    embedded: Embedded, prompts: Sequence[Prompt], labels: npt.NDArray[np.float64]
+) -> dict[str, OrdinalConsistency]:
+    """Ordinal consistency by retrieval, for valence (`voc`) and for arousal (`aoc`).
+
+    `prompts` belong to the rows of `embedded.prompts`; `labels` (N, 2) are the clips' valence and arousal.
+    Raises ValueError where there are fewer clips than a list has prompts.
+    """
+    if len(labels) < PROMPTS_PER_LIST:
+        raise ValueError(
+            f"the ordinality test needs at least {PROMPTS_PER_LIST} clips to retrieve, found {len(labels)}"
+        )
+    results = {}
+    for test, attribute in ATTRIBUTE_OF_TEST.items():
+        rows = [i for i, prompt in enumerate(prompts) if prompt.test == test]
+        rows.sort(key=lambda i: (prompts[i].list, prompts[i].position))
+        intended = np.array([getattr(prompts[i], attribute) for i in rows]).reshape(-1, PROMPTS_PER_LIST)
+        queries = embedded.prompts[rows].reshape(*intended.shape, -1)  # (L, Q, E)
+        column = 0 if attribute == "valence" else 1
+        results[test] = ordinal_consistency(queries, intended, embedded.speech, labels[:, column])
+    return results
+
+
+def measure_further(
+    embedded: Embedded,
+    labels: Values,
+    fitted: Embedded,
+    fitted_labels: Values,
+    rows: npt.NDArray[np.int64],
+    settings: Evaluate,
+) -> dict[str, float]:
+    """What users ask of a joint space beyond the paper's tests.
+
+    Concordance of a linear probe from each modality's embeddings to valence and arousal, fitted to another
+    split's; from captions to speech and back, recall at k and the mean rank of the first relevant item, within the
+    pairs of the first trial, `rows`; the modality gap; the mean squared distance of pairs; each modality's
+    uniformity, over the same rows. `labels` (N, 2) and `fitted_labels` are valence and arousal.
+    """
+    found: dict[str, float] = {}
+    for modality in ("speech", "text"):
+        probe = probe_concordance(
+            getattr(fitted, modality), fitted_labels, getattr(embedded, modality), labels
+        )
+        found |= {
+            f"probe_{modality}_valence": float(probe[0]),
+            f"probe_{modality}_arousal": float(probe[1]),
+        }
+    speech, text, near = embedded.speech[rows], embedded.text[rows], labels[rows]
+    for direction, queries, pool in (("text_to_speech", text, speech), ("speech_to_text", speech, text)):
+        ranks = first_relevant_ranks(queries, pool, near, near, radius=settings.radius)
+        found |= {f"{direction}_recall_{k}": recall_at(ranks, k) for k in settings.recall_at}
+        found[f"{direction}_mean_rank"] = float(ranks.mean())
+    return found | {
+        "modality_gap": modality_gap(embedded.speech, embedded.text),
+        "pair_distance": pair_distance(embedded.speech, embedded.text),
+        "uniformity_speech": uniformity(speech),
+        "uniformity_text": uniformity(text),
+    }

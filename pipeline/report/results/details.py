@@ -1,0 +1,105 @@
+"""An evaluation as the files behind the page: see `pipeline.report.results.detail_files`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.measures import ATTRIBUTE_OF_TEST, Evaluation
+from pipeline.report.results.detail_files import Details, Row
+from pipeline.report.results.plots import principal_plane
+from pipeline.sentences import WordedPrompt
+
+POINTS = 1500
+"""At most so many points a map, of both modalities together."""
+
+Histories = Mapping[str, Sequence[Mapping[str, float]]]
+"""Method → epochs; none for heads that were not trained."""
+
+
+def write_details(
+    evaluations: Mapping[int, Evaluation],
+    histories: Mapping[int, Histories],
+    prompts: Sequence[WordedPrompt],
+    about: Row,
+    folder: Path,
+) -> None:
+    """Write what the page needs of the evaluations of each training seed.
+
+    `histories` has the same seeds, `prompts` are the ordinality test's, `about` is what `about_run` says. Only
+    the first seed has maps.
+    """
+    first_seed = next(iter(evaluations))
+    evaluation = evaluations[first_seed]
+    Details(
+        trials=[row for seed, found in evaluations.items() for row in _trials(seed, found)],
+        lists=[row for seed, found in evaluations.items() for row in _lists(seed, found)],
+        retrievals=[row for seed, found in evaluations.items() for row in _retrievals(seed, found, prompts)],
+        maps=list(_maps(first_seed, evaluation)),
+        epochs=[
+            {"method": method, "seed": seed, **epoch, "epoch": int(epoch["epoch"])}
+            for seed, found in histories.items()
+            for method, history in found.items()
+            for epoch in history
+        ],
+        about=about | {"clips": len(evaluation.pairs), "methods": list(evaluation.embedded)},
+    ).write(folder)
+
+
+def _trials(seed: int, evaluation: Evaluation) -> Iterator[Row]:
+    for method, readings in evaluation.readings.items():
+        for reading, values in readings.items():
+            for trial, value in enumerate(values.tolist()):
+                yield {"method": method, "seed": seed, "trial": trial, "reading": reading, "value": value}
+
+
+def _lists(seed: int, evaluation: Evaluation) -> Iterator[Row]:
+    for method, tests in evaluation.ordinality.items():
+        for test, found in tests.items():
+            for number, tau in enumerate(found.tau.tolist()):
+                yield {"method": method, "seed": seed, "test": test, "list": number, "tau": tau}
+
+
+def _retrievals(seed: int, evaluation: Evaluation, prompts: Sequence[WordedPrompt]) -> Iterator[Row]:
+    in_order = sorted(prompts, key=lambda prompt: (prompt.list, prompt.position))
+    for method, tests in evaluation.ordinality.items():
+        for test, found in tests.items():
+            attribute = ATTRIBUTE_OF_TEST[test]
+            column = ("valence", "arousal").index(attribute)
+            asked = [prompt for prompt in in_order if prompt.test == test]
+            for prompt, clip in zip(asked, found.retrieved.ravel().tolist(), strict=True):
+                yield {
+                    "method": method,
+                    "seed": seed,
+                    "test": test,
+                    "list": prompt.list,
+                    "position": prompt.position,
+                    "text": prompt.text,
+                    "intended": getattr(prompt, attribute),
+                    "utterance_id": evaluation.pairs.ids[clip],
+                    "value": float(evaluation.pairs.labels[clip, column]),
+                }
+
+
+def _maps(seed: int, evaluation: Evaluation) -> Iterator[Row]:
+    """Both modalities of the same clips in the plane of their two first principal components."""
+    chosen = np.sort(np.random.default_rng(0).permutation(len(evaluation.pairs))[: POINTS // 2])
+    labels = evaluation.pairs.labels[chosen]
+    for method, embedded in evaluation.embedded.items():
+        both = np.concatenate([embedded.speech[chosen], embedded.text[chosen]]).astype(np.float64)
+        plane, (x_share, y_share) = principal_plane(both)
+        for modality, points in (("speech", plane[: len(chosen)]), ("captions", plane[len(chosen) :])):
+            for (x, y), (valence, arousal) in zip(points.tolist(), labels.tolist(), strict=True):
+                yield {
+                    "method": method,
+                    "seed": seed,
+                    "modality": modality,
+                    "x": x,
+                    "y": y,
+                    "x_share": x_share,
+                    "y_share": y_share,
+                    "valence": valence,
+                    "arousal": arousal,
+                }

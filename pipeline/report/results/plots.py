@@ -1,0 +1,135 @@
+"""What a person looks at: both modalities' embeddings in two dimensions, tau by method, training curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pipeline.manifest import LABEL_MAX, LABEL_MIN
+from pipeline.measures import Embedded
+from pipeline.methods import METHODS
+from pipeline.support import replacing
+
+Values = npt.NDArray[np.float64]
+
+POINTS = 1500
+"""At most so many clips are drawn."""
+
+
+def plot_embeddings(
+    embedded: Embedded, labels: npt.NDArray[np.float64], title: str, path: Path, *, seed: int = 0
+) -> None:
+    """Draw speech and caption embeddings of the same clips in one plane, coloured by valence and by arousal.
+
+    `labels` (N, 2) are valence and arousal. The plane is that of the two first principal components of both
+    modalities together; the share of the variance that it keeps is written on the axes.
+    """
+    rows = np.random.default_rng(seed).permutation(len(labels))[:POINTS]
+    both = np.concatenate([embedded.speech[rows], embedded.text[rows]]).astype(np.float64)
+    plane, shares = principal_plane(both)
+    speech, text = plane[: len(rows)], plane[len(rows) :]
+    figure = Figure(figsize=(11, 5.4), layout="constrained")
+    figure.suptitle(title)
+    for column, (axes, attribute) in enumerate(
+        zip(figure.subplots(1, 2), ("valence", "arousal"), strict=True)
+    ):
+        for points, marker, modality in ((text, "^", "captions"), (speech, "o", "speech")):
+            drawn = axes.scatter(
+                points[:, 0],
+                points[:, 1],
+                c=labels[rows, column],
+                marker=marker,
+                s=16,
+                alpha=0.75,
+                linewidths=0,
+                cmap="viridis",
+                vmin=LABEL_MIN,
+                vmax=LABEL_MAX,
+            )
+            # Shapes tell the modalities apart, colours the labels.
+            axes.scatter([], [], c="grey", marker=marker, s=16, label=modality)
+        axes.set_title(f"coloured by {attribute}")
+        axes.set_xlabel(f"first principal component ({shares[0]:.0%} of the variance)")
+        axes.set_ylabel(f"second ({shares[1]:.0%})")
+        axes.legend(loc="best")
+        figure.colorbar(drawn, ax=axes, label=attribute)
+    _save(figure, path)
+
+
+def principal_plane(points: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], tuple[float, float]]:
+    """Points (N, E) in the plane of their two first principal components, (N, 2), and the shares of variance.
+
+    Signs are fixed, so that the same points give the same picture.
+    """
+    centred = points - points.mean(axis=0)
+    _, strengths, directions = np.linalg.svd(centred, full_matrices=False)
+    first = directions[:2]
+    first = first * np.sign(first[np.arange(len(first)), np.abs(first).argmax(axis=1)])[:, None]
+    variances = strengths**2
+    shares = variances[:2] / max(variances.sum(), np.finfo(float).tiny)
+    return centred @ first.T, (float(shares[0]), float(shares[1]))
+
+
+def plot_tau(values: Mapping[str, Mapping[str, Values]], title: str, path: Path) -> None:
+    """Draw Kendall's tau by method: a box over the lists for arousal and for valence, the mean as a dot."""
+    names = list(values)
+    figure = Figure(figsize=(9, 1.2 + 0.75 * len(names)), layout="constrained")
+    axes: Axes = figure.subplots()
+    for offset, test, colour in ((-0.18, "aoc", "tab:orange"), (0.18, "voc", "tab:blue")):
+        axes.boxplot(
+            [values[name][test] for name in names],
+            positions=[i + offset for i in range(len(names))],
+            widths=0.3,
+            orientation="horizontal",
+            showmeans=True,
+            meanprops={
+                "marker": "o",
+                "markerfacecolor": "black",
+                "markeredgecolor": "black",
+                "markersize": 4,
+            },
+            medianprops={"color": "black"},
+            flierprops={"marker": ".", "markersize": 3},
+            boxprops={"facecolor": colour, "alpha": 0.5},
+            patch_artist=True,
+        )
+        axes.plot([], [], color=colour, linewidth=8, alpha=0.5, label=test.upper())
+    axes.set_yticks(range(len(names)), [METHODS[name].title for name in names])
+    axes.invert_yaxis()
+    axes.axvline(0, color="grey", linewidth=0.8)
+    axes.set_xlim(-1.05, 1.05)
+    axes.set_xlabel("Kendall's τ over lists (dot: mean)")
+    axes.set_title(title)
+    axes.legend(loc="lower left")
+    _save(figure, path)
+
+
+def plot_training(histories: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -> None:
+    """Draw each method's training and validation loss by epoch, with the epoch that was kept marked.
+
+    The losses of different methods are different functions: compare shapes, not heights.
+    """
+    figure = Figure(figsize=(4.2 * max(len(histories), 1), 3.6), layout="constrained")
+    panels = figure.subplots(1, max(len(histories), 1), squeeze=False)[0]
+    for axes, (name, history) in zip(panels, histories.items(), strict=False):
+        epochs = [epoch["epoch"] for epoch in history]
+        for key, label in (("train_loss", "training"), ("validation_loss", "validation")):
+            axes.plot(epochs, [epoch[key] for epoch in history], label=label)
+        best = min(history, key=lambda epoch: epoch["validation_loss"])
+        axes.axvline(best["epoch"], color="grey", linestyle=":", label="kept")
+        axes.set_title(METHODS[name].title)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("loss")
+        axes.legend()
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with replacing(path) as temporary:
+        # Without a date or a version in it, the same figures give the same file.
+        figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})

@@ -1,0 +1,256 @@
+"""The paper's two tables with ours beside the published figures, and the third of further measures."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.config import Evaluate
+from pipeline.measures import bootstrap_interval
+from pipeline.methods import METHODS, OURS
+from pipeline.report.results import published
+from pipeline.report.results.comparisons import Comparison, Scores, compare_with_baselines, mark, mark_notes
+from pipeline.report.results.table import Table
+
+Values = npt.NDArray[np.float64]
+
+MMD_READINGS = {
+    "mmd": "√MMD² (γ = 1)",
+    "mmd_squared": "MMD² (γ = 1)",
+    "mmd_median": "√MMD² (γ median)",
+    "mmd_squared_median": "MMD² (γ median)",
+}
+WASSERSTEIN_READINGS = {"w1": "W1", "w2": "W2", "w2_squared": "W2²"}
+ALIGNMENT_READINGS = MMD_READINGS | WASSERSTEIN_READINGS
+"""What Table 1 may mean by its two distances, which it does not say; lower is better."""
+
+HEADLINE = ("mmd", "w1", "aoc", "voc")
+"""The paper's measures that `dvc metrics` compares, and those that have an interval in Table 1."""
+
+FURTHER = {
+    "probe_speech_valence": "probe of speech, valence (CCC ↑)",
+    "probe_speech_arousal": "probe of speech, arousal (CCC ↑)",
+    "probe_text_valence": "probe of text, valence (CCC ↑)",
+    "probe_text_arousal": "probe of text, arousal (CCC ↑)",
+    "modality_gap": "modality gap (↓)",
+    "pair_distance": "alignment of pairs (↓)",
+    "uniformity_speech": "uniformity of speech (↓)",
+    "uniformity_text": "uniformity of text (↓)",
+}
+DIRECTIONS = {"text_to_speech": "text → speech", "speech_to_text": "speech → text"}
+"""What the rows of the third table are called; those of retrieval depend on the params."""
+
+
+def alignment_table(
+    values: Scores, *, corpus: str, available: int, settings: Evaluate, notes: Sequence[str] = ()
+) -> Table:
+    """Table 1, of the readings; `available` is how many pairs the split has.
+
+    `notes` stand below it, after its own.
+    """
+    seeds, trials = next(iter(values.values()))["mmd"].shape
+    tests = compare_with_baselines(values, higher_is_better=False)
+    rows = []
+    for readings, paper, measure in (
+        (MMD_READINGS, "paper's MMD", "mmd"),
+        (WASSERSTEIN_READINGS, "paper's Wasserstein", "wasserstein"),
+    ):
+        for reading, label in readings.items():
+            rows.append([label, *(_cell(values, name, reading, tests, settings) for name in values)])
+            if reading in HEADLINE and seeds * trials > 1:
+                intervals = [_interval(found[reading], settings) for found in values.values()]
+                rows.append([f"{label}, 95 %", *intervals])
+        rows.append([paper, *(published.published(name, measure) for name in values)])
+    if available > settings.pairs:
+        sampling = (
+            f"{trials} trials of {settings.pairs} of {available} pairs each, {_spread(seeds, 'trials')}."
+        )
+    else:
+        sampling = (
+            f"One trial of all {available} pairs: the split has no more than the {settings.pairs} of a trial, so "
+            f"there is no spread over trials and no test of significance"
+            + (f"; {_spread(seeds, 'trials')}." if seeds > 1 else ".")
+        )
+    return Table(
+        title="Table 1. Cross-modal alignment, lower is better.",
+        corpora=f"Ours: {corpus}. Paper: {published.CORPUS}.",
+        header=["distance", *(METHODS[name].title for name in values)],
+        rows=rows,
+        notes=[
+            sampling,
+            *_interval_note(seeds, trials, "trials", settings),
+            *mark_notes(tests, settings.alpha, _averaged("trials", seeds)),
+            *notes,
+        ],
+        figures=[
+            {"method": name, "seeds": seeds, "trials": trials, "pairs": min(settings.pairs, available)}
+            | _figures({reading: found[reading] for reading in ALIGNMENT_READINGS}, settings)
+            for name, found in values.items()
+        ],
+    )
+
+
+def ordinality_table(
+    values: Scores, *, corpus: str, pool: int, settings: Evaluate, notes: Sequence[str] = ()
+) -> Table:
+    """Table 2, of Kendall's tau under `aoc` and `voc`; `pool` clips to retrieve.
+
+    `notes` stand below it, after its own.
+    """
+    tests = ("aoc", "voc")
+    seeds, lists = next(iter(values.values()))["aoc"].shape
+    comparisons = compare_with_baselines(values, higher_is_better=True)
+    rows = [
+        [
+            METHODS[name].title,
+            *(
+                cell
+                for test in tests
+                for cell in (
+                    _cell(values, name, test, comparisons, settings),
+                    _interval(found[test], settings),
+                    published.published(name, test),
+                )
+            ),
+        ]
+        for name, found in values.items()
+    ]
+    return Table(
+        title="Table 2. Ordinal consistency, Kendall's τ, higher is better.",
+        corpora=f"Ours: {corpus}. Paper: {published.CORPUS}.",
+        header=["method", "AOC", "95 %", "paper's AOC", "VOC", "95 %", "paper's VOC"],
+        rows=rows,
+        notes=[
+            f"{lists} lists of 14 prompts each, {pool} clips to retrieve from, {_spread(seeds, 'lists')}.",
+            *_interval_note(seeds, lists, "lists", settings),
+            *mark_notes(comparisons, settings.alpha, _averaged("lists", seeds)),
+            *notes,
+        ],
+        figures=[
+            {"method": name, "seeds": seeds, "lists": lists, "pool": pool}
+            | _figures({test: found[test] for test in tests}, settings)
+            for name, found in values.items()
+        ],
+    )
+
+
+def caption_notes(captioner: str, methods: Collection[str]) -> list[str]:
+    """What a reader must know of captions that no LLM has written, as the paper's were."""
+    if captioner != "lexicon":
+        return []
+    notes = ["Captions and prompts: by the offline lexicon; the paper's are by an LLM."]
+    if "clap4emo" in methods:
+        notes.append(
+            f"{METHODS['clap4emo'].title} learns from pools of the lexicon's sentences around each class's mean "
+            f"valence and arousal in the train split; its authors' are by an LLM, from the class alone."
+        )
+    return notes
+
+
+def further_table(values: Scores, *, corpus: str, available: int, settings: Evaluate) -> Table:
+    """The third table: what `measure_further` came to, (S, 1) each, a row for each measure."""
+    seeds = len(next(iter(next(iter(values.values())).values())))
+    labels = dict(list(FURTHER.items())[:4])
+    for direction, words in DIRECTIONS.items():
+        labels |= {f"{direction}_recall_{k}": f"{words}, recall@{k} (↑)" for k in settings.recall_at}
+        labels[f"{direction}_mean_rank"] = f"{words}, mean rank (↓)"
+    labels |= FURTHER
+    pool = min(settings.pairs, available)
+    return Table(
+        title="Further measures.",
+        corpora=f"Ours: {corpus}.",
+        header=["measure", *(METHODS[name].title for name in values)],
+        rows=[
+            [label, *(_mean_and_spread(found[measure]) for found in values.values())]
+            for measure, label in labels.items()
+        ],
+        notes=[
+            f"Probes: concordance of a ridge regression fitted to the {settings.probe_split} split's embeddings.",
+            f"Retrieval among {pool} pairs: an item is relevant where its valence and arousal lie within "
+            f"{settings.radius:g} of the query's; recall@k is the share of queries with a relevant item among the "
+            f"first k, the rank that of the first relevant item.",
+            "Gap: distance of the mean embeddings. Alignment: mean squared distance of pairs; uniformity: log of "
+            f"the mean of exp(−2d²) within {pool} clips or captions (Wang and Isola).",
+            *([f"Mean ± std over {seeds} seeds of training."] if seeds > 1 else []),
+        ],
+        figures=[
+            {"method": name, "seeds": seeds} | {measure: float(found[measure].mean()) for measure in labels}
+            for name, found in values.items()
+        ],
+    )
+
+
+def metrics(readings: Scores, taus: Scores, further: Scores, *, seeds: Sequence[int]) -> dict[str, object]:
+    """Method → measure → mean over trials or lists and seeds, for `dvc metrics`; CSV files hold the rest.
+
+    Where there are several seeds, a method also has `seeds`, with each seed's own values.
+    """
+    found: dict[str, dict[str, object]] = {}
+    for table in (readings, taus, further):
+        for name, measures in table.items():
+            kept = {m: v for m, v in measures.items() if table is further or m in HEADLINE}
+            method = found.setdefault(name, {"seeds": {}} if len(seeds) > 1 else {})
+            method |= {m: float(v.mean()) for m, v in kept.items()}
+            if len(seeds) > 1:
+                of_seeds = method["seeds"]
+                for row, seed in enumerate(seeds):
+                    own = {m: float(v[row].mean()) for m, v in kept.items()}
+                    of_seeds.setdefault(f"seed-{seed}", {}).update(own)  # type: ignore[attr-defined]
+    return dict(found)
+
+
+def _cell(values: Scores, name: str, measure: str, comparisons: list[Comparison], settings: Evaluate) -> str:
+    marked = mark(comparisons, measure, settings.alpha) if name == OURS else ""
+    return marked + _mean_and_spread(values[name][measure])
+
+
+def _averaged(units: str, seeds: int) -> str:
+    return f"{units}, each averaged over the seeds" if seeds > 1 else units
+
+
+def _figures(values: Mapping[str, Values], settings: Evaluate) -> dict[str, object]:
+    figures: dict[str, object] = {}
+    for measure, scores in values.items():
+        low, high = bootstrap_interval(scores, resamples=settings.resamples)
+        mean, spread = _moments(scores)
+        figures |= {
+            f"{measure}_mean": mean,
+            f"{measure}_std": spread,
+            f"{measure}_low": low,
+            f"{measure}_high": high,
+        }
+    return figures
+
+
+def _moments(scores: Values) -> tuple[float, float]:
+    """Mean, and standard deviation over seeds, or over trials or lists where there is one seed."""
+    varied = scores.mean(axis=1) if len(scores) > 1 else scores[0]
+    return float(scores.mean()), float(np.std(varied, ddof=1)) if len(varied) > 1 else float("nan")
+
+
+def _mean_and_spread(scores: Values) -> str:
+    mean, spread = _moments(scores)
+    return f"{mean:.3f}" + (f" ± {spread:.3f}" if scores.size > 1 else "")
+
+
+def _spread(seeds: int, units: str) -> str:
+    if seeds == 1:
+        return f"mean ± std over {units}"
+    return f"mean ± std over {seeds} seeds of training (of each seed's mean over {units})"
+
+
+def _interval(scores: Values, settings: Evaluate) -> str:
+    low, high = bootstrap_interval(scores, resamples=settings.resamples)
+    return f"[{low:.3f}, {high:.3f}]" if scores.size > 1 else "–"
+
+
+def _interval_note(seeds: int, count: int, units: str, settings: Evaluate) -> list[str]:
+    drawn = [*(["seeds"] if seeds > 1 else []), *([units] if count > 1 else [])]
+    if not drawn:
+        return []
+    return [
+        f"95 %: percentile bootstrap interval of the mean, {' and '.join(drawn)} drawn again "
+        f"{settings.resamples} times."
+    ]

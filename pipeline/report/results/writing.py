@@ -1,0 +1,110 @@
+"""An evaluation as files: tables, plots, curves, metrics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config import Evaluate
+from pipeline.measures import Evaluation
+from pipeline.methods import METHODS
+from pipeline.report.results.comparisons import Comparison, Scores, compare_with_baselines
+from pipeline.report.results.plots import plot_embeddings, plot_tau, plot_training
+from pipeline.report.results.records import Evaluations, list_records, retrieval_records, trial_records
+from pipeline.report.results.tables import (
+    alignment_table,
+    caption_notes,
+    further_table,
+    metrics,
+    ordinality_table,
+)
+from pipeline.support import write_csv, write_parquet
+
+Histories = Mapping[str, Sequence[Mapping[str, float]]]
+"""Method → epochs; none for heads that were not trained."""
+
+
+def scores_of_seeds(evaluations: Evaluations) -> tuple[Scores, Scores, Scores]:
+    """The values of Table 1, of Table 2 and of the further measures, the seeds stacked."""
+    every = list(evaluations.values())
+    readings, taus, further = (
+        {
+            name: {
+                measure: np.stack([np.atleast_1d(one[name][measure]) for one in values]) for measure in found
+            }
+            for name, found in values[0].items()
+        }
+        for values in (
+            [one.readings for one in every],
+            [one.taus for one in every],
+            [one.further for one in every],
+        )
+    )
+    return readings, taus, further
+
+
+def write_tables(
+    evaluations: Evaluations, settings: Evaluate, corpus: str, captioner: str, folder: Path
+) -> None:
+    """Write the tables as CSV, markdown and text, the p-values, and every trial, list and retrieval."""
+    readings, taus, further = scores_of_seeds(evaluations)
+    count = len(_first(evaluations).pairs)
+    if readings:
+        alignment_table(
+            readings,
+            corpus=corpus,
+            available=count,
+            settings=settings,
+            notes=caption_notes(captioner, readings),
+        ).write(folder, "table1")
+        write_parquet(trial_records(evaluations), folder / "alignment_trials.parquet")
+    ordinality_table(
+        taus, corpus=corpus, pool=count, settings=settings, notes=caption_notes(captioner, taus)
+    ).write(folder, "table2")
+    further_table(further, corpus=corpus, available=count, settings=settings).write(folder, "further")
+    write_parquet(list_records(evaluations), folder / "ordinality_lists.parquet")
+    write_parquet(retrieval_records(evaluations), folder / "ordinality_retrievals.parquet")
+    tests = [
+        *compare_with_baselines(readings, higher_is_better=False),
+        *compare_with_baselines(taus, higher_is_better=True),
+    ]
+    columns = [field.name for field in fields(Comparison)]
+    write_csv([asdict(test) for test in tests], folder / "significance.csv", columns)
+
+
+def write_plots(
+    evaluations: Evaluations, histories: Mapping[int, Histories], corpus: str, folder: Path
+) -> None:
+    """Draw tau by method, averaged over the seeds, and the first seed's embeddings and training curves."""
+    first = _first(evaluations)
+    for name, embedded in first.embedded.items():
+        title = f"{METHODS[name].title}: {corpus}"
+        plot_embeddings(embedded, first.pairs.labels, title, folder / f"embeddings_{name}.png")
+    _, taus, _ = scores_of_seeds(evaluations)
+    averaged = {name: {test: v.mean(axis=0) for test, v in tests.items()} for name, tests in taus.items()}
+    plot_tau(averaged, f"Ordinal consistency: {corpus}", folder / "tau.png")
+    trained = {name: history for name, history in next(iter(histories.values())).items() if history}
+    if trained:
+        plot_training(trained, folder / "training.png")
+
+
+def write_curves(histories: Mapping[int, Histories], folder: Path) -> None:
+    """Write the epochs of each method and seed as CSV, for `dvc plots`."""
+    for seed, of_seed in histories.items():
+        for name, history in of_seed.items():
+            if history:
+                write_csv(history, folder / f"{name}-seed-{seed}.csv")
+
+
+def metrics_json(evaluations: Evaluations) -> str:
+    """The headline figures and the further measures, for `dvc metrics`."""
+    found = metrics(*scores_of_seeds(evaluations), seeds=list(evaluations))
+    return json.dumps(found, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _first(evaluations: Evaluations) -> Evaluation:
+    return next(iter(evaluations.values()))

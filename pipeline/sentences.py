@@ -1,0 +1,93 @@
+"""The two tables of sentences and how they are read: the captions, and the ordinality test's prompts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from pipeline.support import read_parquet
+
+CAPTIONS_FILE = Path("data/captions.parquet")
+PROMPTS_FILE = Path("data/prompts.parquet")
+
+CAPTIONS_SCHEMA = pa.schema(
+    [
+        pa.field("utterance_id", pa.string(), nullable=False),
+        pa.field("variant", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+    ]
+)
+PROMPTS_SCHEMA = pa.schema(
+    [
+        pa.field("test", pa.string(), nullable=False),  # voc or aoc
+        pa.field("list", pa.int32(), nullable=False),
+        pa.field("position", pa.int32(), nullable=False),
+        pa.field("valence", pa.float64(), nullable=False),
+        pa.field("arousal", pa.float64(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+    ]
+)
+
+MADE_BY = "erclap caption"
+
+PROMPTS_PER_LIST = 14
+
+Test = Literal["voc", "aoc"]
+"""Valence ordinal consistency, in whose lists valence rises, and arousal ordinal consistency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A place in a list of the ordinality test, and the labels on 0.5..7 that its sentence describes."""
+
+    test: Test
+    list: int
+    position: int
+    valence: float
+    arousal: float
+
+
+@dataclass(frozen=True, slots=True)
+class WordedPrompt(Prompt):
+    """A prompt with its sentence."""
+
+    text: str
+
+
+def read_captions(variant: str, path: Path = CAPTIONS_FILE) -> dict[str, str]:
+    """The captions of one variant by utterance id.
+
+    Raises RuntimeError where the file is absent, has other columns, has no caption of the variant or has two
+    for one utterance.
+    """
+    rows = read_parquet(path, CAPTIONS_SCHEMA, made_by=MADE_BY).to_pylist()
+    pairs = [(row["utterance_id"], row["text"]) for row in rows if row["variant"] == variant]
+    if not pairs:
+        found = ", ".join(sorted({row["variant"] for row in rows})) or "none at all"
+        raise RuntimeError(
+            f"{path} must have captions of the variant {variant!r}, found {found}: run `{MADE_BY}` again"
+        )
+    if repeated := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
+        raise RuntimeError(
+            f"{path} must have one caption {variant!r} of an utterance, found several for {repeated[0]!r}: "
+            f"run `{MADE_BY}` again"
+        )
+    return dict(pairs)
+
+
+def read_prompts(path: Path = PROMPTS_FILE) -> list[WordedPrompt]:
+    """The ordinality test's prompts. Raises RuntimeError where the file is absent or has other columns."""
+    return [WordedPrompt(**row) for row in read_parquet(path, PROMPTS_SCHEMA, made_by=MADE_BY).to_pylist()]
+
+
+def all_sentences(captions: Path = CAPTIONS_FILE, prompts: Path = PROMPTS_FILE) -> list[str]:
+    """Every distinct sentence of the two tables, sorted. Raises RuntimeError as the reading of each does."""
+    found: set[str] = set()
+    for path, schema in ((captions, CAPTIONS_SCHEMA), (prompts, PROMPTS_SCHEMA)):
+        table = read_parquet(path, schema, made_by=MADE_BY, columns=["text"], repeating=["text"])
+        found.update(table.column("text").unique().to_pylist())
+    return sorted(found)

@@ -1,0 +1,24 @@
+# What other rooms use of this one; each name is imported when it is first asked for.
+
+from .devices import (
+    choose_device as choose_device,
+    device_name as device_name,
+    multiplies_by_onednn as multiplies_by_onednn,
+    torch_dtype as torch_dtype,
+)
+from .files import (
+    check_path as check_path,
+    check_writable as check_writable,
+    leftovers as leftovers,
+    read_parquet as read_parquet,
+    remove_leftovers as remove_leftovers,
+    replacing as replacing,
+    replacing_folder as replacing_folder,
+    sync_folder as sync_folder,
+    write_csv as write_csv,
+    write_parquet as write_parquet,
+    write_text as write_text,
+)
+from .parallel import in_order as in_order, torch_threads as torch_threads
+from .progress import Progress as Progress
+from .wording import counted as counted

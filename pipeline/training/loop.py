@@ -1,0 +1,251 @@
+"""Stage two: projection heads trained on cached features, by any method's loss and from several seeds at once.
+
+Axes: S seeds, K batches, N utterances of a batch, F feature size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from pipeline.config import Train
+from pipeline.features import PairSource
+from pipeline.methods import Loss
+from pipeline.training.density import LabelDensity
+from pipeline.training.feeding import VALIDATION_ORDER, Feed, Rows, fixed_batches, taken
+from pipeline.training.heads import ProjectionHeads
+from pipeline.training.objectives import Objective, objective_of
+from pipeline.training.stacked import StackedHeads
+from pipeline.training.stepping import GraphedStep, Stepping
+
+SIMILARITIES_AHEAD = 1 << 18
+"""Of so many the targets are made at once, and so many are validated at once: 64 batches of 64."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch of one seed came to; losses are means over batches."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    temperature: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Heads as they were after the epoch with the lowest validation loss, and how training went."""
+
+    seed: int
+    heads: ProjectionHeads
+    history: list[Epoch]
+    best: Epoch | None
+    """None for heads that were not trained."""
+
+
+def train(
+    loss: Loss | None,
+    training: PairSource,
+    development: PairSource,
+    settings: Train,
+    *,
+    device: torch.device | str = "cpu",
+    report: Callable[[list[Epoch]], None] = lambda epochs: None,
+    seeds_a_stack: int | None = None,
+    cuda_graphs: bool = True,
+) -> list[Trained]:
+    """Train two projection heads a seed with Adam and keep those with the lowest validation loss.
+
+    Each seed of `settings.seed_range` draws its own initial weights and its own order of the rows, and comes to
+    what it comes to alone. A training epoch is a fresh order of the rows in full batches; the few that are left
+    over wait for another epoch's order. Validation goes through one fixed order, its last batch filled up from
+    its first rows. `loss` None gives the heads as they are before training. `report` is told every epoch, an
+    Epoch a seed.
+
+    `seeds_a_stack` of the seeds are one stack of matrices: on a GPU all of them, whose step is one graph unless
+    `cuda_graphs` is off; on a CPU one, where a seed's optimiser fits the cache and several do not. Stacks run on
+    threads, each computed by one: a step's products are too small to be worth a second (benchmarks/RESULTS.md),
+    and no figure depends on how many there are.
+
+    Raises ValueError where a split has fewer rows than a batch, or where the loss needs emotions that the
+    corpus does not have, and RuntimeError where the loss of a seed diverges.
+    """
+    device = torch.device(device)
+    _check_splits(loss, training, development, settings)
+    seeds = list(settings.seed_range)
+    heads = [initial_heads(seed, training.feature_sizes, settings) for seed in seeds]
+    if loss is None:
+        return [Trained(seed, one.eval(), [], None) for seed, one in zip(seeds, heads, strict=True)]
+
+    names = sorted({*training.emotions, *development.emotions}, key=str)
+    codes = {emotion: code for code, emotion in enumerate(names)}
+    objective = objective_of(loss, settings, LabelDensity(training.labels, device))
+    size = seeds_a_stack or (len(seeds) if device.type == "cuda" else 1)
+    stacks = [
+        _Stack(
+            seeds[i : i + size],
+            heads[i : i + size],
+            objective,
+            settings,
+            device,
+            cuda_graphs,
+        )
+        for i in range(0, len(seeds), size)
+    ]
+    learnt, held_out = Feed(training, device, codes), Feed(development, device, codes)
+    with _at_once(stacks, device) as at_once:
+        for number in range(1, settings.epochs + 1):
+            for rows in learnt.blocks(number):
+                at_once(_Stack.learn, rows)
+            for rows in held_out.blocks(VALIDATION_ORDER):
+                at_once(_Stack.validate, rows)
+            report([epoch for stack in stacks for epoch in stack.end_epoch(number)])
+    return [trained for stack in stacks for trained in stack.best_heads()]
+
+
+def initial_heads(seed: int, feature_sizes: tuple[int, int], settings: Train) -> ProjectionHeads:
+    """Heads before training, as the seed draws them."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ProjectionHeads(
+            *feature_sizes, settings.embedding_size, settings.temperature, relu=settings.relu
+        )
+
+
+class _Stack:
+    """Seeds that are trained as one stack of matrices."""
+
+    def __init__(
+        self,
+        seeds: list[int],
+        heads: list[ProjectionHeads],
+        objective: Objective,
+        settings: Train,
+        device: torch.device,
+        cuda_graphs: bool,
+    ) -> None:
+        self.seeds, self.batch_size = seeds, settings.batch_size
+        self.heads, self.objective = StackedHeads(heads, device), objective
+        self.stepping = Stepping(self.heads, objective, settings.learning_rate)
+        graphed = cuda_graphs and device.type == "cuda"
+        self.step = GraphedStep(self.stepping) if graphed else self.stepping.step
+        self.shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.validated = torch.zeros(len(seeds), device=device)
+        self.steps = self.validations = 0
+        self.lowest = torch.full((len(seeds),), math.inf, device=device)
+        self.best_weights = self.heads.copy_weights()
+        self.histories: list[list[Epoch]] = [[] for _ in seeds]
+
+    def learn(self, rows: Rows) -> None:
+        """A step on every full batch of the rows, in each seed's own order."""
+        count = len(rows) // self.batch_size
+        orders = [torch.randperm(len(rows), generator=shuffle) for shuffle in self.shuffles]
+        batches = torch.stack(orders)[:, : count * self.batch_size].to(rows.speech.device)
+        batches = batches.view(len(self.seeds), count, self.batch_size)  # (S, K, N)
+        for some in torch.split(batches, self._ahead(), 1):
+            targets = self.objective.targets(rows.labels[some], rows.emotions[some])
+            for k in range(some.shape[1]):
+                speech, text = taken(rows.speech, some[:, k]), taken(rows.text, some[:, k])
+                self.step(speech, text, tuple(target[:, k] for target in targets))
+        self.steps += count
+
+    @torch.no_grad()
+    def validate(self, rows: Rows) -> None:
+        """The loss of every batch of the rows, in one order for all seeds and epochs."""
+        batches = fixed_batches(len(rows), self.batch_size).to(rows.speech.device)  # (K, N)
+        for some in torch.split(batches, self._ahead()):
+            targets = self.objective.targets(rows.labels[some], rows.emotions[some])
+            speech, text = (taken(features, some.view(1, -1)) for features in (rows.speech, rows.text))
+            seeds = len(self.seeds)
+            similarity = self.heads.similarities(
+                speech.expand(seeds, -1, -1), text.expand(seeds, -1, -1), self.batch_size
+            )  # (S, K, N, N)
+            for_all = tuple(target.expand(seeds, *target.shape) for target in targets)
+            self.validated += self.objective.loss(similarity, for_all).sum(1)
+        self.validations += len(batches)
+
+    def end_epoch(self, number: int) -> list[Epoch]:
+        """Keep the weights of the seeds that are at their lowest. Raises RuntimeError where one diverged."""
+        train_loss, validation_loss = self.stepping.losses / self.steps, self.validated / self.validations
+        lower = validation_loss < self.lowest
+        self.lowest = torch.where(lower, validation_loss, self.lowest)
+        for name, weights in self.heads.copy_weights().items():
+            chosen = lower.view(-1, *[1] * (weights.ndim - 1))
+            self.best_weights[name] = torch.where(chosen, weights, self.best_weights[name])
+        figures = torch.stack([train_loss, validation_loss, self.heads.temperature.detach()], 1).tolist()
+        epochs = [Epoch(number, *figures_of_one) for figures_of_one in figures]
+        for seed, history, epoch in zip(self.seeds, self.histories, epochs, strict=True):
+            if not (math.isfinite(epoch.train_loss) and math.isfinite(epoch.validation_loss)):
+                raise RuntimeError(
+                    f"the loss must stay finite, found training {epoch.train_loss} and validation "
+                    f"{epoch.validation_loss} in epoch {number} of seed {seed}: lower train.learning_rate"
+                )
+            history.append(epoch)
+        self.stepping.losses.zero_()
+        self.validated.zero_()
+        self.steps = self.validations = 0
+        return epochs
+
+    def best_heads(self) -> list[Trained]:
+        """The heads of each seed's best epoch."""
+        return [
+            Trained(seed, heads, history, min(history, key=lambda epoch: epoch.validation_loss))
+            for seed, heads, history in zip(
+                self.seeds, self.heads.unstack(self.best_weights), self.histories, strict=True
+            )
+        ]
+
+    def _ahead(self) -> int:
+        """Batches whose targets are made at once."""
+        return max(1, SIMILARITIES_AHEAD // self.batch_size**2)
+
+
+@contextmanager
+def _at_once(
+    stacks: list[_Stack], device: torch.device
+) -> Iterator[Callable[[Callable[[_Stack, Rows], None], Rows], None]]:
+    """A function that has every stack do something with rows: on a CPU as many at a time as torch has threads.
+
+    Torch's threads are afterwards as many as before.
+    """
+    if device.type != "cpu":
+        with torch.cuda.device(device):  # graphs are captured on the current one
+
+            def in_turn(work: Callable[[_Stack, Rows], None], rows: Rows) -> None:
+                for stack in stacks:
+                    work(stack, rows)
+
+            yield in_turn
+        return
+    threads = torch.get_num_threads()
+
+    def at_once(work: Callable[[_Stack, Rows], None], rows: Rows) -> None:
+        for _ in pool.map(lambda stack: work(stack, rows), stacks):
+            pass
+
+    try:
+        workers = min(threads, len(stacks))
+        with ThreadPoolExecutor(workers, "train", initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield at_once
+    finally:
+        torch.set_num_threads(threads)  # new threads take what was set last, by whichever thread
+
+
+def _check_splits(loss: Loss | None, training: PairSource, development: PairSource, settings: Train) -> None:
+    for name, pairs in (("training", training), ("development", development)):
+        if len(pairs) < settings.batch_size:
+            raise ValueError(
+                f"the {name} split must have at least a batch of rows, found {len(pairs)} rows and "
+                f"train.batch_size {settings.batch_size}"
+            )
+    emotions = [*training.emotions, *development.emotions]
+    if loss == "supervised-contrastive" and None in emotions:
+        raise ValueError(
+            f"the supervised contrastive loss needs every utterance's emotion, found none for "
+            f"{emotions.count(None)} of {len(emotions)}"
+        )

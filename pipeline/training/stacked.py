@@ -1,0 +1,133 @@
+"""The heads of several seeds in one stack, so that every operation of training computes them all.
+
+Axes: S seeds, N utterances, F feature size, E embedding size. Nothing of one seed touches another: a stack gives
+what its seeds give alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from pipeline.support import multiplies_by_onednn
+from pipeline.training.heads import LOG_TEMPERATURE_BOUNDS, ProjectionHeads
+
+SMALLEST_NORM = 1e-12
+"""As torch's `normalize`."""
+
+
+class StackedHeads:
+    """`ProjectionHeads` of S seeds: the same parameters with a leading axis S, and the same arithmetic."""
+
+    def __init__(self, heads: Sequence[ProjectionHeads], device: torch.device | str = "cpu") -> None:
+        """Take over the weights of heads of one shape, as copies."""
+        self._like = heads[0]
+        self.parameters: dict[str, Tensor] = {
+            name: torch.stack([dict(one.named_parameters())[name].detach() for one in heads])
+            .to(device)
+            .requires_grad_()
+            for name, _ in self._like.named_parameters()
+        }
+        """Names of the heads' own → (S, ...)."""
+
+    def __len__(self) -> int:
+        return len(self.parameters["log_temperature"])
+
+    @property
+    def temperature(self) -> Tensor:
+        """What similarities are divided by, (S,)."""
+        return self.parameters["log_temperature"].exp()
+
+    def embed(self, modality: Literal["speech", "text"], features: Tensor) -> Tensor:
+        """Features (S, N, F) to embeddings (S, N, E) of length one."""
+        weight, bias = (self.parameters[f"{modality}.0.{kind}"] for kind in ("weight", "bias"))
+        return cast(Tensor, _Projection.apply(features, weight, bias, self._like.relu))  # type: ignore[no-untyped-call]
+
+    def similarity(self, speech: Tensor, text: Tensor) -> Tensor:
+        """Features (S, N, F) and (S, M, F) to cosines over the temperature, (S, N, M)."""
+        cosine = self.embed("speech", speech) @ self.embed("text", text).mT
+        return cosine * self._inverse_temperature()[:, None, None]
+
+    def similarities(self, speech: Tensor, text: Tensor, batch_size: int) -> Tensor:
+        """Features (S, K N, F) of K batches of N pairs to each batch's own similarities, (S, K, N, N)."""
+        batches = (len(self), -1, batch_size, self._like.sizes["embedding_size"])
+        embedded_speech = self.embed("speech", speech).view(batches)
+        embedded_text = self.embed("text", text).view(batches)
+        return embedded_speech @ embedded_text.mT * self._inverse_temperature()[:, None, None, None]
+
+    def _inverse_temperature(self) -> Tensor:
+        return self.parameters["log_temperature"].neg().exp()
+
+    @torch.no_grad()
+    def bound_temperature(self) -> None:
+        """Bring every seed's temperature back into its bounds, after a step of the optimiser."""
+        self.parameters["log_temperature"].clamp_(*LOG_TEMPERATURE_BOUNDS)
+
+    def copy_weights(self) -> dict[str, Tensor]:
+        """The parameters as they are now."""
+        return {name: tensor.detach().clone() for name, tensor in self.parameters.items()}
+
+    def unstack(self, weights: dict[str, Tensor]) -> list[ProjectionHeads]:
+        """Heads of each seed with weights that `copy_weights` gave."""
+        apart = []
+        for seed in range(len(self)):
+            heads = ProjectionHeads(**self._like.shape)
+            heads.load_state_dict({name: tensor[seed] for name, tensor in weights.items()})
+            apart.append(heads.eval())
+        return apart
+
+
+class _Projection(torch.autograd.Function):
+    """Linear, ReLU where there is one, and scaling to length one.
+
+    It has a gradient for the parameters and none for the features.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, relu: bool) -> Tensor:
+        hidden = _linear(features, weight, bias, relu)
+        norm = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True).clamp_(min=SMALLEST_NORM)
+        unit = hidden.div_(norm)
+        ctx.save_for_backward(features, unit, norm)
+        ctx.relu = relu
+        return unit
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: Tensor) -> tuple[None, Tensor, Tensor, None]:
+        features, unit, norm = ctx.saved_tensors
+        along = (outer * unit).sum(-1, keepdim=True)
+        inner = torch.addcmul(outer, unit, along, value=-1).div_(norm)
+        if ctx.relu:
+            inner = torch.ops.aten.threshold_backward(inner, unit, 0)  # its own: nothing where it gave 0
+        return None, _products(inner.mT, features.mT), inner.sum(-2), None
+
+
+def _linear(features: Tensor, weight: Tensor, bias: Tensor, relu: bool) -> Tensor:
+    """x Wᵀ + b of every seed, and its ReLU where asked for: (S, N, F), (S, E, F), (S, E) → (S, N, E)."""
+    if not multiplies_by_onednn(features.device, features.dtype):
+        hidden = torch.baddbmm(bias[:, None], features, weight.mT)
+        return hidden.relu_() if relu else hidden
+    after = "relu" if relu else "none"
+    pointwise = torch.ops.mkldnn._linear_pointwise
+    return _stacked(
+        [pointwise(x, w, b, after, [], "") for x, w, b in zip(features, weight, bias, strict=True)]
+    )
+
+
+def _products(left: Tensor, right: Tensor) -> Tensor:
+    """x yᵀ of every seed: (S, E, N), (S, F, N) → (S, E, F)."""
+    if not multiplies_by_onednn(left.device, left.dtype):
+        return left @ right.mT
+    pointwise = torch.ops.mkldnn._linear_pointwise
+    return _stacked(
+        [pointwise(x.contiguous(), y, None, "none", [], "") for x, y in zip(left, right, strict=True)]
+    )
+
+
+def _stacked(seeds: list[Tensor]) -> Tensor:
+    return seeds[0][None] if len(seeds) == 1 else torch.stack(seeds)

@@ -1,0 +1,89 @@
+"""One step of training: similarities, loss, gradients, Adam, and the temperature's bounds.
+
+Axes: S seeds, N utterances of a batch, F feature size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from pipeline.training.objectives import Objective, Targets
+from pipeline.training.stacked import StackedHeads
+
+WARM_UP_STEPS = 3
+"""Before a step is captured: libraries choose and allocate what they need when they are first called."""
+
+Step = Callable[[Tensor, Tensor, Targets], None]
+"""Speech (S, N, F), text (S, N, F) and the batch's targets."""
+
+
+class Stepping:
+    """Heads on their way: their optimiser, and the sum of the losses since it was last set to zero, (S,)."""
+
+    def __init__(self, heads: StackedHeads, objective: Objective, learning_rate: float) -> None:
+        self.heads, self.objective = heads, objective
+        parameters = list(heads.parameters.values())
+        device = parameters[0].device
+        # Adam works number by number, so that a stack takes the steps that its seeds would take apart.
+        self.optimiser = torch.optim.Adam(
+            parameters, lr=learning_rate, fused=True, capturable=device.type == "cuda"
+        )
+        self.losses = torch.zeros(len(heads), device=device)
+
+    def step(self, speech: Tensor, text: Tensor, targets: Targets) -> None:
+        """One step on a batch; it waits for no device."""
+        losses = self.objective.loss(self.heads.similarity(speech, text), targets)
+        self.optimiser.zero_grad()
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.heads.bound_temperature()
+        self.losses += losses.detach()
+
+
+class GraphedStep:
+    """`Stepping.step` on a GPU as one CUDA graph, so that launching its kernels costs nothing.
+
+    The graph is captured at the first batch, whose shapes all others must have.
+    """
+
+    def __init__(self, stepping: Stepping) -> None:
+        self._stepping = stepping
+        self._graph = torch.cuda.CUDAGraph()
+        self._inputs: list[Tensor] = []
+
+    def __call__(self, speech: Tensor, text: Tensor, targets: Targets) -> None:
+        batch = [speech, text, *targets]
+        if not self._inputs:
+            self._capture([tensor.clone() for tensor in batch])
+        for held, tensor in zip(self._inputs, batch, strict=True):
+            held.copy_(tensor)
+        self._graph.replay()
+
+    def _capture(self, batch: list[Tensor]) -> None:
+        speech, text, *targets = self._inputs = batch
+        stepping = self._stepping
+        before = stepping.heads.copy_weights()
+        beside = torch.cuda.Stream(speech.device)  # type: ignore[no-untyped-call]
+        beside.wait_stream(torch.cuda.current_stream(speech.device))
+        with torch.cuda.stream(beside):
+            for _ in range(WARM_UP_STEPS):
+                stepping.step(speech, text, tuple(targets))
+        torch.cuda.current_stream(speech.device).wait_stream(beside)
+        stepping.optimiser.zero_grad()  # so that the gradients lie in the graph's own memory
+        with torch.cuda.graph(self._graph):
+            stepping.step(speech, text, tuple(targets))
+        self._take_back(before)
+
+    @torch.no_grad()
+    def _take_back(self, weights: dict[str, Tensor]) -> None:
+        """Undo the steps of the warm-up where the graph will find it: in place."""
+        stepping = self._stepping
+        for name, tensor in stepping.heads.parameters.items():
+            tensor.copy_(weights[name])
+        for state in stepping.optimiser.state.values():
+            for moment in state.values():
+                moment.zero_()
+        stepping.losses.zero_()

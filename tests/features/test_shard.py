@@ -1,0 +1,145 @@
+"""A shard: what goes in comes out, and no damage to a single byte goes unseen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.features.shards.keys import packed
+from pipeline.features.shards.provenance import Provenance
+from pipeline.features.shards.rows import Rows, portions
+from pipeline.features.shards.shard import (
+    BLOCK_ROWS,
+    ChangedShardError,
+    DamagedShardError,
+    LaterFormatError,
+    read_shard,
+    write_shard,
+)
+from tests.features.samples import DAMAGES, RECIPE, damage, features_of, rows_of
+
+
+def test_a_flipped_bit_anywhere_is_found_or_changes_no_row(tmp_path):
+    wanted = rows_of(0, 5)
+    path = write_shard(tmp_path, wanted, RECIPE).path
+    whole = path.read_bytes()
+    seen = 0
+    for position in range(len(whole)):
+        path.write_bytes(
+            whole[:position] + bytes([whole[position] ^ 1 << position % 8]) + whole[position + 1 :]
+        )
+        try:
+            shard = read_shard(path)
+            rows = shard.rows(np.arange(len(shard)))
+        except (DamagedShardError, LaterFormatError):
+            seen += 1
+            continue
+        assert shard.recipe == RECIPE
+        assert rows.keys.tobytes() == wanted.keys.tobytes()
+        assert rows.features.tobytes() == wanted.features.tobytes()
+        assert rows.provenance == wanted.provenance
+    assert seen == len(whole)
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_what_is_no_whole_shard_is_refused_with_the_reason(tmp_path, how):
+    path = write_shard(tmp_path, rows_of(0, 3), RECIPE).path
+    damage(path, how)
+    reasons = {
+        "flipped": "fails its checksum in rows 0 to 2",
+        "truncated": "must have 6. bytes|fails the checksum of its header",
+        "foreign": "is HDF5, and no shard",
+        "first format": "is HDF5, and no shard of a format that is read",
+    }
+    with pytest.raises(DamagedShardError, match=reasons.get(how, "is not a shard, or was cut off")):
+        read_shard(path).check()
+
+
+def test_a_shard_cut_off_anywhere_is_found(tmp_path):
+    path = write_shard(tmp_path, rows_of(0, 3), RECIPE).path
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 97):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DamagedShardError, match="is not a shard|checksum of its header|must have"):
+            read_shard(path).check()
+
+
+def test_a_shard_of_a_later_format_is_told_apart_from_damage(tmp_path):
+    path = write_shard(tmp_path, rows_of(0, 3), RECIPE).path
+    whole = path.read_bytes()
+    assert b"format 2," in whole[:512]
+    path.write_bytes(whole.replace(b"format 2,", b"format 3,", 1))
+    with pytest.raises(LaterFormatError, match="has format 3, this version reads 2"):
+        read_shard(path)
+
+
+def test_a_shard_replaced_since_it_was_looked_at_is_not_read_as_the_old_one(tmp_path):
+    shard = write_shard(tmp_path, rows_of(0, 3), RECIPE)
+    path = write_shard(tmp_path / "other", rows_of(7, 3), RECIPE).path
+    path.replace(shard.path)
+    with pytest.raises(ChangedShardError, match="was replaced by another"):
+        shard.check()
+
+
+@pytest.mark.parametrize("stored", ["float32", "float16"])
+def test_rows_go_where_they_belong_in_any_order_and_type(tmp_path, stored):
+    count = 2 * BLOCK_ROWS + 40
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((count, 4)).astype(stored)
+    rows = Rows(packed([f"{i:064x}" for i in range(count)]), features, Provenance(((count, {}),)))
+    shard = write_shard(tmp_path, rows, replace(RECIPE, stored_dtype=stored))
+    asked = [
+        np.arange(count),
+        np.arange(5, BLOCK_ROWS + 9),
+        np.sort(rng.permutation(count)[:300]),
+        np.sort(rng.integers(0, BLOCK_ROWS, size=BLOCK_ROWS)),  # as many as a block has, some of them twice
+        np.array([], int),
+    ]
+    for opened in (read_shard(shard.path), shard):  # its checksums to be compared, and known to be right
+        for chosen in asked:
+            for positions in (np.arange(len(chosen)), rng.permutation(len(chosen))):
+                target = np.full((len(chosen), 4), np.nan, np.float32)
+                opened.read_into(target, positions, chosen)
+                assert np.array_equal(target[positions], features[chosen].astype(np.float32))
+
+
+def test_a_long_provenance_is_no_trouble(tmp_path):
+    rows = rows_of(0, 2000)
+    runs = tuple((1, {"user": f"user {i}", "note": "x" * 200}) for i in range(2000))
+    written = write_shard(tmp_path, replace(rows, provenance=Provenance(runs)), RECIPE)
+    again = read_shard(written.path)
+    assert again.provenance == Provenance(runs)
+    assert np.array_equal(again.rows(np.arange(2000)).features, features_of(0, 2000))
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path):
+    first, second = (write_shard(tmp_path / name, rows_of(0, 9), RECIPE).path for name in "ab")
+    assert first.name == second.name
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_portions_are_full_shards_and_whole_ones_stay_as_they_are(monkeypatch):
+    monkeypatch.setattr("pipeline.features.shards.rows.SHARD_ROWS", 5)
+    pieces = [
+        (rows_of(0, 3), False),
+        (rows_of(10, 2), True),
+        (rows_of(20, 9), False),
+        (rows_of(30, 1), False),
+    ]
+    written = list(portions(pieces))
+    assert [len(rows) for rows in written] == [2, 5, 5, 3]
+    everything = Rows.joined(written)
+    assert set(everything.keys.tolist()) == {key for rows, _ in pieces for key in rows.keys.tolist()}
+    assert everything.features.sum() == sum(rows.features.sum() for rows, _ in pieces)
+    assert list(portions([])) == []
+
+
+def test_a_first_line_that_promises_more_than_memory_holds_is_damage(tmp_path):
+    path = write_shard(tmp_path, rows_of(0, 3), RECIPE).path
+    whole = path.read_bytes()
+    line = f"emotionrankclap shard, format 2, header {10**14} bytes, crc32 00000000\n".encode()
+    path.write_bytes(line + whole[len(line) :])
+    with pytest.raises(DamagedShardError, match="fails the checksum of its header"):
+        read_shard(path)
