@@ -113,7 +113,7 @@ def test_a_limit_on_the_size_of_files_is_an_error_and_leaves_the_store_as_it_was
     fill(tmp_path, (0, 3))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     code = (
-        "import resource, sys; from pathlib import Path; from pipeline.feature_store import FeatureStore\n"
+        "import resource, sys; from pathlib import Path; from pipeline.features.store import FeatureStore\n"
         "from tests.features.samples import RECIPE, rows_of\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
         "try: FeatureStore(Path(sys.argv[1]), RECIPE).take(rows_of(100, 2000))\n"
@@ -128,7 +128,7 @@ def test_a_limit_on_the_size_of_files_is_an_error_and_leaves_the_store_as_it_was
 WRITER = """
 import sys
 from pathlib import Path
-from pipeline.feature_store import FeatureStore
+from pipeline.features.store import FeatureStore
 from tests.features.samples import RECIPE, features_of, keys_of
 store = FeatureStore(Path(sys.argv[1]), RECIPE)
 for start in range(int(sys.argv[2]), 600, 20):

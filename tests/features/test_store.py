@@ -248,7 +248,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from pipeline.feature_store import FeatureStore
+from pipeline.features.store import FeatureStore
 from pipeline.recipe import Recipe
 store = FeatureStore(Path(sys.argv[1]), Recipe.from_json(sys.argv[2]))
 print("ready", flush=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pipeline.features.upkeep.compacting.compacting import compact
 
 from pipeline.features.shards.folder import ShardFolder
 from pipeline.features.store import FeatureStore
 from pipeline.features.team import TeamStore
-from pipeline.features.upkeep.compacting import compact
 from tests.features.samples import RECIPE, fill, holds, keys_of, rows_of
 
 ROWS, STEP, WRITERS, READERS = 240, 10, 8, 2
@@ -23,13 +23,13 @@ COMMON = """
 import os, random, sys, time
 from pathlib import Path
 import numpy as np
-from pipeline.feature_store import FeatureStore
-from pipeline.store import upkeep
-from pipeline.store.folder import ShardFolder
-from pipeline.store.team import TeamStore
+from pipeline.features.store import FeatureStore
+from pipeline.features.upkeep import compacting
+from pipeline.features.shards.folder import ShardFolder
+from pipeline.features.team import TeamStore
 from tests.features.samples import RECIPE, features_of, keys_of
 assert os.environ["HDF5_USE_FILE_LOCKING"] == "FALSE"
-upkeep.SHARD_ROWS = 64
+compacting.SHARD_ROWS = 64
 root, number, rows, step = Path(sys.argv[1]), *map(int, sys.argv[2:5])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -44,7 +44,7 @@ store = FeatureStore(root, RECIPE)
 for turn, start in enumerate(starts):
     store.append(keys_of(start, 2 * step), features_of(start, 2 * step))
     if number in (0, 1) and turn % 8 == 0:
-        upkeep.compact(ShardFolder(root))
+        compacting.compact(ShardFolder(root))
     if number in (2, 3) and turn % 8 == 0:
         assert store.verify() == [], store.folder.findings
 """
@@ -60,7 +60,7 @@ for part in range(begin, begin + wanted, step):
     if lacking:
         store.append([keys[i] for i in lacking], features_of(part, step)[lacking])
     if number in (0, 1):
-        upkeep.compact(ShardFolder(Path(sys.argv[5]) / RECIPE.digest, shared=True))
+        compacting.compact(ShardFolder(Path(sys.argv[5]) / RECIPE.digest, shared=True))
     if number in (2, 3):
         assert ShardFolder(Path(sys.argv[5]) / RECIPE.digest, shared=True).verify() == []
 team.offer_missing(store, keys_of(begin, wanted))
@@ -86,7 +86,7 @@ for turn in range(6):
     if number % 2:
         first = rng.randrange(rows - 2 * step)
         store.append(keys_of(first, step), features_of(first, step))
-        upkeep.compact(ShardFolder(root))
+        compacting.compact(ShardFolder(root))
     else:
         store.prune(keys_of(0, rows))
 """

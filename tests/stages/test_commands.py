@@ -485,7 +485,7 @@ def test_a_diverging_training_keeps_the_heads_of_before(project):
 def test_several_seeds_are_trained_measured_and_told_apart(project):
     change_params(project, train__seeds=2, train__seed=3, train__methods=["clap-sce", "emotionrankclap"])
     assert erclap(project, "train").returncode == 0
-    with mock.patch("pipeline.report.results.writing.write_tables", wraps=write_tables) as written:
+    with mock.patch("pipeline.report.results.write_tables", wraps=write_tables) as written:
         assert erclap(project, "eval").returncode == 0
     evaluations = written.call_args.args[0]
     assert [len(evaluations[seed].embedded) for seed in (3, 4)] == [2, 0]  # the first seed's are drawn

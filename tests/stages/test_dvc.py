@@ -101,7 +101,11 @@ def test_one_command_runs_all_and_a_second_nothing(project):
 
 
 def test_editing_a_loss_runs_training_and_evaluation_alone(project):
-    edit(project / "pipeline/training/losses.py", "(total.log() - centred)", "(total.log() - 1.5 * centred)")
+    edit(
+        project / "pipeline/training/losses/rank_n_contrast.py",
+        "(total.log() - centred)",
+        "(total.log() - 1.5 * centred)",
+    )
     assert stages_run(run(project, "dvc", "repro")) == TRAINING
 
 

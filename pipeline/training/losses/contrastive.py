@@ -17,6 +17,7 @@ def symmetric_cross_entropy(similarity: Tensor) -> Tensor:
 
     Raises ValueError for another shape or dtype.
 
+    >>> import torch
     >>> round(symmetric_cross_entropy(torch.zeros(4, 4)).item(), 4)  # log 4
     1.3863
     """
@@ -41,6 +42,7 @@ def supervised_contrastive(similarity: Tensor, labels: Tensor) -> Tensor:
 
     Raises ValueError for another shape or dtype.
 
+    >>> import torch
     >>> round(supervised_contrastive(torch.zeros(4, 4), torch.tensor([0, 0, 1, 2])).item(), 4)  # log 4
     1.3863
     """
