@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pipeline.features.upkeep.compacting.compacting import compact
+from pipeline.features.upkeep.compacting import compact
 
 from pipeline.features.shards.folder import ShardFolder
 from pipeline.features.store import FeatureStore
