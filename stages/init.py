@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from importlib import resources
 from pathlib import Path
 
 import click
@@ -12,9 +13,8 @@ from pipeline.config import PARAMS_FILE, load_params
 from pipeline.support import check_path, replacing
 
 PROFILES = {"paper": "MSP-Podcast", "iemocap": "IEMOCAP"}
-"""Profile, which is the name of its file under params/ → the corpus that it is for."""
+"""Profile, which is the name of its file in stages/profiles → the corpus that it is for."""
 
-PROFILES_FOLDER = Path("params")
 ROOT_MARK = "/path/to/corpus"
 
 
@@ -43,16 +43,17 @@ def command(profile: str, root: str, force: bool) -> None:
             f"{PARAMS_FILE} must not lose changes, found some that are not committed: "
             f"commit them, or use --force"
         )
-    template = PROFILES_FOLDER / f"{profile}.yaml"
-    if not template.is_file():
-        raise ValueError(f"erclap init runs in the project's folder, found no {template} in {Path.cwd()}")
+    template = resources.files("stages") / "profiles" / f"{profile}.yaml"
     # The template's path stands in double quotes, in which YAML reads what JSON writes.
     quoted = json.dumps(folder.as_posix(), ensure_ascii=False)[1:-1]
     with replacing(PARAMS_FILE) as temporary:
         text = template.read_text(encoding="utf-8").replace(ROOT_MARK, quoted)
         temporary.write_text(text, encoding="utf-8")
         load_params(temporary)
-    click.echo(f"{PARAMS_FILE}: profile {profile} for {PROFILES[profile]} in {folder}; next: `dvc repro`")
+    following = (
+        "`dvc repro`" if Path("dvc.yaml").is_file() else "`erclap prepare`, and so on: see `erclap --help`"
+    )
+    click.echo(f"{PARAMS_FILE}: profile {profile} for {PROFILES[profile]} in {folder}; next: {following}")
 
 
 def _committed(path: Path) -> bool:

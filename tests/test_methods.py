@@ -14,7 +14,7 @@ from pipeline.training.density import LabelDensity
 from pipeline.training.objectives import RankNContrast, objective_of
 from tests.imports import ROOT
 
-PARAMS = load_params(ROOT / "params" / "paper.yaml")
+PARAMS = load_params(ROOT / "stages/profiles/paper.yaml")
 PLUS = "emotionrankclap-plus"
 
 

@@ -9,7 +9,9 @@ from pipeline.config import load_params
 from tests.imports import ROOT
 
 
-@pytest.mark.parametrize("profile", ["params.yaml", "params/paper.yaml", "params/iemocap.yaml"])
+@pytest.mark.parametrize(
+    "profile", ["params.yaml", "stages/profiles/paper.yaml", "stages/profiles/iemocap.yaml"]
+)
 def test_the_profiles_are_valid_and_write_every_tracked_key(profile):
     params = load_params(ROOT / profile)
     written = yaml.safe_load((ROOT / profile).read_text())
@@ -18,7 +20,7 @@ def test_the_profiles_are_valid_and_write_every_tracked_key(profile):
 
 
 def test_the_papers_profile_has_the_papers_settings():
-    params = load_params(ROOT / "params/paper.yaml")
+    params = load_params(ROOT / "stages/profiles/paper.yaml")
     assert (params.train.epochs, params.train.learning_rate, params.train.batch_size) == (15, 1e-4, 64)
     assert (params.train.embedding_size, params.train.temperature) == (512, 1.0)
     assert (params.evaluate.trials, params.evaluate.pairs, params.caption.prompt_lists) == (30, 5000, 100)

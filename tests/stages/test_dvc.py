@@ -65,7 +65,7 @@ def edit(path: Path, old: str, new: str) -> None:
 def reproduced(tmp_path_factory) -> Path:
     """A checkout of its own, run once."""
     project = tmp_path_factory.mktemp("checkout")
-    for name in ("pipeline", "stages", "params"):
+    for name in ("pipeline", "stages"):
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, project)

@@ -40,7 +40,6 @@ def project(tmp_path) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
     shutil.copy(ROOT / "params.yaml", folder)
-    shutil.copytree(ROOT / "params", folder / "params")
     identity = ("-c", "user.name=tests", "-c", "user.email=tests@example.com")
     for command in (("init", "-q"), ("add", "."), (*identity, "commit", "-qm", "as it is")):
         subprocess.run(["git", *command], cwd=folder, check=True)
@@ -122,11 +121,15 @@ def test_changes_that_git_does_not_have_are_kept_unless_forced(project, corpus):
     assert erclap(project, "init", "paper", "--root", str(corpus), "--force").returncode == 0
 
 
-def test_an_absent_corpus_and_another_folder_are_one_line(project, corpus, tmp_path):
-    fails(project, "init", "paper", "--root", str(tmp_path / "no"), code=2, message="found no folder")
+def test_where_there_is_no_checkout_the_commands_are_named_one_by_one(corpus, tmp_path, project):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    fails(elsewhere, "init", "paper", "--root", str(corpus), code=2, message="runs in the project's folder")
+    answer = erclap(elsewhere, "init", "paper", "--root", str(corpus))
+    assert answer.returncode == 0, answer.stderr
+    assert "next: `erclap prepare`" in answer.stdout
+    assert load_params(elsewhere / "params.yaml").prepare.root == str(corpus)
+    shutil.copy(ROOT / "dvc.yaml", project)
+    assert "next: `dvc repro`" in erclap(project, "init", "paper", "--root", str(corpus)).stdout
 
 
 def test_a_root_with_spaces_and_quotes_is_written_as_it_is(project, corpus):

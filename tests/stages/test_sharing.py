@@ -119,7 +119,7 @@ def team(tmp_path_factory) -> Team:
     team = Team(tmp_path_factory.mktemp("team"))
     team.audio.mkdir()
     project = team.root / "first"
-    for name in ("pipeline", "stages", "params"):
+    for name in ("pipeline", "stages"):
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, project)
