@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from pydantic import ValidationError
@@ -29,8 +30,13 @@ class Params(Section):
     runtime: Runtime = Runtime()
 
 
-class UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML that refuses a key written twice, of which it would otherwise take the last and say nothing."""
+class ParamsLoader(yaml.SafeLoader):  # type: ignore[misc]
+    """YAML as DVC reads it and writes it back, version 1.2, in which `1e-05` is a number and `no` is a word.
+
+    A key written twice is refused, of which the last would otherwise be taken and nothing said.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -42,11 +48,28 @@ class UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        text = str(self.construct_scalar(node))
+        return int(text, 0 if text[:2] in ("0x", "0o") else 10)
+
+
+ParamsLoader.add_constructor("tag:yaml.org,2002:int", ParamsLoader.construct_yaml_int)
+
+for kind, pattern, first in (  # the core schema of YAML 1.2, section 10.3.2, and 1_000
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9][0-9_]*|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
+    ("merge", r"<<", ["<"]),
+):
+    ParamsLoader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(f"^(?:{pattern})$"), first)
+
 
 def load_params(path: Path = PARAMS_FILE) -> Params:
     """Read and check params.yaml. Raises ValueError with one line that names every key that is wrong."""
     try:
-        written = yaml.load(path.read_text(encoding="utf-8"), UniqueKeys)  # noqa: S506 (it is a SafeLoader)
+        written = yaml.load(path.read_text(encoding="utf-8"), ParamsLoader)  # noqa: S506 (it is a SafeLoader)
     except FileNotFoundError:
         raise ValueError(
             f"there must be a {path} in the folder that erclap runs in, found none in {Path.cwd()}"
@@ -69,15 +92,4 @@ def _explain(detail: Any) -> str:
     if detail["type"] == "value_error":  # one of our own validators, which says it all
         return f"{key}: {detail['msg'].removeprefix('Value error, ')}"
     message = detail["msg"].removeprefix("Input ")
-    hint = ""
-    if detail["type"] == "float_type" and _is_number(detail["input"]):
-        hint = " (YAML takes it for a text: write it with a point and without an exponent, as 0.001)"
-    return f"{key}: {message[0].lower()}{message[1:]}, found {detail['input']!r}{hint}"
-
-
-def _is_number(value: object) -> bool:
-    try:
-        float(str(value))
-    except ValueError:
-        return False
-    return isinstance(value, str)
+    return f"{key}: {message[0].lower()}{message[1:]}, found {detail['input']!r}"

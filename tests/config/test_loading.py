@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from ruamel.yaml import YAML
 
 from pipeline.config import load_params
+from pipeline.config.loading import ParamsLoader
 from tests.imports import ROOT
 
 
@@ -32,7 +34,7 @@ def test_the_papers_profile_has_the_papers_settings():
     [
         ("  epochs: 60\n", "", "train.epochs is missing"),
         ("epochs: 60", "epocs: 60", "train.epochs is missing; train.epocs is not a key that exists"),
-        ("learning_rate: 0.003", "learning_rate: 1e-3", "train.learning_rate: .* found '1e-3' .*as 0.001"),
+        ("learning_rate: 0.003", "learning_rate: 1e-3x", "train.learning_rate: .* found '1e-3x'"),
         ("learning_rate: 0.003", "learning_rate: -1.0", "train.learning_rate: .*greater than 0, found -1.0"),
         ("batch_size: 64", "batch_size: many", "train.batch_size: .*integer, found 'many'"),
         ("supconclap,", "supconclip,", "train.methods: a method must be one of .* found 'supconclip'"),
@@ -84,3 +86,26 @@ def test_an_absent_and_a_garbled_file_are_named(tmp_path):
     (tmp_path / "params.yaml").write_text("")
     with pytest.raises(ValueError, match="the file: .* found None"):
         load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("1e-05", 1e-5), ("3e-3", 3e-3), ("3E-3", 3e-3), (".5", 0.5), ("1.", 1.0), ("+1.5e+0", 1.5), ("2", 2.0)],
+)
+def test_numbers_are_read_as_dvc_and_people_write_them(tmp_path, written, number):
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text().replace("rate: 0.003", f"rate: {written}"))
+    assert load_params(path).train.learning_rate == number
+
+
+SCALARS = (
+    *("1e-05", "010", "1_0", "0o17", "0x1F", "-3", "1:30", "1e5", "e5", ".", "3e-3", "-.inf"),
+    *("no", "yes", "on", "true", "~", "null", "N", "null1"),
+)
+
+
+@pytest.mark.parametrize("text", [*SCALARS, ""])
+def test_a_scalar_is_what_dvc_takes_it_for(text):
+    ours = yaml.load(f"key: {text}", ParamsLoader)["key"]  # noqa: S506 (it is a SafeLoader)
+    dvcs = YAML(typ="safe").load(f"key: {text}")["key"]
+    assert (type(ours), ours) == (type(dvcs), dvcs)
