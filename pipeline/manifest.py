@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -97,6 +99,15 @@ class Manifest:
         """Valence and arousal, (N, 2), each on 1..7."""
         return np.stack([self.table.column(name).to_numpy() for name in ("valence", "arousal")], axis=1)
 
+    def labels_digest(self) -> str:
+        """A hash of what captions, training and tests take from the corpus: ids, splits, labels and classes."""
+        columns = ("id", "split", "valence", "arousal", "dominance", "emotion")
+        return _digest(self.table.column(name).to_pylist() for name in columns)
+
+    def digest(self, rejects: Sequence[str]) -> str:
+        """A hash of all that the manifest holds, and of the paths of the clips that were left out."""
+        return _digest([*(self.table.column(name).to_pylist() for name in SCHEMA.names), sorted(rejects)])
+
     def split(self, name: str) -> Manifest:
         """The rows of one split. Raises ValueError where it has none."""
         splits = self.strings("split")
@@ -110,6 +121,13 @@ class Manifest:
         """The rows as what the corpus said."""
         names = list(Utterance.__dataclass_fields__)
         return [Utterance(**row) for row in self.table.select(names).to_pylist()]
+
+
+def _digest(columns: Iterable[Sequence[object]]) -> str:
+    digest = hashlib.sha256()
+    for column in columns:
+        digest.update(json.dumps(column).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def check_utterances(utterances: Sequence[Utterance], source: str) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from pipeline.support import read_parquet
+from pipeline.support import read_parquet, write_parquet
 
 CAPTIONS_FILE = Path("data/captions.parquet")
 PROMPTS_FILE = Path("data/prompts.parquet")
@@ -33,6 +34,9 @@ PROMPTS_SCHEMA = pa.schema(
 )
 
 MADE_BY = "erclap caption"
+
+LABELS_KEY = "labels"
+"""The key of the file's metadata that says for which labels captions were written."""
 
 PROMPTS_PER_LIST = 14
 
@@ -58,12 +62,24 @@ class WordedPrompt(Prompt):
     text: str
 
 
-def read_captions(variant: str, path: Path = CAPTIONS_FILE) -> dict[str, str]:
-    """The captions of one variant by utterance id.
+def write_captions(captions: pa.Table, labels: str, path: Path = CAPTIONS_FILE) -> None:
+    """Write captions whole or not at all; `labels` is the digest of the labels and splits they are written for."""
+    write_parquet(captions.replace_schema_metadata({LABELS_KEY: labels}), path)
+
+
+def read_captions(variant: str, path: Path = CAPTIONS_FILE, *, labels: str | None = None) -> dict[str, str]:
+    """The captions of one variant by utterance id; `labels` is the digest of those that they must be written for.
 
     Raises RuntimeError where the file is absent, has other columns, has no caption of the variant or has two
-    for one utterance.
+    for one utterance, or was written for other labels or splits.
     """
+    if labels is not None and path.exists():
+        found = (pq.read_schema(path).metadata or {}).get(LABELS_KEY.encode(), b"").decode()
+        if found != labels:
+            raise RuntimeError(
+                f"{path} must be written for the labels and splits of the manifest, found captions for other "
+                f"ones: run `{MADE_BY}`"
+            )
     rows = read_parquet(path, CAPTIONS_SCHEMA, made_by=MADE_BY).to_pylist()
     pairs = [(row["utterance_id"], row["text"]) for row in rows if row["variant"] == variant]
     if not pairs:

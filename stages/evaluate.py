@@ -56,7 +56,9 @@ def evaluate(params: Params) -> None:
     from pipeline.training import load_heads, read_history, seed_folder
 
     stores = open_stores(params.extract)
-    captions, manifest = read_captions(MEASURED_CAPTIONS), Manifest.read()
+    manifest = Manifest.read()
+    labels = manifest.labels_digest()
+    captions = read_captions(MEASURED_CAPTIONS, labels=labels)
     pairs, probed = (
         gather_pairs(manifest.split(split), captions, *stores)
         for split in (params.evaluate.split, params.evaluate.probe_split)
@@ -70,7 +72,7 @@ def evaluate(params: Params) -> None:
     }
     heads = {
         seed: {
-            name: load_heads(folder, recipes, training_settings(params.train, name))
+            name: load_heads(folder, recipes, training_settings(params.train, name), labels=labels)
             for name, folder in of_seed.items()
         }
         for seed, of_seed in folders.items()

@@ -7,8 +7,17 @@ from pathlib import Path
 
 import click
 
-from pipeline.config import load_params
-from pipeline.corpora import check_splits, inspect, read_corpus, write_rejects
+from pipeline.config import Params, load_params
+from pipeline.corpora import (
+    Corpus,
+    Reject,
+    check_splits,
+    count_by_reason,
+    inspect,
+    out_of_reach,
+    read_corpus,
+    write_rejects,
+)
 from pipeline.manifest import DEVELOPMENT, MANIFEST_FILE, TRAIN, Manifest, describe_splits
 from pipeline.support import counted
 
@@ -26,17 +35,11 @@ def command() -> None:
     data/rejects.csv. ERCLAP_CORPUS_ROOT overrides prepare.root, for a corpus that is mounted elsewhere.
     """
     params = load_params()
-    root = params.prepare.folder
-    corpus = read_corpus(params.prepare, root)
-    manifest, rejects = inspect(
-        corpus.utterances,
-        root,
-        heard_seconds=params.extract.speech.crop_seconds,
-        workers=params.runtime.threads,
-        memory=INSPECTED_FILE,
-    )
+    corpus, manifest, rejects = look_at_corpus(params)
     write_rejects(rejects, REJECTS_FILE)
     check_splits(manifest, rejects, REJECTS_FILE)
+    if refused := out_of_reach(rejects, len(corpus.utterances), params.prepare.unreachable):
+        raise ValueError(f"{refused}; the manifest stays as it was, {REJECTS_FILE} lists them")
     manifest.write(MANIFEST_FILE)
     hours = sum(manifest.table.column("duration").to_pylist()) / 3600
     click.echo(f"{MANIFEST_FILE}: {describe_splits(manifest.strings('split'))}; {hours:.2f} hours of speech")
@@ -46,9 +49,26 @@ def command() -> None:
         click.echo(f"{counted(count, 'clip', 'clips')} left out: {reason}")
     if rejects:
         click.echo(
-            f"{len(rejects)} of {counted(len(corpus.utterances), 'clip', 'clips')} left out: see {REJECTS_FILE} "
-            f"(the first: {rejects[0].path}: {rejects[0].reason})"
+            f"warning: {len(rejects)} of {counted(len(corpus.utterances), 'clip', 'clips')} left out: "
+            f"see {REJECTS_FILE} ({count_by_reason(rejects)}; the first: {rejects[0].path})"
         )
+
+
+def look_at_corpus(params: Params) -> tuple[Corpus, Manifest, list[Reject]]:
+    """The corpus as its labels have it, the manifest of its clips, and the clips that cannot be used.
+
+    What was looked at before and has not changed is not read again.
+    """
+    root = params.prepare.folder
+    corpus = read_corpus(params.prepare, root)
+    manifest, rejects = inspect(
+        corpus.utterances,
+        root,
+        heard_seconds=params.extract.speech.crop_seconds,
+        workers=params.runtime.threads,
+        memory=INSPECTED_FILE,
+    )
+    return corpus, manifest, rejects
 
 
 def _warnings(manifest: Manifest, test_split: str) -> Iterator[str]:

@@ -47,7 +47,8 @@ def _train_one(name: str, params: Params) -> None:
     chosen = method(name)
     device = choose_device(params.runtime.device)
     manifest = Manifest.read()
-    captions = read_captions(chosen.captions)
+    labels = manifest.labels_digest()
+    captions = read_captions(chosen.captions, labels=labels)
     speech, text = open_stores(params.extract)
     training, development = (
         open_pairs(
@@ -73,6 +74,7 @@ def _train_one(name: str, params: Params) -> None:
     )
     about = {
         "method": name,
+        "labels": labels,
         "settings": training_settings(params.train, name),
         "speech_recipe": asdict(speech.recipe),
         "text_recipe": asdict(text.recipe),

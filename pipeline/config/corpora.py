@@ -85,6 +85,8 @@ class Prepare(Section):
     corpus: Literal["sample", "table", "msp-podcast", "iemocap"]
     root: str
     """The folder that the clips' paths are relative to: of a published corpus, its own."""
+    unreachable: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """The share of the clips that may be absent or unreadable; beyond it the corpus is not taken for whole."""
     sample: Sample | None = None
     table: Table | None = None
     msp_podcast: MspPodcast = MspPodcast()

@@ -1,4 +1,13 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
-from .inspection import check_splits as check_splits, inspect as inspect, write_rejects as write_rejects
+from .corpus import Corpus as Corpus
+from .inspection import inspect as inspect
 from .reading import read_corpus as read_corpus
+from .rejects import (
+    Reject as Reject,
+    check_splits as check_splits,
+    count_by_reason as count_by_reason,
+    out_of_reach as out_of_reach,
+    read_rejects as read_rejects,
+    write_rejects as write_rejects,
+)

@@ -58,6 +58,10 @@ class Stamp(NamedTuple):
         return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
+class Unreachable(str):
+    """Why a file cannot be used now; it may be later, unchanged, as when a mount was late."""
+
+
 Outcome = Clip | str
 """What a clip is, or why it cannot be used."""
 

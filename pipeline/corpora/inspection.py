@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,25 +14,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.audio import AudioError, PassingAudioError, inside, inspect_clip
-from pipeline.corpora.inspected import Inspected, Known, Outcome, Stamp
+from pipeline.corpora.inspected import Inspected, Known, Outcome, Stamp, Unreachable
+from pipeline.corpora.rejects import Reject
 from pipeline.manifest import SCHEMA, Manifest, Utterance
-from pipeline.support import Progress, in_order, write_csv
+from pipeline.support import Progress, in_order
 
 FILES_AT_ONCE = 32
 """One thread's task."""
 
 SECONDS_UNTIL_SETTLED = 2.0
 """A file written later than this before it was read could be written again without a change of its time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """A clip that was left out."""
-
-    id: str
-    path: str
-    split: str
-    reason: str
 
 
 def inspect(
@@ -75,23 +64,6 @@ def inspect(
         if number in findings.reasons
     ]
     return Manifest(_table(utterances, files, which, findings)), rejects
-
-
-def check_splits(manifest: Manifest, rejects: Sequence[Reject], listing: Path) -> None:
-    """Raise ValueError where a split is left with no clip at all; `listing` is where the rejects are."""
-    kept = set(manifest.table.column("split").unique().to_pylist())
-    emptied = sorted({reject.split for reject in rejects} - kept)
-    if emptied:
-        reasons = Counter(reject.reason for reject in rejects if reject.split in emptied).most_common(1)
-        raise ValueError(
-            f"every split must keep a clip, found none left in {', '.join(emptied)}: {len(rejects)} of "
-            f"{len(rejects) + len(manifest)} clips cannot be used, most often: {reasons[0][0]}; see {listing}"
-        )
-
-
-def write_rejects(rejects: Sequence[Reject], path: Path) -> None:
-    """Write what was left out as CSV: id, path, split, reason. An empty list gives a header alone."""
-    write_csv([asdict(reject) for reject in rejects], path, list(Reject.__dataclass_fields__))
 
 
 class _Findings:
@@ -221,7 +193,7 @@ def _look(file: str, known: Known | None, heard_seconds: float) -> tuple[Outcome
     try:
         outcome = inspect_clip(Path(file), heard_seconds)
     except PassingAudioError as error:
-        return str(error), None
+        return Unreachable(error), None
     except AudioError as error:
         outcome = str(error)
     settled = stamp is not None and stamp.mtime_ns < (now - SECONDS_UNTIL_SETTLED) * 1e9

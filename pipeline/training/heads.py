@@ -115,13 +115,18 @@ def save_heads(heads: ProjectionHeads, folder: Path, about: dict[str, Any]) -> N
 
 
 def load_heads(
-    folder: Path, recipes: Sequence[Recipe] = (), settings: Mapping[str, object] | None = None
+    folder: Path,
+    recipes: Sequence[Recipe] = (),
+    settings: Mapping[str, object] | None = None,
+    *,
+    labels: str | None = None,
 ) -> ProjectionHeads:
     """Read what `save_heads` wrote.
 
     `recipes` are those of the speech and the text features that the heads will be given, `settings` those that
-    they should be trained with. Raises RuntimeError where a file is absent or does not fit, or where the heads
-    were trained on features of other recipes or with other settings.
+    they should be trained with, `labels` the digest of the labels and splits. Raises RuntimeError where a file is
+    absent or does not fit, or where the heads were trained on features of other recipes, with other settings or
+    on other labels or splits.
     """
     config = read_config(folder)
     try:
@@ -141,6 +146,11 @@ def load_heads(
                 f"the heads in {folder} must be trained on the {recipe.modality} features of the cache, "
                 f"found heads for other ones: run `erclap train`"
             )
+    if labels is not None and config.get("labels") != labels:
+        raise RuntimeError(
+            f"the heads in {folder} must be trained on the labels and splits of the manifest, found heads for "
+            f"other ones: run `erclap train`"
+        )
     for key, asked in (settings or {}).items():
         found = config.get("settings", {}).get(key)
         if asked != found:

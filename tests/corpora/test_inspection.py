@@ -14,7 +14,8 @@ import soundfile
 
 from pipeline.corpora import inspection
 from pipeline.corpora.inspected import Inspected
-from pipeline.corpora.inspection import check_splits, inspect, write_rejects
+from pipeline.corpora.inspection import inspect
+from pipeline.corpora.rejects import check_splits, write_rejects
 from pipeline.manifest import Manifest, Utterance
 
 

@@ -1,0 +1,80 @@
+"""`erclap inspect`: whether the corpus, which lies outside the project, is still what was prepared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from pipeline.config import Params, load_params
+from pipeline.support import write_text
+
+CORPUS_FILE = Path("data/corpus.json")
+EXPERIMENTS = Path(".dvc/tmp/exps")
+"""Below it DVC runs experiments in copies of the project."""
+
+
+@click.command("inspect")
+def command() -> None:
+    """See whether labels or clips have changed, so that `dvc repro` prepares a changed corpus again.
+
+    Writes a digest of what a manifest of the corpus would hold to data/corpus.json. `dvc repro` runs it each time,
+    as DVC cannot watch what lies outside the project; files that have not changed are not read again. Where there
+    is no corpus, as with a teammate who has none, or much of it is out of reach, the manifest stands as it is.
+    """
+    params = load_params()
+    if params.prepare.corpus == "sample":
+        _write("the sample, which params.yaml says all of")
+        return
+    if why := _not_looked_at(params):
+        click.echo(f"the corpus is not looked at, the manifest stands as it is: {why}")
+        _write(_of_manifest())
+        return
+
+    from pipeline.corpora import out_of_reach
+    from stages.prepare import look_at_corpus
+
+    corpus, manifest, rejects = look_at_corpus(params)
+    if refused := out_of_reach(rejects, len(corpus.utterances), params.prepare.unreachable):
+        click.echo(f"warning: the manifest stands as it is: {refused}", err=True)
+        _write(_of_manifest())
+        return
+    _write(manifest.digest([reject.path for reject in rejects]))
+
+
+def _not_looked_at(params: Params) -> str | None:
+    """Why the corpus is not looked at, where it is not."""
+    if not params.runtime.inspect:
+        return "runtime.inspect is off"
+    if EXPERIMENTS.parts in _windows(Path.cwd().parts, len(EXPERIMENTS.parts)):
+        return "an experiment of DVC's takes it as it was"
+    needed = [params.prepare.folder]
+    if params.prepare.corpus == "table" and params.prepare.table:
+        needed.append(Path(params.prepare.table.file))
+    absent = next((path for path in needed if not path.exists()), None)
+    return f"there is no {absent}" if absent else None
+
+
+def _windows(parts: tuple[str, ...], length: int) -> list[tuple[str, ...]]:
+    return [parts[i : i + length] for i in range(len(parts) - length + 1)]
+
+
+def _of_manifest() -> str | None:
+    """The digest of what was prepared last; None where nothing was, and then prepare will say what is missing."""
+    from pipeline.corpora import read_rejects
+    from pipeline.manifest import MANIFEST_FILE, Manifest
+    from stages.prepare import REJECTS_FILE
+
+    if MANIFEST_FILE.exists():
+        return Manifest.read().digest([reject.path for reject in read_rejects(REJECTS_FILE)])
+    if CORPUS_FILE.exists():  # in a copy of the project, where DVC has not yet put the manifest
+        found: str | None = json.loads(CORPUS_FILE.read_text(encoding="utf-8")).get("holds")
+        return found
+    return None
+
+
+def _write(holds: str | None) -> None:
+    text = json.dumps({"holds": holds}) + "\n"
+    if not CORPUS_FILE.exists() or CORPUS_FILE.read_text(encoding="utf-8") != text:
+        write_text(text, CORPUS_FILE)
