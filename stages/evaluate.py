@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,9 @@ import click
 from pipeline.config import Params, load_params
 from pipeline.methods import training_settings
 from stages.tables import CURVES_FOLDER, METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER, command as print_tables
+
+UNNAMED_FOLDER = Path("results/unnamed")
+"""Where heads go of methods that train.methods does not name any more."""
 
 CORPUS_NAMES = {
     "sample": "sample corpus (synthetic speech)",
@@ -29,6 +34,7 @@ def command(ctx: click.Context, quiet: bool) -> None:
     and training curves to results/.
     """
     params = load_params()
+    _set_aside_unnamed(params.train.methods)
     evaluate(params)
     if quiet:
         click.echo(f"{TABLES_FOLDER}/, {PLOTS_FOLDER}/: `erclap tables` prints the tables")
@@ -106,6 +112,22 @@ def evaluate(params: Params) -> None:
         write_curves(histories, curves)
         write_details(evaluations, histories, prompts, about_run(params, corpus, stores), details)
     write_text(metrics_json(evaluations), METRICS_FILE)
+
+
+def _set_aside_unnamed(methods: Collection[str]) -> None:
+    """Move heads of methods that params.yaml does not name out of what DVC hashes for this stage.
+
+    They would make the evaluation stale for everyone who has none of them.
+    """
+    from pipeline.training import MODELS_FOLDER
+
+    unnamed = [path for path in sorted(MODELS_FOLDER.glob("*/")) if path.name not in methods]
+    for folder in (path for path in unnamed if not path.name.startswith(".")):
+        UNNAMED_FOLDER.mkdir(parents=True, exist_ok=True)
+        if (place := UNNAMED_FOLDER / folder.name).exists():
+            shutil.rmtree(place)  # heads of the same method, set aside before
+        folder.rename(place)
+        click.echo(f"{folder}: train.methods does not name it, its heads are now in {place}")
 
 
 def _corpus_name(params: Params) -> str:
