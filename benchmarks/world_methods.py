@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import click
 import numpy as np
-from simulated_corpus import ENCODERS, MSP_ROWS, Sizes, Split, World, simulate
+from worlds.text import ENCODERS
+from worlds.world import MSP_ROWS, Sizes, Split, World, simulate
 
 from pipeline.config import Train
 from pipeline.features.pairs import Pairs
