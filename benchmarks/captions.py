@@ -24,8 +24,8 @@ from sample_models import ridge
 from scipy.stats import spearmanr
 from transformers import AutoModel, AutoTokenizer
 
-from pipeline.captions.lexicon import describe
-from pipeline.encoders.text import TextEncoder
+from pipeline.captions import describe
+from pipeline.encoders import TextEncoder
 from pipeline.measures.probe import concordance
 
 Values = npt.NDArray[np.float64]
