@@ -29,13 +29,13 @@ import parselmouth
 import soundfile
 from parselmouth.praat import call
 
-from pipeline.audio.reading import read_waveform
-from pipeline.audio.waveform import SAMPLING_RATE, Waveform, to_mono_16k
+from pipeline.audio import SAMPLING_RATE, Waveform, read_waveform, to_mono_16k
+from pipeline.captions import measure_clips
 from pipeline.captions.acoustics import Acoustics, measure
-from pipeline.captions.measuring import measure_clips
-from pipeline.corpora.inspection import inspect
+from pipeline.corpora import inspect
 from pipeline.manifest import Utterance
-from pipeline.sample.espeak import SAMPLING_RATE as ESPEAK_RATE, Espeak
+from pipeline.sample import Espeak
+from pipeline.sample.espeak import SAMPLING_RATE as ESPEAK_RATE
 
 SENTENCES = (
     "Nobody had told me that the last train leaves before midnight.",

@@ -15,11 +15,9 @@ from collections.abc import Callable
 import click
 import numpy as np
 
-from pipeline.captions.captioning import caption_utterances
+from pipeline.captions import LlmCaptioner, caption_utterances, measure_overlap
 from pipeline.captions.llm.answers import Answers
-from pipeline.captions.llm.captioner import LlmCaptioner
 from pipeline.captions.llm.estimate import estimate
-from pipeline.captions.overlap import measure_overlap
 from pipeline.config import Caption, LlmCaptions, LlmRuntime
 from pipeline.manifest import Utterance
 

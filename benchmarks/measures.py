@@ -29,12 +29,11 @@ from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
 
 from pipeline.config import Train
-from pipeline.features.pairs import Pairs
-from pipeline.measures.alignment import mmd_rbf
-from pipeline.measures.evaluation import Embedded, draw_trials, embed, measure_alignment
-from pipeline.measures.ordinality import kendall_tau
+from pipeline.features import Pairs
+from pipeline.measures import Embedded, kendall_tau, mmd_rbf
+from pipeline.measures.evaluation import draw_trials, embed, measure_alignment
 from pipeline.methods import METHODS
-from pipeline.training.loop import train
+from pipeline.training import train
 
 Values = npt.NDArray[np.float64]
 Result = TypeVar("Result")

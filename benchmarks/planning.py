@@ -25,7 +25,7 @@ import soundfile
 import yaml
 
 from pipeline.sentences import CAPTIONS_FILE, CAPTIONS_SCHEMA, PROMPTS_FILE, PROMPTS_SCHEMA
-from pipeline.support.files import write_parquet
+from pipeline.support import write_parquet
 
 ROOT = Path(__file__).resolve().parent.parent
 

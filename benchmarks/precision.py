@@ -18,15 +18,12 @@ import numpy as np
 import torch
 
 from pipeline.config import Params, load_params
-from pipeline.features.extraction import extract, extract_speech, extract_text
-from pipeline.features.gathering import gather_pairs
-from pipeline.features.shards.keys import sentence_key
-from pipeline.features.store import FeatureStore
+from pipeline.features import FeatureStore, extract, extract_speech, extract_text, gather_pairs, sentence_key
 from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
 from pipeline.measures.evaluation import embed, measure_ordinality
 from pipeline.methods import METHODS
 from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE, all_sentences, read_captions, read_prompts
-from pipeline.training.loop import train
+from pipeline.training import train
 from stages.extract import load_encoders
 
 METHOD = "emotionrankclap"

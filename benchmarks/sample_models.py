@@ -9,11 +9,12 @@ of the penalty is chosen on the development split. Prints a markdown table.
 
 from __future__ import annotations
 
+import click
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import load_params
-from pipeline.features.gathering import gather_pairs, open_stores
+from pipeline.features import gather_pairs, open_stores
 from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
 from pipeline.measures.probe import concordance
 from pipeline.sentences import read_captions
@@ -31,6 +32,7 @@ def ridge(features: Values, labels: Values, penalty: float) -> Values:
     return np.linalg.solve(design.T @ design + np.diag(penalties), design.T @ labels)
 
 
+@click.command(help=(__doc__ or "").splitlines()[0])
 def main() -> None:
     params = load_params()
     manifest, stores, captions = Manifest.read(), open_stores(params.extract), read_captions("va")

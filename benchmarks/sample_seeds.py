@@ -14,15 +14,13 @@ import click
 import numpy as np
 
 from pipeline.config import load_params
-from pipeline.features.gathering import gather_pairs, open_stores
-from pipeline.features.shards.keys import sentence_key
+from pipeline.features import gather_pairs, open_stores, sentence_key
 from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
-from pipeline.measures.alignment import wasserstein
+from pipeline.measures import paired_test, wasserstein
 from pipeline.measures.evaluation import embed, measure_ordinality
-from pipeline.measures.significance import paired_test
 from pipeline.methods import METHODS, settings_of
 from pipeline.sentences import read_captions, read_prompts
-from pipeline.training.loop import train
+from pipeline.training import train
 
 PLUS = "emotionrankclap-plus"
 

@@ -32,13 +32,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.features.shards.folder import ShardFolder
-from pipeline.features.shards.keys import packed
+from pipeline.features import FeatureStore, ShardFolder, Wanted, packed, plan
 from pipeline.features.shards.provenance import here
 from pipeline.features.shards.rows import SHARD_ROWS, Rows
 from pipeline.features.shards.shard import BLOCK_ROWS
-from pipeline.features.store import FeatureStore
-from pipeline.features.upkeep.planning import Wanted, plan
 from pipeline.recipe import Recipe
 
 Matrix = npt.NDArray[np.float32]

@@ -28,10 +28,9 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from pipeline.config import Train
-from pipeline.features.pairs import Pairs
+from pipeline.features import Pairs
+from pipeline.training import rank_n_contrast, squared_label_distance, train
 from pipeline.training.heads import ProjectionHeads
-from pipeline.training.loop import train
-from pipeline.training.losses import rank_n_contrast, squared_label_distance
 
 SPEECH, TEXT, EMBEDDING, BATCH = 1024, 768, 512, 64
 TRAINING_ROWS, DEVELOPMENT_ROWS = 90_022, 25_258
@@ -192,7 +191,7 @@ def stream(rows: int, memory: float) -> None:
 
 
 def stores(folder: Path) -> tuple[object, object]:
-    from pipeline.features.store import FeatureStore
+    from pipeline.features import FeatureStore
     from pipeline.recipe import Recipe
 
     return tuple(  # type: ignore[return-value]
@@ -202,8 +201,8 @@ def stores(folder: Path) -> tuple[object, object]:
 
 
 def write(folder: Path, rows: int) -> None:
+    from pipeline.features import sentence_key
     from pipeline.features.shards.rows import SHARD_ROWS
-    from pipeline.features.store import sentence_key
 
     speech, text = stores(folder)
     for start in range(0, rows, SHARD_ROWS):
@@ -214,8 +213,8 @@ def write(folder: Path, rows: int) -> None:
 
 
 def read(folder: Path, rows: int, memory: float) -> None:
+    from pipeline.features import sentence_key
     from pipeline.features.gathering import NamedPairs, pair_source
-    from pipeline.features.store import sentence_key
 
     labels = np.random.default_rng(0).integers(5, 36, (rows, 2)) / 5
     names = [str(i) for i in range(rows)]

@@ -25,8 +25,8 @@ import click
 import numpy as np
 from scipy.stats import rankdata, spearmanr
 
+from pipeline.captions import GRADES
 from pipeline.captions.lexicon import SCALES_OF_AROUSAL, SCALES_OF_MOOD, SCALES_OF_VALENCE
-from pipeline.captions.scales import GRADES
 
 Ratings = dict[str, float]
 Graded = list[tuple[str, str, float]]

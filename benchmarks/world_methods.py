@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import click
 import numpy as np
-from simulated_corpus import ENCODERS, MSP_ROWS, Sizes, Split, World, simulate
+from worlds.text import ENCODERS
+from worlds.world import MSP_ROWS, Sizes, Split, World, simulate
 
 from pipeline.config import Train
-from pipeline.features.pairs import Pairs
+from pipeline.features import Pairs
 from pipeline.manifest import DEVELOPMENT, TRAIN
-from pipeline.measures.alignment import mmd_rbf, wasserstein
+from pipeline.measures import mmd_rbf, paired_test, wasserstein
 from pipeline.measures.evaluation import embed, measure_ordinality
-from pipeline.measures.significance import paired_test
 from pipeline.methods import METHODS, settings_of
-from pipeline.training.loop import train
+from pipeline.training import train
 
 TEST = "test1"
 LEFT_OUT = ("paraclap", "untrained")

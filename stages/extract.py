@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +19,10 @@ from pipeline.features import (
 )
 from pipeline.manifest import Manifest
 from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE, all_sentences
-from pipeline.support import check_writable, write_csv
+from pipeline.support import check_writable
 
 if TYPE_CHECKING:
     from pipeline.encoders import SpeechEncoder, TextEncoder
-    from pipeline.features import Failure
 
 FAILURES_FILE = Path("cache/failures.csv")
 
@@ -44,6 +41,7 @@ def command() -> None:
     for folder in (FAILURES_FILE.parent, SPEECH_FEATURES, TEXT_FEATURES):
         check_writable(folder)  # rather than after hours of computing
 
+    from pipeline.audio import refuse_unusable
     from pipeline.features import extract, extract_speech, extract_text
 
     speech, text = load_encoders(params)
@@ -67,7 +65,13 @@ def command() -> None:
     for store, keys in wanted:
         if team and (offered := team.offer_missing(store, keys)):
             click.echo(f"{store.root}: {offered} older rows offered to the team's store {team.root}")
-    _report_failures(failures, len(manifest))
+    refuse_unusable(
+        failures,
+        FAILURES_FILE,
+        must="every clip of the manifest must be encoded",
+        among=len(manifest),
+        others="stored",
+    )
     for store, keys in wanted:
         pruned = store.prune(keys)
         store.publish()
@@ -113,15 +117,3 @@ def load_encoders(params: Params) -> tuple[SpeechEncoder, TextEncoder]:
         batch_tokens=runtime.batch_tokens,
     )
     return speech, text
-
-
-def _report_failures(failures: Sequence[Failure], clips: int) -> None:
-    """List the clips that could not be encoded, and raise RuntimeError where there are any."""
-    FAILURES_FILE.unlink(missing_ok=True)
-    if failures:
-        write_csv([asdict(failure) for failure in failures], FAILURES_FILE)
-        raise RuntimeError(
-            f"every clip of the manifest must be encoded, {len(failures)} of {clips} could not: see "
-            f"{FAILURES_FILE} (the first: {failures[0].path}: {failures[0].reason}); the others are stored; "
-            f"mend them or run `erclap prepare` again"
-        )

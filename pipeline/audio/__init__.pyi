@@ -9,6 +9,7 @@ from .reading import (
     inspect_clip as inspect_clip,
     read_waveform as read_waveform,
 )
+from .unusable import Unusable as Unusable, refuse_unusable as refuse_unusable
 from .waveform import (
     MIN_SAMPLES as MIN_SAMPLES,
     SAMPLING_RATE as SAMPLING_RATE,

@@ -102,7 +102,7 @@ def inspect_clip(file: Path, heard_seconds: float) -> Clip:
             start = _start(sound, heard_seconds)
             frames = len(start) + _check_rest(sound, len(start))
             _check_whole(sound, descriptor, frames)
-        _check_heard(descriptor, crop(to_mono_16k(start, rate), heard_seconds), heard_seconds)
+        _heard(descriptor, start, rate, heard_seconds)
     return Clip(sha256, rate, channels, frames / rate)
 
 
@@ -118,11 +118,10 @@ def read_waveform(file: Path, seconds: float, *, sha256: str | None = None) -> W
         if sha256 is not None and _sha256(descriptor) != sha256:
             raise AudioError("changed since `erclap prepare`")
         with _Forward(descriptor, closefd=False) as sound:
-            start = _start(sound, seconds)
+            rate, start = sound.samplerate, _start(sound, seconds)
             if len(start) < _frames(sound, seconds) or len(start) == sound.frames:
                 _check_whole(sound, descriptor, len(start))
-            waveform = crop(to_mono_16k(start, sound.samplerate), seconds)
-        _check_heard(descriptor, waveform, seconds)
+        waveform = _heard(descriptor, start, rate, seconds)
     return waveform if waveform.flags.owndata else waveform.copy()
 
 
@@ -238,12 +237,14 @@ def _check_whole(sound: soundfile.SoundFile, descriptor: int, found: int) -> Non
         )
 
 
-def _check_heard(descriptor: int, waveform: Waveform, seconds: float) -> None:
-    """`check_audible` for a file's first `seconds`, which says of silence what is true of the file."""
+def _heard(descriptor: int, start: Waveform, rate: int, seconds: float) -> Waveform:
+    """A file's first `seconds` as the encoder hears them, checked; of silence it says what is true of the file."""
+    waveform = crop(to_mono_16k(start, rate), seconds)
     try:
         check_audible(waveform)
     except SilentError:
         raise SilentError(_what_is_silent(descriptor, seconds)) from None
+    return waveform
 
 
 def _what_is_silent(descriptor: int, seconds: float) -> str:

@@ -14,16 +14,16 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.audio import AudioError, inside, read_waveform
+from pipeline.audio import AudioError, Unusable, inside, read_waveform, refuse_unusable
 from pipeline.captions.acoustics import Acoustics, measure, method
 from pipeline.manifest import Manifest
-from pipeline.support import Progress, in_order, read_parquet, write_csv, write_parquet
+from pipeline.support import Progress, in_order, read_parquet, write_parquet
 
 ACOUSTICS_FILE = Path("cache/acoustics.parquet")
 
@@ -52,15 +52,6 @@ class Clip:
     id: str
     path: str
     sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unmeasured:
-    """A clip that could not be read."""
-
-    id: str
-    path: str
-    reason: str
 
 
 def measure_clips(
@@ -92,14 +83,13 @@ def measure_clips(
             f"{len(clips)} clips are not measured yet for the captions `paraclap`"
         )
     failures = _measure_missing(missing, root, known, workers)
-    listing.unlink(missing_ok=True)
-    if failures:
-        write_csv([asdict(failure) for failure in failures], listing)
-        raise RuntimeError(
-            f"every clip must be measured for the captions `paraclap`, {len(failures)} of {len(clips)} could not: "
-            f"see {listing} (the first: {failures[0].path}: {failures[0].reason}); the others are kept; mend "
-            f"them or run `erclap prepare` again"
-        )
+    refuse_unusable(
+        failures,
+        listing,
+        must="every clip must be measured for the captions `paraclap`",
+        among=len(clips),
+        others="kept",
+    )
     known.prune(clips)
     return {name: known.found[sha256] for name, sha256 in zip(ids, hashes, strict=True)}
 
@@ -157,9 +147,9 @@ class _Memory:
         self._written = time.monotonic()
 
 
-def _measure_missing(missing: Sequence[Clip], root: Path, known: _Memory, workers: int) -> list[Unmeasured]:
+def _measure_missing(missing: Sequence[Clip], root: Path, known: _Memory, workers: int) -> list[Unusable]:
     """Measure clips and remember them; return those that could not be read."""
-    failures: list[Unmeasured] = []
+    failures: list[Unusable] = []
     if not missing:
         return failures
     batches = [missing[start : start + CLIPS_AT_ONCE] for start in range(0, len(missing), CLIPS_AT_ONCE)]
@@ -173,7 +163,7 @@ def _measure_missing(missing: Sequence[Clip], root: Path, known: _Memory, worker
             for batch, outcomes in zip(batches, results, strict=True):
                 for clip, outcome in zip(batch, outcomes, strict=True):
                     if isinstance(outcome, str):
-                        failures.append(Unmeasured(clip.id, clip.path, outcome))
+                        failures.append(Unusable(clip.id, clip.path, outcome))
                     else:
                         known.remember(clip.sha256, outcome)
                 progress.advance(len(batch))

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +14,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from pipeline.encoders.local import BUILTIN, find_here
+from pipeline.encoders.local import BUILTIN, Found, find_here
 
 INDEX_FILE = "model.safetensors.index.json"
 WEIGHTS_FILE = "model.safetensors"
 HUB_PATTERNS = ["*.json", "*.safetensors", "*.txt"]
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(Found):
     """A folder with config.json and safetensors, and what identifies its contents."""
-
-    model: str
-    """Its builtin or hub name, or a local folder's own name without its path."""
-    folder: Path
-    revision: str
-    """The hub's commit, or for a local folder `sha256:` and a hash of its files that decide the features."""
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """What config.json says. Raises RuntimeError where it is absent or not a JSON object."""
-        path = self.folder / "config.json"
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RuntimeError(f"a checkpoint must have a config.json, none in {self.folder}") from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise RuntimeError(f"{path} must be JSON: {error}") from error
-        if not isinstance(config, dict):
-            raise RuntimeError(f"{path} must be a JSON object, found {type(config).__name__}")
-        return config
 
     def weight_files(self) -> list[Path]:
         """The safetensors, one or several. Raises RuntimeError where there are none."""
@@ -86,7 +64,7 @@ def locate(model: str, revision: str | None = None) -> Checkpoint:
             f"a local folder has no revision: remove revision {revision!r} or the folder {model}"
         )
     if found := find_here(model):
-        return Checkpoint(*found)
+        return Checkpoint(found.model, found.folder, found.revision)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", model) or model.startswith((".", "/")):
         raise ValueError(
             f"a model must be one of {', '.join(sorted(BUILTIN))}, a folder, or a hub name owner/name; "

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
+
+from pipeline.support import read_json_object
 
 BUILTIN = {"builtin:sample-speech": "speech", "builtin:sample-text": "text"}
 """Names of the checkpoints that come with the package: those of the sample profile."""
 
 
-class Found(NamedTuple):
-    """A checkpoint's own name without any path, its folder, and a hash of the files that decide its features."""
+@dataclass(frozen=True)
+class Found:
+    """A folder with config.json, and what identifies its contents."""
 
     model: str
+    """Its builtin or hub name, or a local folder's own name without its path."""
     folder: Path
     revision: str
+    """The hub's commit, or for a local folder `sha256:` and a hash of its files that decide the features."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What config.json says. Raises RuntimeError where it is absent or not a JSON object."""
+        path = self.folder / "config.json"
+        if not path.exists():
+            raise RuntimeError(f"a checkpoint must have a config.json, none in {self.folder}")
+        return read_json_object(path)
 
 
 def find_here(model: str) -> Found | None:

@@ -20,10 +20,10 @@ from torch import Tensor
 from pipeline.audio import MIN_SAMPLES, SAMPLING_RATE, Waveform, check_audible, crop
 from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
+from pipeline.encoders.recipes import speech_recipe
 from pipeline.encoders.ser import SERConfig, SERModel
 from pipeline.encoders.transfer import Transfers, halving, one_ahead
 from pipeline.encoders.wavlm import FrozenWavLM
-from pipeline.recipe import Recipe
 from pipeline.support import in_order, torch_threads
 
 Pooling = Literal["attentive-mean", "attentive-std", "attentive-stats", "regressor-hidden"]
@@ -65,14 +65,12 @@ class SpeechEncoder:
         self._statistics = model.pool_model.to(self.device).eval().requires_grad_(False)
         self._regressor = model.ser_model.to(self.device).eval().requires_grad_(False)
         self._transfers = Transfers(self.device)
-        self.recipe = Recipe(
-            modality="speech",
-            model=checkpoint.model,
-            revision=checkpoint.revision,
-            feature_size=model.config.hidden_size * (2 if pooling == "attentive-stats" else 1),
+        self.recipe = speech_recipe(
+            checkpoint,
+            model.config.hidden_size,
             pooling=pooling,
             padding=padding,
-            max_length=self.crop_seconds,
+            crop_seconds=crop_seconds,
             compute_dtype=str(dtype).removeprefix("torch."),
         )
 

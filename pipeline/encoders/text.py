@@ -13,7 +13,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
-from pipeline.recipe import Recipe
+from pipeline.encoders.recipes import text_recipe
 from pipeline.support import in_order, torch_threads
 
 BATCH_TOKENS = 8192
@@ -45,14 +45,10 @@ class TextEncoder:
         self.model.to(device=self.device)
         self.tokenizer = tokenizer
         self.max_tokens, self.dtype, self.batch_tokens = max_tokens, dtype, batch_tokens
-        self.recipe = Recipe(
-            modality="text",
-            model=checkpoint.model,
-            revision=checkpoint.revision,
-            feature_size=model.config.hidden_size,
-            pooling="first-token",
-            padding="masked",
-            max_length=max_tokens,
+        self.recipe = text_recipe(
+            checkpoint,
+            model.config.hidden_size,
+            max_tokens=max_tokens,
             compute_dtype=str(dtype).removeprefix("torch."),
         )
 

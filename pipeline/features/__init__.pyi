@@ -1,7 +1,6 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
 from .extraction import (
-    Failure as Failure,
     extract as extract,
     extract_speech as extract_speech,
     extract_text as extract_text,

@@ -19,7 +19,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from pipeline.audio import AudioError, Waveform, inside, read_waveform
+from pipeline.audio import AudioError, Unusable, Waveform, inside, read_waveform
 from pipeline.encoders import SpeechEncoder, TextEncoder
 from pipeline.features.shards.keys import sentence_key
 from pipeline.features.shards.rows import SHARD_ROWS
@@ -34,15 +34,6 @@ SENTENCES_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A clip of the manifest that could not be encoded."""
-
-    id: str
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Read:
     """A clip of the manifest as it was read: its waveform, or why there is none."""
 
@@ -53,9 +44,9 @@ class Read:
     reason: str = ""
 
 
-def extract(speech: Generator[list[Failure]], text: Generator[None]) -> list[Failure]:
+def extract(speech: Generator[list[Unusable]], text: Generator[None]) -> list[Unusable]:
     """Run both encoders in one pass, a batch of the one and then a batch of the other; return what failed."""
-    failures: list[Failure] = []
+    failures: list[Unusable] = []
     with closing(speech), closing(text):
         for failed in speech:
             failures += failed
@@ -67,7 +58,7 @@ def extract(speech: Generator[list[Failure]], text: Generator[None]) -> list[Fai
 
 def extract_speech(
     manifest: Manifest, root: Path, encoder: SpeechEncoder, store: FeatureStore, *, workers: int = 2
-) -> Generator[list[Failure]]:
+) -> Generator[list[Unusable]]:
     """Encode every distinct clip of the manifest that the store lacks; yield after each batch what failed.
 
     A clip fails where its file is gone, is no longer what `erclap prepare` hashed, or cannot be decoded; the
@@ -130,14 +121,14 @@ def _read(root: Path, row: pa.Table, crop_seconds: float) -> Read:
     return Read(clip["id"], clip["path"], clip["sha256"], waveform, reason)
 
 
-def _store(clips: Sequence[Read], features: Features, writer: ShardWriter) -> list[Failure]:
+def _store(clips: Sequence[Read], features: Features, writer: ShardWriter) -> list[Unusable]:
     """Give the features of those clips that could be read to the writer; return the clips that failed."""
     read = [clip for clip in clips if clip.waveform is not None]
     finite = np.asarray(np.isfinite(features).all(axis=1))
     writer.add([clip.sha256 for clip, ok in zip(read, finite, strict=True) if ok], features[finite])
-    failed = [Failure(clip.id, clip.path, clip.reason) for clip in clips if clip.waveform is None]
+    failed = [Unusable(clip.id, clip.path, clip.reason) for clip in clips if clip.waveform is None]
     return failed + [
-        Failure(clip.id, clip.path, "its feature is not finite")
+        Unusable(clip.id, clip.path, "its feature is not finite")
         for clip, ok in zip(read, finite, strict=True)
         if not ok
     ]

@@ -24,7 +24,7 @@ from pipeline.features.shards.provenance import Positions, here
 from pipeline.features.shards.rows import SHARD_ROWS, Piece, Rows
 from pipeline.features.shards.shard import UNREADABLE, Shard, of_recipe
 from pipeline.recipe import FORWARD_VERSION, Recipe
-from pipeline.support import remove_leftovers, write_text
+from pipeline.support import read_json_object, remove_leftovers, write_text
 
 SPEECH_FEATURES, TEXT_FEATURES = Path("cache/features/speech"), Path("cache/features/text")
 
@@ -72,12 +72,10 @@ class FeatureStore:
         Raises RuntimeError where there is none, or where its features are of an older forward pass.
         """
         path = root / RECIPE_FILE
+        written = read_json_object(path, made_by="erclap extract")
         try:
-            written = json.loads(path.read_text(encoding="utf-8"))
             recipe = Recipe.from_dict(written["recipe"])
             store = cls(root, recipe, asked=dict(written["asked"]))
-        except FileNotFoundError:
-            raise RuntimeError(f"{path} is not there: run `erclap extract` first") from None
         except (ValueError, KeyError, TypeError) as error:
             raise RuntimeError(f"{path} must hold a recipe ({error}): run `erclap extract` again") from error
         if recipe.forward_version != FORWARD_VERSION:

@@ -21,6 +21,7 @@ from pipeline.encoders import SERConfig, SERModel
 from pipeline.manifest import LABEL_MAX, LABEL_MIN
 from pipeline.sample.annotators import Annotation
 from pipeline.sample.espeak import Espeak
+from pipeline.sample.fitting import Steps
 from pipeline.sample.reproducible import reproducible
 from pipeline.sample.takes import perform_take, plan
 from pipeline.sample.voices import CHECKPOINT_VARIANTS, draw_speaker
@@ -129,21 +130,15 @@ def _fit(
     rng: np.random.Generator,
     tell: Callable[[str], None],
 ) -> None:
-    """One minus the concordance, by AdamW, the learning rate up and down once along half a cosine."""
+    """One minus the concordance."""
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_LEARNING_RATE, weight_decay=0.01)
-    steps = epochs * math.ceil(len(waveforms) / BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LEARNING_RATE, steps, pct_start=0.15)
+    steps = Steps(model, PEAK_LEARNING_RATE, epochs * math.ceil(len(waveforms) / BATCH))
     for epoch in range(epochs):
         agreement = []
         for rows in _batches([len(waveform) for waveform in waveforms], rng):
             heard = model.config.normalise(_crop([waveforms[i] for i in rows], rng))
             concordances = concordance(model(heard), labels[rows])
-            optimizer.zero_grad()
-            torch.autograd.backward((1 - concordances).mean())
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
+            steps.take((1 - concordances).mean())
             agreement.append(concordances.detach())
         arousal, dominance, valence = torch.stack(agreement).mean(dim=0).tolist()
         tell(

@@ -22,6 +22,7 @@ from transformers import RobertaConfig, RobertaForSequenceClassification, Robert
 
 from pipeline.captions import GRADES, describe
 from pipeline.sample.annotators import AROUSAL, VALENCE
+from pipeline.sample.fitting import Steps
 from pipeline.sample.reproducible import reproducible
 
 SPECIAL_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
@@ -125,11 +126,9 @@ def _fit(
     rng: np.random.Generator,
     tell: Callable[[str], None],
 ) -> None:
-    """Cross-entropy with the soft targets, by AdamW, the learning rate up and down once."""
+    """Cross-entropy with the soft targets."""
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_LEARNING_RATE, weight_decay=0.01)
-    steps = epochs * math.ceil(len(tokens) / BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LEARNING_RATE, steps, pct_start=0.15)
+    steps = Steps(model, PEAK_LEARNING_RATE, epochs * math.ceil(len(tokens) / BATCH))
     for epoch in range(epochs):
         losses = []
         order = rng.permutation(len(tokens))
@@ -138,11 +137,7 @@ def _fit(
             ids, mask = _padded([tokens[i] for i in rows])
             logits = model(input_ids=ids, attention_mask=mask).logits
             loss = nn.functional.cross_entropy(logits, targets[rows])
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
+            steps.take(loss)
             losses.append(loss.detach())
         tell(f"epoch {epoch + 1} of {epochs}: cross-entropy {torch.stack(losses).mean():.3f}")
 

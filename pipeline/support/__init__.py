@@ -1,4 +1,4 @@
-"""Files written whole, progress, threads, devices, wording: what knows nothing of speech or emotion."""
+"""Files written whole, JSON read, progress, threads, devices, wording: what knows nothing of speech or emotion."""
 
 import lazy_loader
 

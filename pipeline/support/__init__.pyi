@@ -19,6 +19,7 @@ from .files import (
     write_parquet as write_parquet,
     write_text as write_text,
 )
+from .json_files import read_json_object as read_json_object
 from .parallel import in_order as in_order, torch_threads as torch_threads
 from .progress import Progress as Progress
 from .wording import counted as counted

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.recipe import Recipe
-from pipeline.support import replacing, write_text
+from pipeline.support import read_json_object, replacing, write_text
 
 TEMPERATURE_MIN, TEMPERATURE_MAX = 0.01, 100.0
 """Equation 3 has no lower bound in the temperature: a good order could be sharpened for ever."""
@@ -163,16 +163,7 @@ def load_heads(
 
 def read_config(folder: Path) -> dict[str, Any]:
     """What config.json says of heads. Raises RuntimeError where it is absent or no JSON object."""
-    path = folder / CONFIG_FILE
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RuntimeError(f"{path} is not there: run `erclap train` first") from None
-    except ValueError as error:
-        raise RuntimeError(f"{path} must be JSON ({error}): run `erclap train` again") from error
-    if not isinstance(config, dict):
-        raise RuntimeError(f"{path} must be a JSON object: run `erclap train` again")
-    return config
+    return read_json_object(folder / CONFIG_FILE, made_by="erclap train")
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:

@@ -18,24 +18,29 @@ from tests.imports import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-import simulated_corpus
 import study
+from plus_study import results
+from plus_study.candidates import CANDIDATES, PAPER, WINNER, Candidate
+from plus_study.heads import Rows, StackedHeads
+from plus_study.losses import batch_loss, rank_n_contrast as rank_n_contrast_of_ranks, rank_pairs
+from worlds.labels import PUBLISHED, listen
+from worlds.speech import CONCORDANCE, probe
+from worlds.text import words, write_bank
+from worlds.world import Sizes, World, simulate
 
-SIZES = simulated_corpus.Sizes(
-    {"train": 6000, "development": 500, "test1": 3000}, speech=96, text=64, prompt_lists=2
-)
+SIZES = Sizes({"train": 6000, "development": 500, "test1": 3000}, speech=96, text=64, prompt_lists=2)
 
 
 @pytest.fixture(scope="module")
-def worlds(tmp_path_factory) -> list[simulated_corpus.World]:
+def worlds(tmp_path_factory) -> list[World]:
     folder = tmp_path_factory.mktemp("encoded")
-    return [simulated_corpus.simulate(seed, SIZES, simulated_corpus.words, folder) for seed in (3, 4)]
+    return [simulate(seed, SIZES, words, folder) for seed in (3, 4)]
 
 
 def test_labels_have_the_published_moments(worlds):
     for world in worlds:
         for name in ("train", "test1"):
-            labels, asked = world.splits[name].pairs.labels, simulated_corpus.PUBLISHED[name]
+            labels, asked = world.splits[name].pairs.labels, PUBLISHED[name]
             means, deviations = zip(asked.valence, asked.arousal, strict=True)
             np.testing.assert_allclose(labels.mean(axis=0), means, atol=0.06)
             np.testing.assert_allclose(labels.std(axis=0), deviations, atol=0.05)
@@ -45,21 +50,19 @@ def test_labels_have_the_published_moments(worlds):
 
 
 def test_labels_tie_as_those_of_msp_podcast():
-    split = simulated_corpus._listen(
-        28_601, simulated_corpus.PUBLISHED["train"], np.ones(2), np.random.default_rng(0)
-    )
+    split = listen(28_601, PUBLISHED["train"], np.ones(2), np.random.default_rng(0))
     assert len(np.unique(split.labels.round(6), axis=0)) == pytest.approx(4449, rel=0.1)
 
 
 def test_a_probe_of_the_speech_reaches_the_published_concordance(worlds):
     for world in worlds:
         training, test = world.splits["train"].pairs, world.splits["test1"].pairs
-        found = simulated_corpus.probe(training.speech, training.labels, test.speech, test.labels)
-        np.testing.assert_allclose(found, simulated_corpus.CONCORDANCE, atol=0.03)
+        found = probe(training.speech, training.labels, test.speech, test.labels)
+        np.testing.assert_allclose(found, CONCORDANCE, atol=0.03)
 
 
 def test_a_seed_gives_the_same_world_and_another_seed_another(worlds, tmp_path):
-    again = simulated_corpus.simulate(3, SIZES, simulated_corpus.words, tmp_path)
+    again = simulate(3, SIZES, words, tmp_path)
     first, other = worlds
     np.testing.assert_array_equal(first.splits["test1"].pairs.speech, again.splits["test1"].pairs.speech)
     np.testing.assert_array_equal(first.splits["train"].pairs.text, again.splits["train"].pairs.text)
@@ -67,17 +70,15 @@ def test_a_seed_gives_the_same_world_and_another_seed_another(worlds, tmp_path):
 
 
 def test_prompts_are_no_captions(worlds):
-    captions = set(simulated_corpus.write_bank())
+    captions = set(write_bank())
     for world in worlds:
         assert len(world.prompts) == 2 * 2 * 14
         assert not {prompt.text for prompt in world.prompts} & captions
 
 
-def batch(
-    world: simulated_corpus.World, count: int, candidate: study.Candidate = study.PAPER
-) -> tuple[study.Rows, study.StackedHeads]:
-    rows = study.Rows.of([world], "development")
-    heads = study.StackedHeads(candidate, rows, torch.tensor([0]), [0], 16)
+def batch(world: World, count: int, candidate: Candidate = PAPER) -> tuple[Rows, StackedHeads]:
+    rows = Rows.of([world], "development")
+    heads = StackedHeads(candidate, rows, torch.tensor([0]), [0], 16)
     return rows.take(torch.arange(count)[None]), heads
 
 
@@ -85,10 +86,10 @@ def batch(
 def test_the_studys_rank_n_contrast_is_the_librarys(worlds, equal):
     rows, _ = batch(worlds[0], 40)
     similarity = 3 * torch.randn(1, 40, 40, generator=torch.Generator().manual_seed(0))
-    rank, _ = study.rank_pairs(rows.labels, study.PAPER, rows.disagreement)
+    rank, _ = rank_pairs(rows.labels, PAPER, rows.disagreement)
     distance = squared_label_distance(rows.labels[0, :, :2], rows.labels[0, :, :2])
     expected = rank_n_contrast(similarity[0], distance, candidates="farther-or-equal" if equal else "farther")
-    found = study.rank_n_contrast(similarity, rank, equal=equal).mean()
+    found = rank_n_contrast_of_ranks(similarity, rank, equal=equal).mean()
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -97,13 +98,13 @@ def test_the_winner_and_both_baselines_are_the_librarys_methods(worlds):
     names = {
         "emotionrankclap": "emotionrankclap",
         "clap-sce": "clap-sce",
-        study.WINNER: "emotionrankclap-plus",
+        WINNER: "emotionrankclap-plus",
     }
     density = LabelDensity(worlds[0].splits["development"].pairs.labels)  # as the study's, of its own split
     for candidate, name in names.items():
-        rows, heads = batch(worlds[0], 40, study.CANDIDATES[candidate])
-        found = study.batch_loss(heads, rows, study.CANDIDATES[candidate])
-        assert METHODS[name].overrides.get("relu", True) is (study.CANDIDATES[candidate].head == "relu")
+        rows, heads = batch(worlds[0], 40, CANDIDATES[candidate])
+        found = batch_loss(heads, rows, CANDIDATES[candidate])
+        assert METHODS[name].overrides.get("relu", True) is (CANDIDATES[candidate].head == "relu")
         similarity = heads.embed("speech", rows.speech) @ heads.embed("text", rows.text).mT
         objective = objective_of(METHODS[name].loss, settings_of(train, name), density)
         targets = objective.targets(rows.labels[..., :2], torch.zeros(1, 40, dtype=torch.long))
@@ -111,10 +112,10 @@ def test_the_winner_and_both_baselines_are_the_librarys_methods(worlds):
 
 
 def test_every_candidate_of_the_study_has_finite_gradients(worlds):
-    for candidate in study.CANDIDATES.values():
-        rows = study.Rows.of([worlds[0]], "development")
-        heads = study.StackedHeads(candidate, rows, torch.tensor([0]), [0], 16)
-        loss = study.batch_loss(heads, rows.take(torch.arange(40)[None]), candidate)
+    for candidate in CANDIDATES.values():
+        rows = Rows.of([worlds[0]], "development")
+        heads = StackedHeads(candidate, rows, torch.tensor([0]), [0], 16)
+        loss = batch_loss(heads, rows.take(torch.arange(40)[None]), candidate)
         loss.sum().backward()
         gradients = [p.grad for p in heads.parameters() if p.grad is not None]
         assert gradients
@@ -122,11 +123,11 @@ def test_every_candidate_of_the_study_has_finite_gradients(worlds):
 
 
 def test_a_stage_can_be_run_and_read_again(tmp_path, monkeypatch, worlds):
-    monkeypatch.setattr(study, "RESULTS", tmp_path / "study.jsonl")
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "study.jsonl")
     monkeypatch.setattr(study, "simulate", lambda seed, sizes, encode: worlds[seed])
     stage = replace(study.STAGES["compare"], worlds=(0, 1), seeds=(0, 1), embedding=16, epochs=1)
     monkeypatch.setitem(study.STAGES, "compare", stage)
     study.run_stage("compare", ["clap-sce"], "words")
-    rows = study.read_results()
+    rows = results.read_results()
     assert [(row["world"], row["seed"]) for row in rows] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert all(-1 <= row["aoc"] <= 1 and row["w1"] >= 0 for row in rows)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.audio import Unusable
 from pipeline.corpora.inspection import inspect
 from pipeline.encoders import SpeechEncoder, TextEncoder
 from pipeline.features import extraction, store as feature_store
@@ -231,8 +232,8 @@ def test_the_two_encoders_take_turns():
             yield value
 
     assert (
-        extract(work("speech", 2, [extraction.Failure("a", "a", "b")]), work("text", 3, None))
-        == [extraction.Failure("a", "a", "b")] * 2
+        extract(work("speech", 2, [Unusable("a", "a", "b")]), work("text", 3, None))
+        == [Unusable("a", "a", "b")] * 2
     )
     assert events == ["speech 0", "text 0", "speech 1", "text 1", "text 2"]
 

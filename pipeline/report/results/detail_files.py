@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.support import read_parquet, write_parquet, write_text
+from pipeline.support import read_json_object, read_parquet, write_parquet, write_text
 
 DETAILS_FOLDER = Path("results/details")
 
@@ -99,15 +99,10 @@ def read_details(folder: Path = DETAILS_FOLDER) -> Details:
         for name, schema in SCHEMAS.items()
     }
     path = folder / ABOUT_FILE
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RuntimeError(f"{path} is not there: run `{MADE_BY}` first") from None
-    except ValueError as error:
-        raise RuntimeError(f"{path} must be JSON ({error}): run `{MADE_BY}` again") from error
-    if not isinstance(about, dict) or tuple(sorted(about)) != ABOUT_KEYS:
-        found = ", ".join(sorted(about)) if isinstance(about, dict) else type(about).__name__
+    about = read_json_object(path, made_by=MADE_BY)
+    if tuple(sorted(about)) != ABOUT_KEYS:
         raise RuntimeError(
-            f"{path} must have the keys {', '.join(ABOUT_KEYS)}, found {found}: run `{MADE_BY}` again"
+            f"{path} must have the keys {', '.join(ABOUT_KEYS)}, found {', '.join(sorted(about))}: "
+            f"run `{MADE_BY}` again"
         )
     return Details(**rows, about=about)

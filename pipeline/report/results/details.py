@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.measures import ATTRIBUTE_OF_TEST, Evaluation
 from pipeline.report.results.detail_files import Details, Row
 from pipeline.report.results.plots import principal_plane
+from pipeline.report.results.records import Evaluations, list_rows, retrieval_rows
 from pipeline.sentences import WordedPrompt
 
 POINTS = 1500
@@ -20,7 +21,7 @@ Histories = Mapping[str, Sequence[Mapping[str, float]]]
 
 
 def write_details(
-    evaluations: Mapping[int, Evaluation],
+    evaluations: Evaluations,
     histories: Mapping[int, Histories],
     prompts: Sequence[WordedPrompt],
     about: Row,
@@ -35,8 +36,8 @@ def write_details(
     evaluation = evaluations[first_seed]
     Details(
         trials=[row for seed, found in evaluations.items() for row in _trials(seed, found)],
-        lists=[row for seed, found in evaluations.items() for row in _lists(seed, found)],
-        retrievals=[row for seed, found in evaluations.items() for row in _retrievals(seed, found, prompts)],
+        lists=list(list_rows(evaluations)),
+        retrievals=list(_retrievals(evaluations, prompts)),
         maps=list(_maps(first_seed, evaluation)),
         epochs=[
             {"method": method, "seed": seed, **epoch, "epoch": int(epoch["epoch"])}
@@ -55,32 +56,17 @@ def _trials(seed: int, evaluation: Evaluation) -> Iterator[Row]:
                 yield {"method": method, "seed": seed, "trial": trial, "reading": reading, "value": value}
 
 
-def _lists(seed: int, evaluation: Evaluation) -> Iterator[Row]:
-    for method, tests in evaluation.ordinality.items():
-        for test, found in tests.items():
-            for number, tau in enumerate(found.tau.tolist()):
-                yield {"method": method, "seed": seed, "test": test, "list": number, "tau": tau}
-
-
-def _retrievals(seed: int, evaluation: Evaluation, prompts: Sequence[WordedPrompt]) -> Iterator[Row]:
-    in_order = sorted(prompts, key=lambda prompt: (prompt.list, prompt.position))
-    for method, tests in evaluation.ordinality.items():
-        for test, found in tests.items():
-            attribute = ATTRIBUTE_OF_TEST[test]
-            column = ("valence", "arousal").index(attribute)
-            asked = [prompt for prompt in in_order if prompt.test == test]
-            for prompt, clip in zip(asked, found.retrieved.ravel().tolist(), strict=True):
-                yield {
-                    "method": method,
-                    "seed": seed,
-                    "test": test,
-                    "list": prompt.list,
-                    "position": prompt.position,
-                    "text": prompt.text,
-                    "intended": getattr(prompt, attribute),
-                    "utterance_id": evaluation.pairs.ids[clip],
-                    "value": float(evaluation.pairs.labels[clip, column]),
-                }
+def _retrievals(evaluations: Evaluations, prompts: Sequence[WordedPrompt]) -> Iterator[Row]:
+    """The retrievals with what was asked for: the page shows one attribute, the test's own."""
+    asked = {(prompt.test, prompt.list, prompt.position): prompt for prompt in prompts}
+    for row in retrieval_rows(evaluations):
+        prompt, attribute = asked[row["test"], row["list"], row["position"]], ATTRIBUTE_OF_TEST[row["test"]]
+        yield {
+            **{name: row[name] for name in ("method", "seed", "test", "list", "position", "utterance_id")},
+            "text": prompt.text,
+            "intended": getattr(prompt, attribute),
+            "value": row[attribute],
+        }
 
 
 def _maps(seed: int, evaluation: Evaluation) -> Iterator[Row]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.config import Evaluate
 from pipeline.measures import Evaluation
 from pipeline.methods import METHODS
 from pipeline.report.results.comparisons import Comparison, Scores, compare_with_baselines
+from pipeline.report.results.detail_files import Row
 from pipeline.report.results.plots import plot_embeddings, plot_tau, plot_training
-from pipeline.report.results.records import Evaluations, list_records, retrieval_records, trial_records
+from pipeline.report.results.records import Evaluations, list_rows, retrieval_rows, trial_rows
 from pipeline.report.results.tables import (
     alignment_table,
     caption_notes,
@@ -61,13 +63,13 @@ def write_tables(
             settings=settings,
             notes=caption_notes(captioner, readings),
         ).write(folder, "table1")
-        write_parquet(trial_records(evaluations), folder / "alignment_trials.parquet")
+        _write_rows(trial_rows(evaluations), folder / "alignment_trials.parquet")
     ordinality_table(
         taus, corpus=corpus, pool=count, settings=settings, notes=caption_notes(captioner, taus)
     ).write(folder, "table2")
     further_table(further, corpus=corpus, available=count, settings=settings).write(folder, "further")
-    write_parquet(list_records(evaluations), folder / "ordinality_lists.parquet")
-    write_parquet(retrieval_records(evaluations), folder / "ordinality_retrievals.parquet")
+    _write_rows(list_rows(evaluations), folder / "ordinality_lists.parquet")
+    _write_rows(retrieval_rows(evaluations), folder / "ordinality_retrievals.parquet")
     tests = [
         *compare_with_baselines(readings, higher_is_better=False),
         *compare_with_baselines(taus, higher_is_better=True),
@@ -104,6 +106,10 @@ def metrics_json(evaluations: Evaluations) -> str:
     """The headline figures and the further measures, for `dvc metrics`."""
     found = metrics(*scores_of_seeds(evaluations), seeds=list(evaluations))
     return json.dumps(found, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _write_rows(rows: Iterable[Row], path: Path) -> None:
+    write_parquet(pa.Table.from_pylist(list(rows)), path)
 
 
 def _first(evaluations: Evaluations) -> Evaluation:

@@ -1,0 +1,1 @@
+"""The contenders of `extraction.py`, in parts: what it imports, no commands."""

@@ -1,0 +1,139 @@
+"""The ways to train that the study compares.
+
+A part of the study, no command.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A way to train; the defaults are the paper's."""
+
+    rank: float = 1.0
+    """Weight of Rank-N-Contrast across the modalities."""
+    both: bool = False
+    equal: bool = False
+    """Farther-or-equal candidates."""
+    within: float = 0.0
+    """Weight of Rank-N-Contrast within each modality, the mean of both."""
+    cross_entropy: float = 0.0
+    """Weight of the symmetric cross-entropy."""
+    soft: float = 0.0
+    """Weight of the symmetric cross-entropy with targets softmax(-d^2 / 2 width^2)."""
+    width: float = 0.5
+    near: float = 0.0
+    """Pairs weigh exp(-d^2 / 2 near^2) in Rank-N-Contrast; 0 for all alike."""
+    bin: float = 0.0
+    """Distances within one bin tie; 0 for exact ones."""
+    bin_by_annotators: float = 0.0
+    """The bin of an anchor, in units of its annotators' disagreement."""
+    dominance: float = 0.0
+    """Weight of dominance in the distance of labels."""
+    density: float = 0.0
+    """Anchors weigh one over the smoothed density of their labels to this power, by the mean of a world."""
+    regression: float = 0.0
+    """Weight of a linear map shared by both modalities from the embedding to the labels, squared error."""
+    gap: float = 0.0
+    """Weight of the squared distance between the modalities' means in a batch."""
+    temperature: float = 1.0
+    fixed: bool = False
+    until: float = 0.0
+    """Temperature at the end of a geometric schedule; 0 for none."""
+    head: str = "relu"
+    """relu, linear, mlp or residual."""
+    standardised: bool = False
+    batch: int = 64
+    rate: float = 1.0
+    """In units of the stage's learning rate."""
+    cosine: bool = False
+
+
+BASELINES = ("emotionrankclap", "clap-sce")
+FIRST_WINNER = "both, density 1"
+WINNER = "linear, density 1"
+
+PAPER = Candidate()
+BOTH = replace(PAPER, both=True)
+LINEAR = replace(BOTH, head="linear")
+CANDIDATES: dict[str, Candidate] = {
+    "emotionrankclap": PAPER,
+    "clap-sce": Candidate(rank=0, cross_entropy=1),
+    "both directions": BOTH,
+    "farther or equal": replace(PAPER, equal=True),
+    "both, farther or equal": replace(BOTH, equal=True),
+    "both, within 0.5": replace(BOTH, within=0.5),
+    "both, within 0.5, equal": replace(BOTH, within=0.5, equal=True),
+    "both, sce 0.5": replace(BOTH, cross_entropy=0.5),
+    "both, soft 1": replace(BOTH, soft=1),
+    "soft 0.5": Candidate(rank=0, soft=1),
+    "soft 1.0": Candidate(rank=0, soft=1, width=1.0),
+    "both, near 1": replace(BOTH, near=1),
+    "both, bin 0.5": replace(BOTH, bin=0.5),
+    "both, bin by annotators": replace(BOTH, bin_by_annotators=0.5),
+    "both, dominance 0.5": replace(BOTH, dominance=0.5),
+    "both, smoothed density": replace(BOTH, density=0.5),
+    "both, regression 1": replace(BOTH, regression=1),
+    "both, gap 10": replace(BOTH, gap=10),
+    "both, temperature 0.1": replace(BOTH, temperature=0.1),
+    "both, temperature 0.1 fixed": replace(BOTH, temperature=0.1, fixed=True),
+    "both, temperature 1 fixed": replace(BOTH, fixed=True),
+    "both, temperature 1 to 0.1": replace(BOTH, until=0.1),
+    "both, linear": replace(BOTH, head="linear"),
+    "both, mlp": replace(BOTH, head="mlp"),
+    "both, residual": replace(BOTH, head="residual"),
+    "both, standardised": replace(BOTH, standardised=True),
+    "both, batch 256": replace(BOTH, batch=256, rate=2),
+    "both, rate x3": replace(BOTH, rate=3),
+    "both, rate x3 cosine": replace(BOTH, rate=3, cosine=True),
+    # Second round: what helped by itself, together.
+    "soft 2.0": Candidate(rank=0, soft=1, width=2.0),
+    "linear, soft 1.0": replace(LINEAR, soft=1, width=1.0),
+    "linear, regression 1": replace(LINEAR, regression=1),
+    "linear, regression 3": replace(LINEAR, regression=3),
+    "linear, regression 1, gap 3": replace(LINEAR, regression=1, gap=3),
+    "linear, regression 3, gap 10": replace(LINEAR, regression=3, gap=10),
+    "linear, regression 1, temperature 1 fixed": replace(LINEAR, regression=1, fixed=True),
+    "linear, equal, regression 1, gap 3": replace(LINEAR, equal=True, regression=1, gap=3),
+    "linear, equal, regression 1, temperature 1 fixed": replace(LINEAR, equal=True, regression=1, fixed=True),
+    "linear, soft 1.0, regression 1, gap 3": replace(LINEAR, soft=1, width=1.0, regression=1, gap=3),
+    "linear, soft 1.0, regression 1, gap 10": replace(LINEAR, soft=1, width=1.0, regression=1, gap=10),
+    "linear, soft alone 1.0, regression 1, gap 10": replace(
+        LINEAR, rank=0, soft=1, width=1.0, regression=1, gap=10
+    ),
+    # Third round: with label distribution smoothing.
+    "both, density 1": replace(BOTH, density=1),
+    "one direction, density 0.5": replace(PAPER, density=0.5),
+    "linear, density 0.5": replace(LINEAR, density=0.5),
+    "linear, density 1": replace(LINEAR, density=1),
+    "linear, density 1, gap 1": replace(LINEAR, density=1, gap=1),
+    "linear, density 1, regression 1": replace(LINEAR, density=1, regression=1),
+    "linear, density 1, regression 1, gap 1": replace(LINEAR, density=1, regression=1, gap=1),
+    "linear, density 0.5, regression 1, gap 1": replace(LINEAR, density=0.5, regression=1, gap=1),
+    "linear, density 1, soft 1.0, gap 1": replace(LINEAR, density=1, soft=1, width=1.0, gap=1),
+    "linear, density 1, temperature 1 fixed": replace(LINEAR, density=1, fixed=True),
+    "linear, density 1, equal, regression 1": replace(LINEAR, density=1, equal=True, regression=1),
+    "clap-sce, density 1": Candidate(rank=0, cross_entropy=1, density=1),
+    "both, density 1, equal": replace(BOTH, density=1, equal=True),
+    "both, density 1, gap 1": replace(BOTH, density=1, gap=1),
+    "both, density 1, temperature 1 fixed": replace(BOTH, density=1, fixed=True),
+    "both, density 1, regression 1": replace(BOTH, density=1, regression=1),
+    "one direction, density 1": replace(PAPER, density=1),
+    "one direction, linear": replace(PAPER, head="linear"),
+    "one direction, linear, density 1": replace(PAPER, head="linear", density=1),
+    "one direction, linear, density 0.5": replace(PAPER, head="linear", density=0.5),
+    # Fourth round: what could raise AOC beside the density.
+    "both, density 1, rate x3, cosine": replace(BOTH, density=1, rate=3, cosine=True),
+    "linear, density 1, rate x3, cosine": replace(LINEAR, density=1, rate=3, cosine=True),
+    "linear, density 1, batch 256": replace(LINEAR, density=1, batch=256, rate=2),
+    "linear, density 1, soft 1.0": replace(LINEAR, density=1, soft=1, width=1.0),
+    "linear, density 1, regression 1, temperature 1 fixed": replace(
+        LINEAR, density=1, regression=1, fixed=True
+    ),
+    "linear, density 1, equal, regression 3, temperature 1 fixed": replace(
+        LINEAR, density=1, equal=True, regression=3, fixed=True
+    ),
+    "linear, rate x3, cosine, regression 1, gap 3": replace(LINEAR, rate=3, cosine=True, regression=1, gap=3),
+}

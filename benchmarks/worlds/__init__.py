@@ -1,0 +1,1 @@
+"""The simulated worlds of `simulated_corpus.py`, in parts: what commands import, no commands."""
