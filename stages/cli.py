@@ -29,6 +29,9 @@ COMMANDS = {
 }
 """Command → the module that defines `command`, and its help in one line. In the order of the pipeline."""
 
+ALIASES = {"evaluate": "eval"}
+"""As DVC's stage is called."""
+
 BAD_INPUT, FAULT = 2, 1
 
 
@@ -36,6 +39,7 @@ class Commands(LazyGroup):
     """Those of `COMMANDS`."""
 
     commands_by_name = COMMANDS
+    aliases = ALIASES
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

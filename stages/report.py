@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.config import load_params
 from stages.tables import TABLES_FOLDER
 
 REPORT_FILE = Path("results/report.html")
@@ -22,6 +23,7 @@ def command(opened: bool) -> None:
     from pipeline.report.results import read_details
     from pipeline.support import write_text
 
+    load_params()  # which says where it is missing that this is no project
     details = read_details()
     write_text(build_page(details, read_tables(TABLES_FOLDER)), REPORT_FILE)
     click.echo(f"{REPORT_FILE}: the page of the last evaluation, {REPORT_FILE.stat().st_size / 1e6:.1f} MB")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from pipeline.config import load_params
+
 TABLES_FOLDER, PLOTS_FOLDER = Path("results/tables"), Path("results/plots")
 CURVES_FOLDER = Path("results/curves")
 METRICS_FILE = Path("results/metrics.json")
@@ -15,6 +17,7 @@ TABLE_FILES = tuple(TABLES_FOLDER / f"{name}.txt" for name in ("table1", "table2
 @click.command("tables")
 def command() -> None:
     """Print the tables of the last `erclap eval`, and where its files lie."""
+    load_params()  # which says where it is missing that this is no project
     written = [path for path in TABLE_FILES if path.exists()]
     if not written:
         raise RuntimeError(f"{TABLES_FOLDER} must hold tables: run `erclap eval` first")

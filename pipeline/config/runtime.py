@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -58,6 +59,7 @@ class Runtime(Section):
     """How, not what: no stage depends on these."""
 
     device: str = "auto"
+    """The GPU where there is one, or cpu, cuda or cuda:N."""
     workers: int | Literal["auto"] = "auto"
     """Threads that read audio and that solve trials: as many as there are cores, 8 at most."""
     inspect: bool = True
@@ -75,6 +77,13 @@ class Runtime(Section):
     store: str | None = None
     """The team's store of features, a shared folder; ERCLAP_STORE, where it is set, comes before it."""
     llm: LlmRuntime = LlmRuntime()
+
+    @field_validator("device")
+    @classmethod
+    def _device(cls, name: str) -> str:
+        if re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+            return name
+        raise ValueError(f"must be auto, cpu, cuda or cuda:N, found {name!r}")
 
     @field_validator("workers", mode="before")
     @classmethod

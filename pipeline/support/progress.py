@@ -33,7 +33,7 @@ class Progress:
                 desc=label,
                 file=sys.stderr,
                 dynamic_ncols=True,
-                bar_format="{desc}: {percentage:3.0f}%|{bar}|{postfix} [{elapsed}<{remaining}]",
+                bar_format="{desc}: {percentage:3.0f}%|{bar}| {unit} [{elapsed}<{remaining}]",
             )
 
     def __enter__(self) -> Self:
@@ -53,7 +53,7 @@ class Progress:
         worked = float(count if work is None else work)
         self._worked += worked
         if self._bar is not None:
-            self._bar.set_postfix_str(f"{self._count()}, {self._rate()}", refresh=False)
+            self._bar.unit = f"{self._count()}, {self._rate()}"  # a postfix would begin with a comma
             self._bar.update(worked)
         elif self.done < self.total and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._line(f"{self._remaining()} left")

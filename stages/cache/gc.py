@@ -51,7 +51,8 @@ def command(team: bool, kept_files: tuple[Path, ...], days: int, yes: bool) -> N
     nothing is removed. The cache itself holds what was last extracted; what DVC's own cache has of other
     commits is for `dvc gc` to remove.
     """
-    root = needed_team(load_params()) if team else None
+    params = load_params()
+    root = needed_team(params) if team else None
     shared = team_folders(root) if root else []
     removed = _remove_debris([*local_folders(), *shared], root, yes)
     if root:

@@ -515,7 +515,7 @@ def test_heads_of_a_method_never_trained_are_named(project):
 
 def test_an_unknown_device_is_one_line(project):
     change_params(project, runtime={"device": "gpu"})
-    fails(project, "train", code=2, message="runtime.device must be auto, cpu, cuda or cuda:N, found 'gpu'")
+    fails(project, "train", code=2, message="runtime.device: must be auto, cpu, cuda or cuda:N, found 'gpu'")
 
 
 def test_the_corpus_may_be_mounted_elsewhere(project):

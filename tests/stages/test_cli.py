@@ -1,0 +1,45 @@
+"""The command line itself: what is mistyped, and where it is run."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.config import load_params
+from tests.imports import ROOT
+from tests.stages.test_commands import change_params, erclap, fails
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["trian"], "there is no command 'trian': did you mean 'train'?"),
+        (["evluate"], "did you mean 'evaluate'?"),
+        (["cache", "stat"], "there is no command 'stat': did you mean 'status'?"),
+        (["xyz"], "there is no command 'xyz': it is one of init"),
+    ],
+)
+def test_a_mistyped_command_is_answered_by_the_nearest(tmp_path, typed, meant):
+    answer = erclap(tmp_path, *typed)
+    assert answer.returncode == 2
+    assert meant in answer.stderr
+    assert f"Usage: erclap{' cache' if typed[0] == 'cache' else ''} [OPTIONS]" in answer.stderr
+
+
+def test_evaluate_is_eval(tmp_path):
+    assert erclap(tmp_path, "evaluate", "--help").stdout == erclap(tmp_path, "eval", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    "command", [["tables"], ["report"], ["cache", "gc"], ["cache", "status"], ["inspect"]]
+)
+def test_outside_a_project_it_is_said(tmp_path, command):
+    fails(tmp_path, *command, code=2, message="there must be a params.yaml in the folder that erclap runs in")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cpu:0", "CUDA"])
+def test_a_device_that_is_none_is_found_out_by_every_command(tmp_path, device):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    change_params(tmp_path, runtime__device=device)
+    with pytest.raises(ValueError, match=f"runtime.device: .* found '{device}'"):
+        load_params(tmp_path / "params.yaml")
+    fails(tmp_path, "caption", code=2, message="runtime.device")
