@@ -1,11 +1,9 @@
 """Two linear heads on features of one's own, trained by cross-modal Rank-N-Contrast, and the order that they keep.
 
-    python examples/rank_your_own.py [STEPS]
+    python examples/rank_your_own.py
 
 Features and labels are drawn here: put your own arrays in their place. It prints Kendall's tau before and after.
 """
-
-import sys
 
 import numpy as np
 import torch
@@ -33,7 +31,7 @@ def tau() -> float:
 
 
 before, optimizer = tau(), torch.optim.Adam(heads.parameters(), lr=0.003)
-for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 60):
+for _ in range(60):
     ours, theirs = normalize(heads[0](speech[:140])), normalize(heads[1](text[:140]))
     optimizer.zero_grad()
     rank_n_contrast(ours @ theirs.T, distance).backward()
