@@ -170,7 +170,6 @@ def prepared(tmp_path_factory, places) -> Path:
     """A project with the table corpus of the page on corpora, its manifest and captions written."""
     project = tmp_path_factory.mktemp("prepared")
     shutil.copy(ROOT / "params.yaml", project)
-    shutil.copytree(ROOT / "params", project / "params")
     reader = Reader(project, places, "")
     (table,) = (block for block in blocks("yaml") if "corpus: table" in block.text)
     reader.follows(table)
@@ -248,7 +247,9 @@ def test_code_runs(block):
     from pipeline.config import load_params
 
     text = block.text
-    paper, sample = (load_params(ROOT / name).extract for name in ("params/paper.yaml", "params.yaml"))
+    paper, sample = (
+        load_params(ROOT / name).extract for name in ("stages/profiles/paper.yaml", "params.yaml")
+    )
     for encoder in ("speech", "text"):
         text = text.replace(getattr(paper, encoder).model, getattr(sample, encoder).model)
     exec(compile(text, str(block.page), "exec"), {})  # noqa: S102 (our own pages)
