@@ -1,4 +1,4 @@
-"""Several people on one project, with real git and real DVC: the commands of docs/TEAMS.md, run as they are."""
+"""Several people on one project, with real git and real DVC: the commands of docs/team.md, run as they are."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ALL = ["prepare", "caption", "extract", *TRAINING]
 
 def page(heading: str) -> list[str]:
     """The blocks of commands under a heading of the page."""
-    text = (ROOT / "docs/TEAMS.md").read_text()
+    text = (ROOT / "docs/team.md").read_text()
     (section,) = re.findall(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.M | re.S)
     return re.findall(r"```sh\n(.*?)```", section, re.S)
 
