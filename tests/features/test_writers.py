@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pipeline.features.upkeep.compacting import compact
 
 from pipeline.features.shards.folder import ShardFolder
 from pipeline.features.store import FeatureStore
 from pipeline.features.team import TeamStore
+from pipeline.features.upkeep.compacting import compact
 from tests.features.samples import RECIPE, fill, holds, keys_of, rows_of
 
 ROWS, STEP, WRITERS, READERS = 240, 10, 8, 2
