@@ -32,7 +32,7 @@ LONGEST = (
     "encoders/test_speech_encoder.py",
     "encoders/test_wavlm.py",
 )
-"""The files that take longest, longest first: begun last, one would keep a process busy after all others are done."""
+"""The files that take longest, longest first: begun last, one would keep a process busy after all others."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
