@@ -22,6 +22,25 @@ torch.set_num_threads(2)
 # A suite that a script runs in the background starts with Ctrl-C ignored, and so would the processes of its tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+LONGEST = (
+    "stages/test_dvc.py",
+    "stages/test_sharing.py",
+    "captions/llm/test_asking.py",
+    "features/test_killed.py",
+    "stages/test_commands.py",
+    "captions/test_measuring.py",
+    "encoders/test_speech_encoder.py",
+    "encoders/test_wavlm.py",
+)
+"""The files that take longest, longest first: begun last, one would keep a process busy after all others."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; all else stays in its order."""
+    rank = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(LONGEST)))
+
+
 SMALL_BACKBONE: dict[str, Any] = {
     "hidden_size": 48,
     "num_hidden_layers": 2,

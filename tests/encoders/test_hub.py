@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -17,15 +18,28 @@ import pytest
 COMMIT, OLDER_COMMIT = "a" * 40, "b" * 40
 REVISIONS = {"main": COMMIT, COMMIT: COMMIT, "v1": OLDER_COMMIT, OLDER_COMMIT: OLDER_COMMIT}
 
+LOADED = [
+    ("speech", "3loi/small", ""),
+    ("text", "j-hartmann/small", ""),
+    ("text", "j-hartmann/small", "v1"),
+    ("speech", "nobody/nothing", ""),
+    ("speech", "3loi/small", "v9"),
+]
+"""Kind, name and revision of all that these tests load, by one process: each takes seconds to start."""
+
 PROGRAM = """
-import json, sys
+import json, sys, traceback
 from pipeline.encoders import SpeechEncoder, TextEncoder
-kind, name, revision = sys.argv[1:]
-if kind == "speech":
-    encoder = SpeechEncoder.from_pretrained(name, revision=revision or None)
-else:
-    encoder = TextEncoder.from_pretrained(name, revision=revision or None, max_tokens=64)
-print(json.dumps([encoder.recipe.model, encoder.recipe.revision, encoder.recipe.feature_size]))
+for kind, name, revision in json.loads(sys.argv[1]):
+    try:
+        if kind == "speech":
+            encoder = SpeechEncoder.from_pretrained(name, revision=revision or None)
+        else:
+            encoder = TextEncoder.from_pretrained(name, revision=revision or None, max_tokens=64)
+    except Exception:
+        print(json.dumps(traceback.format_exc()))
+    else:
+        print(json.dumps([encoder.recipe.model, encoder.recipe.revision, encoder.recipe.feature_size]))
 """
 
 
@@ -103,11 +117,9 @@ class Hub:
             request.wfile.write(body)
 
 
-@pytest.fixture
-def hub(speech_checkpoint, text_checkpoint, tmp_path) -> Iterator[Hub]:
-    import shutil
-
-    speech = shutil.copytree(speech_checkpoint, tmp_path / "speech")
+@pytest.fixture(scope="module")
+def hub(speech_checkpoint, text_checkpoint, tmp_path_factory) -> Iterator[Hub]:
+    speech = shutil.copytree(speech_checkpoint, tmp_path_factory.mktemp("hub") / "speech")
     (speech / "modeling.py").write_text("raise SystemExit('remote code ran')")
     (speech / "pytorch_model.bin").write_bytes(b"a pickle")
     served = Hub({"3loi/small": speech, "j-hartmann/small": text_checkpoint})
@@ -116,9 +128,12 @@ def hub(speech_checkpoint, text_checkpoint, tmp_path) -> Iterator[Hub]:
     served.server.server_close()
 
 
-def load(hub: Hub, home: Path, kind: str, name: str, revision: str = "", **environment: str):
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, kind, name, revision],
+def load(
+    hub: Hub, home: Path, wanted: list[tuple[str, str, str]], **environment: str
+) -> dict[tuple, list | str]:
+    """What each came to: model, revision and size, or the traceback of its error."""
+    answer = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(wanted)],
         env=os.environ
         | {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1"}
         | environment,
@@ -126,31 +141,51 @@ def load(hub: Hub, home: Path, kind: str, name: str, revision: str = "", **envir
         text=True,
         check=False,
     )
+    assert answer.returncode == 0, answer.stderr
+    lines = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith(("[", '"'))]
+    return dict(zip(wanted, lines, strict=True))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def loaded(hub, home) -> dict[tuple, list | str]:
+    """All, loaded once from the server."""
+    return load(hub, home, LOADED)
+
+
+@pytest.fixture(scope="module")
+def fetched(hub, loaded) -> list[str]:
+    """What was fetched by then."""
+    return list(hub.fetched)
+
+
+@pytest.fixture(scope="module")
+def loaded_offline(hub, home, fetched) -> dict[tuple, list | str]:
+    """The main revisions once more, by another process that may not ask the server."""
+    return load(hub, home, LOADED[:2], HF_HUB_OFFLINE="1")
 
 
 @pytest.mark.parametrize(
     ("kind", "name", "size"), [("speech", "3loi/small", 48), ("text", "j-hartmann/small", 32)]
 )
-def test_a_hub_name_is_fetched_once_and_known_by_its_commit(hub, tmp_path, kind, name, size):
-    answer = load(hub, tmp_path / "home", kind, name)
-    assert answer.returncode == 0, answer.stderr
-    assert json.loads(answer.stdout.splitlines()[-1]) == [name, COMMIT, size]
-    assert not {"modeling.py", "pytorch_model.bin"} & set(hub.fetched)
-    fetched = len(hub.fetched)
-    offline = load(hub, tmp_path / "home", kind, name, HF_HUB_OFFLINE="1")
-    assert json.loads(offline.stdout.splitlines()[-1]) == [name, COMMIT, size]
-    assert len(hub.fetched) == fetched
+def test_a_hub_name_is_fetched_once_and_known_by_its_commit(
+    hub, loaded, fetched, loaded_offline, kind, name, size
+):
+    assert loaded[kind, name, ""] == [name, COMMIT, size]
+    assert not {"modeling.py", "pytorch_model.bin"} & set(fetched)
+    assert loaded_offline[kind, name, ""] == [name, COMMIT, size]
+    assert hub.fetched == fetched
 
 
-def test_a_revision_is_part_of_what_identifies_it(hub, tmp_path):
-    answer = load(hub, tmp_path / "home", "text", "j-hartmann/small", "v1")
-    assert answer.returncode == 0, answer.stderr
-    assert json.loads(answer.stdout.splitlines()[-1])[1] == OLDER_COMMIT
+def test_a_revision_is_part_of_what_identifies_it(loaded):
+    assert loaded["text", "j-hartmann/small", "v1"][1] == OLDER_COMMIT
 
 
 @pytest.mark.parametrize(("name", "revision"), [("nobody/nothing", ""), ("3loi/small", "v9")])
-def test_an_unknown_name_or_revision_is_one_line(hub, tmp_path, name, revision):
-    answer = load(hub, tmp_path / "home", "speech", name, revision)
-    assert answer.returncode == 1
-    last = answer.stderr.strip().splitlines()[-1]
+def test_an_unknown_name_or_revision_is_one_line(loaded, name, revision):
+    last = loaded["speech", name, revision].strip().splitlines()[-1]
     assert last.startswith(f"ValueError: '{name}' must be a folder or a hub name")

@@ -1,4 +1,7 @@
-"""The page in a real browser, where one is installed: it fits the screen, its chooser works, no text runs."""
+"""The page in a real browser: it fits the screen, its chooser works, no text runs.
+
+Where no browser is installed these tests are skipped, but in CI, which sets the variable CI, they fail.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,6 @@ from pipeline.report.page.building import build_page
 from tests.report.test_page import HOSTILE, made, tables
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
-BROWSER = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason=f"no browser is installed: none of {', '.join(BROWSERS)} is on the path"
-)
 
 QUIET = (
     "--headless",
@@ -34,14 +32,26 @@ QUIET = (
 )
 
 
+def find_browser() -> str:
+    """Where the browser is. Without one the test that asks is skipped, or fails in CI, which has to have one."""
+    found = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if found is not None:
+        return found
+    missing = f"no browser is installed: none of {', '.join(BROWSERS)} is on the path"
+    if os.environ.get("CI"):
+        pytest.fail(missing, pytrace=False)
+    pytest.skip(missing)
+
+
 def show(html: str, folder: Path) -> tuple[str, list[str]]:
     """The document after its scripts have run, and what the browser's console says."""
+    browser = find_browser()
     page = folder / "page.html"
     page.write_text(html, encoding="utf-8")
     sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
     answer = subprocess.run(
         [
-            str(BROWSER),
+            browser,
             *QUIET,
             *sandbox,
             f"--user-data-dir={folder / 'profile'}",
@@ -73,6 +83,25 @@ def ask(html: str, folder: Path, script: str, width: int = 1400) -> dict:
     assert console == []
     answer = re.search(r'<pre id="answer">(.*?)</pre>', dom, re.DOTALL)
     return json.loads(unescape(answer[1]))
+
+
+@pytest.mark.parametrize(
+    ("ci", "outcome"),
+    [("", pytest.skip.Exception), ("true", pytest.fail.Exception)],
+    ids=["elsewhere", "in CI"],
+)
+def test_without_a_browser_tests_are_skipped_but_fail_in_ci(monkeypatch, tmp_path, ci, outcome):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="none of chromium, .* is on the path"):
+        show("", tmp_path)
+
+
+@pytest.mark.parametrize("name", BROWSERS)
+def test_a_browser_of_any_known_name_is_found(monkeypatch, tmp_path, name):
+    (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_browser() == str(tmp_path / name)
 
 
 @pytest.mark.parametrize("width", [390, 1400])

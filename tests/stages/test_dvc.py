@@ -36,7 +36,8 @@ TRAINING = [
 
 def run(folder: Path, *command: str) -> str:
     """What a command prints; it must succeed."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    places = [os.environ.get("WARM_COMMANDS", ""), str(Path(sys.executable).parent), os.environ["PATH"]]
+    path = os.pathsep.join(filter(None, places))
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     # The checkout's own copy of the code is what runs in it.
     environment |= {"PATH": path, "PYTHONPATH": str(folder)}
@@ -63,7 +64,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 @pytest.fixture(scope="module")
 def reproduced(tmp_path_factory) -> Path:
-    """A checkout of its own, run once."""
+    """A checkout of its own, run once, by the command as it is installed."""
     project = tmp_path_factory.mktemp("checkout")
     for name in ("pipeline", "stages"):
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -81,7 +82,7 @@ def reproduced(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def project(reproduced):
+def project(reproduced, warm):
     """That checkout, put back as it was afterwards."""
     yield reproduced
     run(reproduced, "git", "checkout", "-q", "--force", "HEAD", ".")

@@ -114,7 +114,7 @@ def computed(output: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def team(tmp_path_factory) -> Team:
+def team(tmp_path_factory, warm) -> Team:
     """A project of a table corpus, run once, and pushed as the page says."""
     team = Team(tmp_path_factory.mktemp("team"))
     team.audio.mkdir()

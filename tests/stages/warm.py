@@ -1,0 +1,114 @@
+"""`erclap` for tests that have DVC run it many times: in forks of one process that has torch and the like loaded.
+
+A stage's own work takes a second, importing what it needs up to five. A fork imports the project's own code, that
+of the checkout in which it runs, as any process does. The first run of test_dvc is by the installed command.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+LOADED = """
+    click h5py jinja2 matplotlib.backends.backend_agg matplotlib.figure ot pyarrow.parquet pydantic
+    safetensors.torch scipy.ndimage scipy.spatial scipy.stats soundfile soxr threadpoolctl tokenizers torch
+    torch._dynamo tqdm transformers.models.roberta.modeling_roberta transformers.models.wavlm.modeling_wavlm yaml
+"""
+
+COMMAND = """#!{python} -IS
+import json, os, socket, sys
+folder = os.getcwd()
+os.chdir({folder!r})  # a socket's address is short
+with socket.socket(socket.AF_UNIX) as asked:
+    asked.connect("socket")
+    socket.send_fds(asked, [b"."], [0, 1, 2])
+    asked.sendall(json.dumps([sys.argv[1:], folder, dict(os.environ)]).encode())
+    asked.shutdown(socket.SHUT_WR)
+    status = asked.recv(8)
+sys.exit(int(status) if status else "the warm process ended")
+"""
+
+
+@contextmanager
+def warm_commands(folder: Path) -> Iterator[Path]:
+    """A folder for the PATH that has the command."""
+    command = folder / "bin/erclap"
+    command.parent.mkdir()
+    command.write_text(COMMAND.format(python=sys.executable, folder=str(folder)))
+    command.chmod(0o755)
+    with subprocess.Popen(
+        [sys.executable, "-P", __file__],
+        cwd=folder,
+        # As the command sets it; OpenMP reads it when torch is loaded.
+        env=os.environ | {"OMP_WAIT_POLICY": "passive"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        try:
+            yield command.parent
+        finally:
+            process.kill()
+
+
+def serve() -> None:
+    for name in LOADED.split():
+        importlib.import_module(name)
+    own = [
+        name for name in sys.modules if name.partition(".")[0] in {"emotionrankclap", "pipeline", "stages"}
+    ]
+    assert own == [], "a checkout's own copy of the code is what must run"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+        server.listen()
+        print("ready", flush=True)
+        while True:
+            asked, _ = server.accept()
+            with suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            if os.fork() == 0:
+                os._exit(answer(asked))
+            asked.close()
+
+
+def answer(asked: socket.socket) -> int:
+    """Run the command as the process that asks would, and tell it the status."""
+    _, descriptors, _, _ = socket.recv_fds(asked, 1, 3)
+    arguments, folder, environment = json.loads(asked.makefile("rb").read())
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.argv = ["erclap", *arguments]
+    sys.path[:0] = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
+    status = 1
+    try:
+        from stages.cli import main
+
+        main()
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    asked.sendall(str(status).encode())
+    return status
+
+
+if __name__ == "__main__":
+    serve()
