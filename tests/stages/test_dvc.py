@@ -47,7 +47,10 @@ def run(folder: Path, *command: str) -> str:
 
 
 def stages_run(output: str) -> list[str]:
-    return re.findall(r"Running stage '([^']+)'", output)
+    """The stages that ran because something had changed; inspect, which looks whether it has, runs each time."""
+    ran = re.findall(r"Running stage '([^']+)'", output)
+    assert "inspect" in ran
+    return [name for name in ran if name != "inspect"]
 
 
 def commit(folder: Path) -> None:
@@ -98,7 +101,7 @@ def test_one_command_runs_all_and_a_second_nothing(project):
     ]
     again = run(project, "dvc", "repro")
     assert stages_run(again) == []
-    assert "up to date" in again
+    assert again.count("didn't change, skipping") == 3 + len(TRAINING)
 
 
 def test_editing_a_loss_runs_training_and_evaluation_alone(project):
