@@ -109,5 +109,5 @@ def evaluate(params: Params) -> None:
 def _corpus_name(params: Params) -> str:
     """How the tables call the corpus: never without the word that it is synthetic where it is."""
     if params.prepare.corpus == "table" and params.prepare.table:
-        return Path(params.prepare.table.file).name
+        return params.prepare.table.name or Path(params.prepare.table.file).name
     return CORPUS_NAMES.get(params.prepare.corpus, params.prepare.corpus)

@@ -29,6 +29,11 @@ def page(head: bytes) -> str | None:
     return "a web page" if is_page else None
 
 
+def foreign_content(head: bytes) -> str | None:
+    """What a file is that was fetched wrongly, by its first bytes; None where that cannot be told."""
+    return pointer(head) or page(head)
+
+
 def absent(file: Path) -> str:
     """Why there is no file: `no such file`, or a link of git-annex's to what it has not fetched."""
     if ANNEX in file.as_posix() or (file.is_symlink() and ANNEX in file.readlink().as_posix()):

@@ -317,7 +317,10 @@ def test_a_label_outside_its_scale_is_one_line_and_keeps_the_manifest(project):
     text[3] = ",".join([*text[3].split(",")[:2], "7.5", "4", "N"])
     (project / "labels.csv").write_text("\n".join(text))
     fails(
-        project, "prepare", code=2, message="valence must lie within 1..7, found 7.5 in row 3 of labels.csv"
+        project,
+        "prepare",
+        code=2,
+        message="valence must lie within 1..7, found 7.5 in line 4 of labels.csv, column 'v'",
     )
     assert (project / "data/manifest.parquet").read_bytes() == before
 
