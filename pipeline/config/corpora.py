@@ -69,7 +69,7 @@ class Table(Section):
     """The manifest's name of a column → values of the file whose rows are left out; "" is an empty cell."""
     scale: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
     """The file's lowest and highest possible label, rescaled to 1..7; null is 1..7."""
-    separator: Annotated[str, Field(pattern=r"^[!-~\t]$")] | None = None
+    separator: Annotated[str, Field(pattern=r"^[!#-~\t]$")] | None = None
     """What stands between the columns; null is told from the header."""
     decimal: Literal[".", ","] | None = None
     """What stands before a number's fraction; null is told from the labels."""

@@ -99,10 +99,10 @@ def _notes(listed: Iterable[str], resolved: dict[str, tuple[str, int]], folders:
             f"{resolved[paths[0]][0]})"
         )
     if paths := differing[SEVERAL]:
-        several = counted(len(paths), "path differs", "paths differ")
+        several, like = counted(len(paths), "path differs", "paths differ"), folders.like(paths[0])
         notes.append(
-            f"{several} from two files' names in case alone, and were not read (the first: {paths[0]} may be "
-            f"{' or '.join(folders.like(paths[0]))}): write the right one"
+            f"{several} from two files' names in case alone (the first: {paths[0]} may be {' or '.join(like)}): "
+            f"write the right one"
         )
     return notes
 

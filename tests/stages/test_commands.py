@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -412,6 +413,14 @@ def test_heads_of_other_features_are_refused(project):
 def test_heads_of_other_settings_are_refused(project):
     change_params(project, train__epochs=3)
     fails(project, "eval", code=1, message="trained as params.yaml asks, train.epochs 3, found 2")
+
+
+def test_prepare_prints_the_range_of_each_kind_of_label(prepared):
+    lines = (prepared / "prepare.log").read_text().splitlines()
+    found = [
+        line for line in lines if re.fullmatch(r"\w+ from [1-7]\.\d\d to [1-7]\.\d\d on 1..7, mean .*", line)
+    ]
+    assert [line.split()[0] for line in found] == ["valence", "arousal"]
 
 
 def test_prepare_warns_of_splits_that_later_stages_need_and_of_clips_in_two_splits(project):

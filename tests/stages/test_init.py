@@ -52,6 +52,9 @@ def test_the_papers_params_read_a_corpus_laid_out_as_the_published_one(project, 
     answer = erclap(project, "prepare")
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.splitlines()[1:] == [
+        "valence from 2.20 to 5.80 on 1..7, mean 4.20",
+        "arousal from 2.40 to 5.17 on 1..7, mean 3.92",
+        "dominance from 3.00 to 5.00 on 1..7, mean 4.00",
         "warning: release 1.12 is published with 207136 audio files, found 6: is the copy whole, and "
         "prepare.msp_podcast.release right?",
         "warning: release 1.12 is published with train 90022, development 25258, test1 34963 clips without X and "
