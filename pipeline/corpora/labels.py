@@ -41,11 +41,10 @@ def to_labels(
     adds which key of prepare.table helps. Raises ValueError for a missing label that is required, a text that is
     no number and a number beyond the scale.
     """
-    missing = pc.is_in(pc.utf8_lower(texts), pa.array(MISSING))
-    known = pc.if_else(missing, None, texts)
+    known = known_of(texts)
     if required and known.null_count:
         raise ValueError(_missing(texts, known, name, place, hints))
-    numbers = _numbers(known, name, place, scale, decimal, hints)
+    numbers = to_numbers(known, name, place, scale=scale, decimal=decimal, hints=hints)
     low, high = scale
     on_scale = pc.and_(pc.greater_equal(numbers, float(low)), pc.less_equal(numbers, float(high)))
     outside = pc.index(pc.fill_null(on_scale, True), False).as_py()
@@ -61,6 +60,11 @@ def to_labels(
         numbers = pc.min_element_wise(numbers, LABEL_MAX, skip_nulls=False)
     values: list[float | None] = numbers.to_pylist()
     return values
+
+
+def known_of(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The texts, null where they stand for no label."""
+    return pc.if_else(pc.is_in(pc.utf8_lower(texts), pa.array(MISSING)), None, texts)
 
 
 def _missing(
@@ -80,14 +84,16 @@ def _missing(
     return message
 
 
-def _numbers(
+def to_numbers(
     known: pa.ChunkedArray,
     name: str,
     place: Callable[[int], str],
-    scale: Sequence[float],
-    decimal: str | None,
-    hints: bool,
+    *,
+    scale: Sequence[float] = (LABEL_MIN, LABEL_MAX),
+    decimal: str | None = None,
+    hints: bool = True,
 ) -> pa.ChunkedArray:
+    """Texts as the numbers that they write, null where they are. Raises ValueError where one writes none."""
     is_number = pc.match_substring_regex(known, COMMA if decimal == "," else POINT)
     commas = decimal == ","
     if not commas and decimal is None and not _all(is_number) and max(map(abs, scale)) < THOUSANDS:
