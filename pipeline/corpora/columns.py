@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.corpora.rows import OPTIONAL, REQUIRED
+from pipeline.corpora.texts import listed, shown
 
 
 def check_map(columns: Mapping[str, str]) -> None:
@@ -29,7 +30,7 @@ def locate(columns: Mapping[str, str], names: Sequence[str], file: Path) -> tupl
     """
     wanted = {name: column.strip() for name, column in columns.items()}
     if repeated := sorted({column for column in wanted.values() if names.count(column) > 1}):
-        raise ValueError(f"{file} must have a mapped column once, found {', '.join(repeated)} repeated")
+        raise ValueError(f"{file} must have a mapped column once, found {listed(repeated)} repeated")
     numbers, notes, absent = {}, [], []
     for name, column in wanted.items():
         alike = [i for i, other in enumerate(names) if other.casefold() == column.casefold()]
@@ -41,12 +42,12 @@ def locate(columns: Mapping[str, str], names: Sequence[str], file: Path) -> tupl
         else:
             absent.append(column)
     if absent:
-        listed = dict.fromkeys(sorted(absent))
-        near = {column: nearest for column in listed if (nearest := _nearest(column, names))}
+        missing = sorted(set(absent))
+        near = {column: nearest for column in missing if (nearest := _nearest(column, names))}
         raise ValueError(
-            f"{file} must have the columns that prepare.table.columns names, missing {', '.join(listed)}; "
-            f"it has {', '.join(names)}"
-            + "".join(f"; like {column}: {', '.join(nearest)}" for column, nearest in near.items())
+            f"{file} must have the columns that prepare.table.columns names, missing {listed(missing)}; it has "
+            f"{listed(names)}"
+            + "".join(f"; like {shown(column)}: {listed(nearest)}" for column, nearest in near.items())
             + ("; prepare.table.separator says what else separates columns" if len(names) == 1 else "")
         )
     return numbers, notes

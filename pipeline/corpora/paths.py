@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.corpora.texts import shown
 from pipeline.support import counted
 
 SAME, FORM, CASE, SEVERAL, ABSENT = range(5)
@@ -63,8 +64,8 @@ def _relative(paths: Sequence[str], root: Path, written: Path, place: Callable[[
             folders[folder] = os.path.relpath(os.path.realpath(folder), real)
         if folders[folder].startswith(".."):
             raise ValueError(
-                f"a clip's path must be relative to prepare.root, or lie below it, found {path} in {place(row)}, "
-                f"which is not below {root}"
+                f"a clip's path must be relative to prepare.root, or lie below it, found {shown(path)} in "
+                f"{place(row)}, which is not below {root}"
             )
         return os.path.normpath(os.path.join(folders[folder], name))  # noqa: PTH118
 

@@ -14,6 +14,7 @@ from pipeline.corpora import guessing, labels, paths
 from pipeline.corpora.loading import Loaded, load
 from pipeline.corpora.remarks import EMOTIONS
 from pipeline.corpora.rows import LABELS, OPTIONAL, REQUIRED
+from pipeline.corpora.texts import listed
 
 TABLES = (".csv", ".tsv", ".parquet", ".pq", ".feather", ".arrow")
 PACKED = (".gz", ".bz2", ".zst", ".lz4")
@@ -97,7 +98,7 @@ def _columns(loaded: Loaded, root: Path, given: Mapping[str, str]) -> tuple[dict
         if name not in (*REQUIRED, *OPTIONAL) or loaded.names.count(column) != 1:
             raise ValueError(
                 f"--column must map one of {', '.join((*REQUIRED, *OPTIONAL))} to a column of {loaded.file}, "
-                f"which has {', '.join(loaded.names)}, found {name}={column}"
+                f"which has {listed(loaded.names)}, found {name}={column}"
             )
     for name in (*REQUIRED, *OPTIONAL):
         found = [given[name]] if name in given else guessing.candidates(loaded.names, name)
@@ -109,7 +110,7 @@ def _columns(loaded: Loaded, root: Path, given: Mapping[str, str]) -> tuple[dict
             usual = ", ".join(guessing.USUAL_COLUMNS[name][:4])
             what = f"may be {' or '.join(found)}" if found else f"is called none of {usual} and the like"
             raise ValueError(
-                f"a column of {loaded.file} must be {name}, which {what}; it has {', '.join(loaded.names)}: say "
+                f"a column of {loaded.file} must be {name}, which {what}; it has {listed(loaded.names)}: say "
                 f"which by --column {name}=NAME"
             )
         if found:

@@ -13,6 +13,7 @@ from pipeline.corpora.columns import check_map, locate
 from pipeline.corpora.corpus import Corpus
 from pipeline.corpora.loading import KINDS, Loaded, load
 from pipeline.corpora.rows import LABELS, check_filled, drop_rows, to_utterances
+from pipeline.corpora.texts import shown
 from pipeline.manifest import LABEL_MAX, LABEL_MIN
 from pipeline.support import counted
 
@@ -94,7 +95,7 @@ class _Place:
 
     def __call__(self, row: int, name: str) -> str:
         path = self._rows.column("path")[row].as_py()
-        clip = f" ({path:.80})" if path and name != "path" else ""
+        clip = f" ({shown(path)})" if path and name != "path" else ""
         return f"{self.lines(row)}, column {self._names[name]!r}{clip}"
 
 

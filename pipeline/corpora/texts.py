@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+TOLD = 60
+"""A message names no more columns."""
 
 
 def of(column: pa.ChunkedArray, name: str, file: Path) -> pa.ChunkedArray:
@@ -16,6 +20,17 @@ def of(column: pa.ChunkedArray, name: str, file: Path) -> pa.ChunkedArray:
     """
     text = pc.utf8_trim_whitespace(_text(column, name, file))
     return pc.if_else(pc.equal(text, ""), None, text)
+
+
+def shown(text: str, most: int = 80) -> str:
+    """A text as a message holds it: in one line, and not all of a long one."""
+    return " ".join(text.split())[:most]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a message holds them."""
+    more = f" and {len(names) - TOLD} more" if len(names) > TOLD else ""
+    return ", ".join(shown(name) for name in names[:TOLD]) + more
 
 
 def _text(column: pa.ChunkedArray, name: str, file: Path) -> pa.ChunkedArray:
