@@ -49,8 +49,9 @@ def opened(file: Path) -> Iterator[Any]:
 def header(file: Path, wanted: Sequence[str], separator: str | None) -> tuple[list[str], str, int]:
     """The columns' names, what separates them, and how many lines come before, such as Excel's `sep=;`.
 
-    That separator is taken with which the most of `wanted` are found, then one that separates anything, a comma
-    before others. Raises ValueError where the text is not UTF-8.
+    That separator is taken with which the most of `wanted` are found, then one that cuts the row below into as
+    many cells, then one that separates anything, a comma before others. Raises ValueError where the text is not
+    UTF-8.
     """
     with opened(file) as source:
         data = source.read(HEADER_BYTES)
@@ -69,20 +70,23 @@ def header(file: Path, wanted: Sequence[str], separator: str | None) -> tuple[li
     preamble = 0
     if first.strip().lower().startswith("sep=") and len(first.strip()) <= 5:
         separator, text, preamble = separator or first.rstrip("\r\n")[4:5] or "\t", rest, 1
-    names = {mark: _first_row(text, mark) for mark in ([separator] if separator else NAMES)}
+    rows = {mark: _first_rows(text, mark) for mark in ([separator] if separator else NAMES)}
     plain = {name.strip().casefold() for name in wanted}
 
-    def rank(mark: str) -> tuple[int, bool, bool]:
-        found = {name.strip().casefold() for name in names[mark]}
-        return len(plain & found), len(names[mark]) > 1, mark == ","
+    def rank(mark: str) -> tuple[int, bool, bool, bool]:
+        names, below = rows[mark]
+        found = {name.strip().casefold() for name in names}
+        several = len(names) > 1
+        return len(plain & found), several and len(names) == len(below), several, mark == ","
 
-    best = max(names, key=rank)
-    return names[best], best, preamble
+    best = max(rows, key=rank)
+    return rows[best][0], best, preamble
 
 
-def _first_row(text: str, separator: str) -> list[str]:
+def _first_rows(text: str, separator: str) -> tuple[list[str], list[str]]:
     rows = _rows(io.StringIO(text, newline=""), separator)
-    return next((row for _, row in rows), [])
+    (_, first), (_, second) = next(rows, (0, [])), next(rows, (0, []))
+    return first, second
 
 
 def _rows(

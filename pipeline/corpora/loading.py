@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pipeline.audio import foreign_content
 from pipeline.corpora import delimited, texts
 from pipeline.corpora.delimited import AS_UTF8
+from pipeline.corpora.rows import LABELS
 
 KINDS = "a table as CSV, parquet or feather"
 
@@ -63,13 +64,15 @@ class Loaded:
         return next((len(column) for column in self.columns.values()), 0)
 
     def text(self, numbers: Mapping[str, int] | None = None) -> pa.Table:
-        """Columns by their new names, each as text, stripped of spaces, null where a cell is empty; or all."""
-        if numbers is None:
-            columns = [texts.of(column, self.names[i], self.file) for i, column in self.columns.items()]
-            return pa.Table.from_arrays(columns, names=[self.names[i] for i in self.columns])
-        return pa.table(
-            {new: texts.of(self.columns[i], self.names[i], self.file) for new, i in numbers.items()}
-        )
+        """Columns by their new names, each as text, stripped of spaces, null where a cell is empty; or all.
+
+        Whole numbers are written without points, but for labels, whose values `drop` names as the file has them.
+        """
+        asked = [(self.names[i], i) for i in self.columns] if numbers is None else list(numbers.items())
+        columns = [
+            texts.of(self.columns[i], self.names[i], self.file, whole=name not in LABELS) for name, i in asked
+        ]
+        return pa.Table.from_arrays(columns, names=[name for name, _ in asked])
 
     def place(self, *rows: int) -> str:
         """Where rows, counted from 0, are found: by their lines, as an editor counts, where the file has lines."""
@@ -94,7 +97,9 @@ def load(file: Path, *, wanted: Sequence[str] = (), separator: str | None = None
             names, columns = (_parquet if kind == "parquet" else _feather)(file, wanted)
             separator = None
     except (pa.ArrowException, OSError, UnicodeError) as error:
-        raise ValueError(f"{file} must be {KINDS}: {_one_line(error)}") from error
+        raise ValueError(
+            f"{file} must be {KINDS}: {_one_line(error)}: copy it again, or export it anew"
+        ) from error
     return Loaded([_name(name) for name in names], columns, file, separator)
 
 

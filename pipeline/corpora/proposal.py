@@ -105,7 +105,10 @@ def _columns(loaded: Loaded, root: Path, given: Mapping[str, str]) -> tuple[dict
         if name == "path" and len(found) > 1:
             found = _with_files(loaded, found, root) or found
         if name == "id":
-            found = [column for column in found if _is_unique(loaded, column)]
+            unique = [column for column in found if _is_unique(loaded, column)]
+            if found and not unique:
+                checks.append(f"{found[0]!r} is empty or the same in several rows: the path is the id")
+            found = unique
         if len(found) != 1 and name in REQUIRED:
             usual = ", ".join(guessing.USUAL_COLUMNS[name][:4])
             what = f"may be {' or '.join(found)}" if found else f"is called none of {usual} and the like"

@@ -12,13 +12,14 @@ TOLD = 60
 """A message names no more columns."""
 
 
-def of(column: pa.ChunkedArray, name: str, file: Path) -> pa.ChunkedArray:
+def of(column: pa.ChunkedArray, name: str, file: Path, *, whole: bool = True) -> pa.ChunkedArray:
     """A column as text, stripped of spaces, null where it is empty.
 
-    Whole numbers are written without a point, also where the file keeps them as fractions because one is missing:
-    an id 1.0 is 1. Bytes are read as UTF-8. Raises ValueError for bytes that are not, and for lists and the like.
+    With `whole`, a column of whole numbers is written without points, also where the file keeps them as fractions
+    because one is missing: an id 1.0 is 1. Bytes are read as UTF-8. Raises ValueError for bytes that are not, and
+    for lists and the like.
     """
-    text = pc.utf8_trim_whitespace(_text(column, name, file))
+    text = pc.utf8_trim_whitespace(_text(column, name, file, whole))
     return pc.if_else(pc.equal(text, ""), None, text)
 
 
@@ -33,16 +34,16 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(shown(name) for name in names[:TOLD]) + more
 
 
-def _text(column: pa.ChunkedArray, name: str, file: Path) -> pa.ChunkedArray:
+def _text(column: pa.ChunkedArray, name: str, file: Path, whole: bool) -> pa.ChunkedArray:
     kind = column.type
     if kind == pa.string():
         return column
     if isinstance(kind, pa.BaseExtensionType):
-        return _text(pc.cast(column, kind.storage_type), name, file)
+        return _text(pc.cast(column, kind.storage_type), name, file, whole)
     if pa.types.is_dictionary(kind):
-        return _text(pc.cast(column, kind.value_type), name, file)
+        return _text(pc.cast(column, kind.value_type), name, file, whole)
     if pa.types.is_floating(kind):
-        return _numbers(column)
+        return _numbers(column, whole)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         return _bytes(column, name, file)
     if pa.types.is_boolean(kind):
@@ -53,12 +54,12 @@ def _text(column: pa.ChunkedArray, name: str, file: Path) -> pa.ChunkedArray:
         raise ValueError(f"column {name!r} of {file} must hold text or numbers, found {kind}") from None
 
 
-def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """As Python writes them, which reads back to the same; whole columns as whole numbers."""
+def _numbers(column: pa.ChunkedArray, whole: bool) -> pa.ChunkedArray:
+    """As Python writes them, which reads back to the same; with `whole`, whole columns as whole numbers."""
     numbers = pc.cast(column, pa.float64())
     present = numbers.drop_null().filter(pc.invert(pc.is_nan(numbers.drop_null())))
-    whole = pc.all(pc.and_(pc.equal(present, pc.floor(present)), pc.less(pc.abs(present), 2.0**53)))
-    if whole.as_py() and len(present):
+    all_whole = pc.all(pc.and_(pc.equal(present, pc.floor(present)), pc.less(pc.abs(present), 2.0**53)))
+    if whole and all_whole.as_py() and len(present):
         return pc.if_else(
             pc.is_nan(numbers),
             "nan",

@@ -11,6 +11,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.corpora.loading import load
 from pipeline.corpora.table import read
 from pipeline.manifest import Utterance
 
@@ -44,6 +45,13 @@ def test_names_in_quotes_may_hold_other_separators(tmp_path):
     text = '"file";"set, x; y";"val"\t;act\na.wav;train;2,5;3\nb.wav;train;4;5\n'
     file = write(tmp_path / "labels.csv", text)
     assert read(file, columns=COLUMNS | {"split": "set, x; y"}).utterances == EXPECTED
+
+
+def test_commas_in_names_are_told_from_those_that_separate(tmp_path):
+    text = "a, b;set;val;act, too\na.wav;train;2,5;3\nb.wav;train;4;5\n"
+    file = write(tmp_path / "labels.csv", text)
+    assert load(file).names == ["a, b", "set", "val", "act, too"]
+    assert load(write(file, CSV.replace("set", "s;et"))).names == ["file", "s;et", "val", "act"]
 
 
 def test_any_other_separator_is_named(tmp_path):
@@ -148,6 +156,12 @@ def test_an_id_that_became_a_fraction_is_a_whole_number_again(tmp_path):
     utterances = read(file, columns=COLUMNS | {"id": "n", "speaker": "who"}).utterances
     assert [(u.id, u.speaker) for u in utterances] == [("1", "7"), ("20", None)]
     assert [u.id for u in read(file, columns=COLUMNS | {"id": "m"}).utterances] == ["1.5", "2.0"]
+
+
+def test_labels_to_drop_are_named_as_the_file_has_them(tmp_path):
+    pq.write_table(TABLE.set_column(2, "val", pa.array([0.0, 4.0])), tmp_path / "l.parquet")
+    corpus = read(tmp_path / "l.parquet", columns=COLUMNS, drop={"valence": ["0.0"]})
+    assert (corpus.utterances, corpus.left_out) == (EXPECTED[1:], {"valence 0.0": 1})
 
 
 @pytest.mark.parametrize("missing", [None, float("nan")])

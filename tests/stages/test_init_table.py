@@ -144,6 +144,16 @@ def test_rows_without_labels_are_left_out_and_told(project, tmp_path):
     assert "refuses" not in answer.stdout
 
 
+def test_an_id_that_occurs_twice_is_none(project, tmp_path):
+    file = table(tmp_path / "corpus")
+    file.write_text(file.read_text().replace(";70\n", ";69\n"))
+    answer = erclap(project, "init", "table", "--root", str(file.parent))
+    assert "check: 'id' is empty or the same in several rows: the path is the id" in answer.stdout
+    params = load_params(project / "params.yaml")
+    assert params.prepare.table is not None
+    assert "id" not in params.prepare.table.columns
+
+
 def test_what_prepare_will_refuse_is_told(project, tmp_path):
     file = table(tmp_path / "corpus", header=(*HEADER[:-1], "other"))
     file.write_text(file.read_text() + file.read_text().splitlines()[5] + "\n")
