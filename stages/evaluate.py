@@ -133,5 +133,5 @@ def _set_aside_unnamed(methods: Collection[str]) -> None:
 def _corpus_name(params: Params) -> str:
     """How the tables call the corpus: never without the word that it is synthetic where it is."""
     if params.prepare.corpus == "table" and params.prepare.table:
-        return Path(params.prepare.table.file).name
+        return params.prepare.table.name or Path(params.prepare.table.file).name
     return CORPUS_NAMES.get(params.prepare.corpus, params.prepare.corpus)

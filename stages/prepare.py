@@ -18,7 +18,15 @@ from pipeline.corpora import (
     read_corpus,
     write_rejects,
 )
-from pipeline.manifest import DEVELOPMENT, MANIFEST_FILE, TRAIN, Manifest, describe_splits
+from pipeline.manifest import (
+    DEVELOPMENT,
+    LABEL_MAX,
+    LABEL_MIN,
+    MANIFEST_FILE,
+    TRAIN,
+    Manifest,
+    describe_splits,
+)
 from pipeline.support import counted
 
 REJECTS_FILE = Path("data/rejects.csv")
@@ -43,6 +51,8 @@ def command() -> None:
     manifest.write(MANIFEST_FILE)
     hours = sum(manifest.table.column("duration").to_pylist()) / 3600
     click.echo(f"{MANIFEST_FILE}: {describe_splits(manifest.strings('split'))}; {hours:.2f} hours of speech")
+    for line in _ranges(manifest):
+        click.echo(line)
     for warning in (*corpus.notes, *_warnings(manifest, params.evaluate.split)):
         click.echo(f"warning: {warning}")
     for reason, count in corpus.left_out.items():
@@ -69,6 +79,18 @@ def look_at_corpus(params: Params) -> tuple[Corpus, Manifest, list[Reject]]:
         memory=INSPECTED_FILE,
     )
     return corpus, manifest, rejects
+
+
+def _ranges(manifest: Manifest) -> Iterator[str]:
+    """The lowest, mean and highest of each kind of label, on the manifest's scale."""
+    for name in ("valence", "arousal", "dominance"):
+        values = [value for value in manifest.table.column(name).to_pylist() if value is not None]
+        if values:
+            known = "" if len(values) == len(manifest) else f", of {counted(len(values), 'clip')}"
+            yield (
+                f"{name} from {min(values):.2f} to {max(values):.2f} on {LABEL_MIN:g}..{LABEL_MAX:g}, mean "
+                f"{sum(values) / len(values):.2f}{known}"
+            )
 
 
 def _warnings(manifest: Manifest, test_split: str) -> Iterator[str]:

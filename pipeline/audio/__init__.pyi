@@ -1,5 +1,6 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
+from .foreign import foreign_content as foreign_content
 from .reading import (
     MAX_RATE as MAX_RATE,
     MIN_RATE as MIN_RATE,

@@ -46,6 +46,28 @@ def _promised_bytes(head: bytes) -> int:
     return 0
 
 
+def size_left_open(descriptor: int) -> int | None:
+    """Where a wav says that its samples take no bytes though bytes follow, as one written to a pipe may.
+
+    None for another format, where it says more than none, and where whole chunks follow: then there are none.
+    """
+    at, end = 12, os.fstat(descriptor).st_size
+    head, left_open = os.pread(descriptor, 12, 0), None
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        return None
+    while at + 8 <= end:
+        chunk = os.pread(descriptor, 8, at)
+        size = int.from_bytes(chunk[4:], "little")
+        if left_open is None and chunk[:4] == b"data":
+            if size:
+                return None
+            left_open = at + 4
+        elif left_open is not None and not (chunk[:4].isascii() and chunk[:4].decode().isprintable()):
+            return left_open  # samples
+        at += 8 + size + size % 2
+    return left_open if at not in (end, end + 1) else None
+
+
 def _caf_bytes(descriptor: int, head: bytes) -> int:
     """How long a CAF is up to the end of its samples, by its chunks; 0 for another format.
 

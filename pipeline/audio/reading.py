@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from pipeline.audio import containers, ogg
+from pipeline.audio import containers, foreign, ogg
+from pipeline.audio.sound import Forward
 from pipeline.audio.waveform import (
     MIN_SAMPLES,
     NEVER_LOUDER,
@@ -97,7 +98,7 @@ def inspect_clip(file: Path, heard_seconds: float) -> Clip:
         sha256 = _sha256(descriptor)
         if reason := ogg.fault(descriptor):
             raise AudioError(reason)
-        with _Forward(descriptor, closefd=False) as sound:
+        with Forward(descriptor) as sound:
             rate, channels = sound.samplerate, sound.channels
             start = _start(sound, heard_seconds)
             frames = len(start) + _check_rest(sound, len(start))
@@ -117,25 +118,12 @@ def read_waveform(file: Path, seconds: float, *, sha256: str | None = None) -> W
         # First, so that the bytes are in memory when libsndfile asks for them: it opens one file at a time.
         if sha256 is not None and _sha256(descriptor) != sha256:
             raise AudioError("changed since `erclap prepare`")
-        with _Forward(descriptor, closefd=False) as sound:
+        with Forward(descriptor) as sound:
             rate, start = sound.samplerate, _start(sound, seconds)
             if len(start) < _frames(sound, seconds) or len(start) == sound.frames:
                 _check_whole(sound, descriptor, len(start))
         waveform = _heard(descriptor, start, rate, seconds)
     return waveform if waveform.flags.owndata else waveform.copy()
-
-
-# Of an odd mp3, libmpg123 writes lines of its own to stderr. libsndfile has no way to silence it (its issue 958),
-# and to point descriptor 2 elsewhere for the while would lose what other threads write.
-class _Forward(soundfile.SoundFile):  # type: ignore[misc]
-    """A sound file that is only read forwards.
-
-    soundfile seeks after each read to where a seekable file already is: flac and ogg are then decoded twice, and
-    an mp3 gives other samples.
-    """
-
-    def seekable(self) -> bool:
-        return False
 
 
 @contextmanager
@@ -153,16 +141,28 @@ def _opened(file: Path) -> Iterator[int]:
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise PassingAudioError("changed while it was read")
     except FileNotFoundError:
-        raise PassingAudioError("no such file") from None
+        raise PassingAudioError(foreign.absent(file)) from None
     except OSError as error:
         raise PassingAudioError(f"not readable ({error.strerror or error})") from error
     except soundfile.LibsndfileError as error:
+        _name_what_it_is(descriptor)
         kind = PassingAudioError if error.code == SYSTEM_ERROR else AudioError
         says = "no frame of it can be decoded" if error.code == NO_FRAME else error.error_string.rstrip(".")
         raise kind(f"not readable as audio ({says})") from error
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _name_what_it_is(descriptor: int | None) -> None:
+    """Raise AudioError where what is not readable as audio can be told by its first bytes."""
+    head = os.pread(descriptor, foreign.LOOKED_AT, 0) if descriptor is not None else b""
+    if found := foreign.pointer(head):
+        raise PassingAudioError(found)
+    if found := foreign.page(head):
+        raise AudioError(f"{found}, not audio")
+    if descriptor is not None and not head:
+        raise AudioError("empty (0 bytes)")
 
 
 _buffers = threading.local()
@@ -249,9 +249,8 @@ def _heard(descriptor: int, start: Waveform, rate: int, seconds: float) -> Wavef
 
 def _what_is_silent(descriptor: int, seconds: float) -> str:
     """The reason why nothing is heard of a file's first `seconds`: decoded again, since it is seldom asked."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
     done = 0
-    with _Forward(descriptor, closefd=False) as sound:
+    with Forward(descriptor) as sound:
         end = seconds * sound.samplerate
         low, high = np.full((2, sound.channels + 1), [[np.inf], [-np.inf]], np.float32)
         for block in _blocks(sound, int(min(math.ceil(end), sound.frames))):

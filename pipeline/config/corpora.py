@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.config.section import Count, Section
 
@@ -20,18 +21,58 @@ class Sample(Section):
     seed: int
 
 
+def _column_names(written: Any) -> Any:
+    """A column may be called 0."""
+    if not isinstance(written, Mapping):
+        return written
+    return {key: _as_text(value) for key, value in written.items()}
+
+
+def _as_texts(written: Any) -> Any:
+    """Whole numbers as the texts that they are written as; what YAML makes of `no` or `null` is refused."""
+    if isinstance(written, Mapping):
+        return {
+            _as_text(key): [_as_text(one) for one in value] if isinstance(value, list) else value
+            for key, value in written.items()
+        }
+    return written
+
+
+def _as_text(value: Any) -> Any:
+    if value is None or isinstance(value, bool | float):
+        raise ValueError(
+            f"a name must be a text, found {value!r}: write what the file has in quotes, as 'no'"
+        )
+    return str(value) if isinstance(value, int) else value
+
+
+Values = BeforeValidator(_as_texts)
+"""Of texts, among which whole numbers count: splits may be called 0 and 1."""
+
+EmotionCode = Literal["A", "S", "H", "U", "F", "D", "C", "N"]
+
+
 class Table(Section):
-    """A CSV or parquet file of one's own, one row a clip."""
+    """A table of one's own, one row a clip: CSV or other delimited text, parquet or feather."""
 
     file: str
-    columns: dict[str, str]
+    """Where it is neither absolute nor in the working folder, it is looked for below the corpus's root."""
+    name: str | None = None
+    """How results call the corpus; the file's name where there is none."""
+    columns: Annotated[dict[str, str], BeforeValidator(_column_names)]
     """The manifest's name of a column → the file's name of it."""
-    splits: dict[str, str] = Field(default_factory=dict)
+    splits: Annotated[dict[str, str], Values] = Field(default_factory=dict)
     """A value in the file's split column → the manifest's split; what is not listed stays as it is."""
-    drop: dict[str, list[str]] = Field(default_factory=dict)
+    emotions: Annotated[dict[str, EmotionCode | None], Values] = Field(default_factory=dict)
+    """A value in the file's emotion column → the manifest's class, null for none; what is not listed stays."""
+    drop: Annotated[dict[str, list[str]], Values] = Field(default_factory=dict)
     """The manifest's name of a column → values of the file whose rows are left out; "" is an empty cell."""
-    scale: Annotated[list[float], Field(min_length=2, max_length=2)] = [1.0, 7.0]
-    """The file's lowest and highest possible label; labels are rescaled to 1..7."""
+    scale: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    """The file's lowest and highest possible label, rescaled to 1..7; null is 1..7."""
+    separator: Annotated[str, Field(pattern=r"^[!#-~\t]$")] | None = None
+    """What stands between the columns; null is told from the header."""
+    decimal: Literal[".", ","] | None = None
+    """What stands before a number's fraction; null is told from the labels."""
 
 
 MspEmotion = Literal["A", "S", "H", "U", "F", "D", "C", "N", "O", "X"]
@@ -100,4 +141,25 @@ class Prepare(Section):
         is written, not mounted, and stays in its `root`.
         """
         mounted = os.environ.get("ERCLAP_CORPUS_ROOT") if self.corpus != "sample" else None
-        return Path(mounted or self.root)
+        return Path(mounted).expanduser() if mounted else self.written_folder
+
+    @property
+    def written_folder(self) -> Path:
+        """Where `root` says that the corpus lies."""
+        return Path(self.root).expanduser()
+
+    @property
+    def table_file(self) -> Path | None:
+        """The table of corpus `table`, None for another.
+
+        It is looked for as it is written, then below `folder`: a relative path as it is, an absolute one by where
+        it lies below `root`. One that is nowhere is as it is written.
+        """
+        if self.table is None or self.corpus != "table":
+            return None
+        file, moved = Path(self.table.file).expanduser(), None
+        if not file.is_absolute():
+            moved = self.folder / file
+        elif file.is_relative_to(self.written_folder):
+            moved = self.folder / file.relative_to(self.written_folder)
+        return moved if moved is not None and not file.is_file() and moved.is_file() else file

@@ -2,6 +2,8 @@
 
 from .corpus import Corpus as Corpus
 from .inspection import inspect as inspect
+from .layout import check_layout as check_layout
+from .proposal import Proposal as Proposal, propose_table as propose_table
 from .reading import read_corpus as read_corpus
 from .rejects import (
     Reject as Reject,

@@ -109,7 +109,7 @@ def read(root: Path, settings: Iemocap) -> Corpus:
     }
     utterances, left_out = to_utterances(
         pa.table({name: pa.array(values, pa.string()) for name, values in (columns | labels).items()}),
-        lambda row: turns[row].where,
+        lambda row, _: turns[row].where,
         scale=SCALE,
         drop={"emotion": settings.drop.emotion},
         rename={"emotion": EMOTIONS},

@@ -17,7 +17,7 @@ import soundfile
 
 from pipeline.audio import MAX_RATE, MIN_RATE, Clip
 
-CHECKS = f"2, libsndfile {soundfile.__libsndfile_version__}"
+CHECKS = f"3, libsndfile {soundfile.__libsndfile_version__}"
 """What a finding depends on beside the file; the number goes up when `pipeline.audio.reading` judges otherwise."""
 
 MAX_CHANNELS = 1024

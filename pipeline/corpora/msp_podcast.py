@@ -67,7 +67,7 @@ def read(root: Path, settings: MspPodcast) -> Corpus:
     rows = _rows(labels, clips, splits, audio, found)
     utterances, left_out = to_utterances(
         rows,
-        lambda row: f"{clips[row]} in {found.labels}",
+        lambda row, _: f"{clips[row]} in {found.labels}",
         drop={**settings.drop.model_dump(), "labels": [HIDDEN]},
         rename={"emotion": NO_CLASS},
     )

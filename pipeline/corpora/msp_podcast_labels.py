@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.corpora.rows import load
+from pipeline.corpora.loading import load
 
 LABEL_COLUMNS = ("FileName", "EmoClass", "EmoAct", "EmoVal", "EmoDom")
 
@@ -26,7 +26,7 @@ def read_labels(file: Path) -> pa.Table:
 
     Raises ValueError where the file has another structure, or a clip twice.
     """
-    table = _load_json(file) if file.suffix == ".json" else load(file)
+    table = _load_json(file) if file.suffix == ".json" else load(file, wanted=LABEL_COLUMNS).text()
     if wrong := [name for name in LABEL_COLUMNS if table.column_names.count(name) != 1]:
         raise ValueError(
             f"{file} must have the columns {', '.join(LABEL_COLUMNS)} once, not so {', '.join(wrong)}; "

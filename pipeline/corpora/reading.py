@@ -40,11 +40,20 @@ def _sample(settings: Prepare, root: Path) -> Corpus:
 
 
 def _table(settings: Prepare, root: Path) -> Corpus:
-    if settings.table is None:
+    asked, file = settings.table, settings.table_file
+    if asked is None or file is None:
         raise ValueError("params.yaml: prepare.table is missing, which corpus 'table' needs")
-    asked = settings.table
     return table.read(
-        Path(asked.file), columns=asked.columns, splits=asked.splits, scale=asked.scale, drop=asked.drop
+        file,
+        columns=asked.columns,
+        root=root,
+        written_root=settings.written_folder,
+        splits=asked.splits,
+        emotions=asked.emotions,
+        scale=asked.scale,
+        drop=asked.drop,
+        separator=asked.separator,
+        decimal=asked.decimal,
     )
 
 

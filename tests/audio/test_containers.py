@@ -91,6 +91,40 @@ def test_a_wav_written_to_a_stream_does_not_count_as_truncated(tmp_path, size):
     assert seconds(tmp_path / "clip.wav", bytes(data)) == 2.0
 
 
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ULAW"])
+@pytest.mark.parametrize(
+    "sizes", [(0, 0), (36, 0), (0xFFFFFFFF, 0), (0xFFFFFFFF, 0xFFFFFFFF), (0x7FFFF024, 0x7FFFF000)]
+)
+def test_a_wav_written_to_a_pipe_is_read_to_its_end(tmp_path, subtype, sizes):
+    path = tmp_path / "clip.wav"
+    data = bytearray(written(path, subtype=subtype))
+    expected = read_waveform(path, 0.5)
+    at = data.index(b"data") + 4
+    data[4:8], data[at : at + 4] = (size.to_bytes(4, "little") for size in sizes)
+    assert seconds(path, bytes(data)) == 2.0
+    assert read_waveform(path, 0.5).tobytes() == expected.tobytes()
+
+
+def test_a_wav_written_to_a_pipe_that_begins_in_silence_is_read_to_its_end(tmp_path):
+    path = tmp_path / "clip.wav"
+    data = bytearray(written(path, np.concatenate([np.zeros(1_000), NOISE])))
+    data[4:8] = data[40:44] = bytes(4)
+    assert data[36:40] == b"data"
+    assert seconds(path, bytes(data)) == 33_000 / 16_000
+    path.write_bytes(data[:2000])
+    with pytest.raises(AudioError, match="silent throughout"):
+        inspect_clip(path, CROP)
+
+
+@pytest.mark.parametrize("rest", [b"", b"LIST\x04\0\0\0INFO", b"LIST\x03\0\0\0INF\0", b"LIST\x03\0\0\0INF"])
+def test_a_wav_without_samples_has_none_whatever_chunks_follow(tmp_path, rest):
+    path = tmp_path / "clip.wav"
+    path.write_bytes(written(path, np.zeros(0), subtype="PCM_16") + rest)
+    for look in (inspect_clip, read_waveform):
+        with pytest.raises(AudioError, match="at least 25 ms long, found 0.0 ms"):
+            look(path, CROP)
+
+
 def test_other_formats_written_to_a_stream_do_not_count_as_truncated(tmp_path):
     au = bytearray(written(tmp_path / "clip.au"))
     au[8:12] = b"\xff" * 4

@@ -217,7 +217,46 @@ def test_a_rate_that_is_none_of_speech_is_refused(tmp_path, rate):
     both_refuse(tmp_path / "clip.wav", f"at least 4000 Hz and at most 768000, found {rate}")
 
 
-@pytest.mark.parametrize("data", [b"", b"no audio here\n" * 99, b"RIFF\x00\x00\x00\x00WAVE", bytes(5000)])
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", r"^empty \(0 bytes\)$"),
+        (b"<!DOCTYPE html>\n<html><body>Log in</body></html>", "^a web page, not audio$"),
+        (b"\xef\xbb\xbf \n<html lang='en'>", "^a web page, not audio$"),
+        (b'<?xml version="1.0"?>\n<html xmlns="http://www.w3.org/1999/xhtml">', "^a web page, not audio$"),
+    ],
+)
+def test_what_is_no_audio_is_called_what_it_is(tmp_path, data, reason):
+    (tmp_path / "clip.wav").write_bytes(data)
+    both_refuse(tmp_path / "clip.wav", reason)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 9\n",
+            "^a Git LFS pointer: run `git lfs pull`$",
+        ),
+        (b"/annex/objects/MD5E-s9--ab.wav\n", "^a git-annex pointer: run `git annex get`"),
+    ],
+)
+def test_what_git_keeps_elsewhere_is_told_from_what_is_no_audio(tmp_path, data, reason):
+    (tmp_path / "clip.wav").write_bytes(data)
+    both_refuse(tmp_path / "clip.wav", reason, PassingAudioError)
+
+
+def test_a_link_that_leads_nowhere_is_told_from_a_file_that_is_absent(tmp_path):
+    for name, target, reason in (
+        ("a.wav", ".git/annex/objects/x/y/MD5E-s9--ab.wav", "^a git-annex link .*: run `git annex get`"),
+        ("b.wav", "elsewhere.wav", "^a link to elsewhere.wav, which is not there$"),
+    ):
+        (tmp_path / name).symlink_to(target)
+        both_refuse(tmp_path / name, reason, PassingAudioError)
+    both_refuse(tmp_path / ".git/annex/objects/x.wav", "^a git-annex link", PassingAudioError)
+
+
+@pytest.mark.parametrize("data", [b"no audio here\n" * 99, b"RIFF\x00\x00\x00\x00WAVE", bytes(5000)])
 def test_what_is_not_audio_is_refused(tmp_path, data):
     (tmp_path / "clip.wav").write_bytes(data)
     both_refuse(tmp_path / "clip.wav", "not readable as audio")

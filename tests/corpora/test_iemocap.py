@@ -147,7 +147,7 @@ def test_means_a_little_beyond_the_scale_count_as_its_end_and_are_told(corpus):
         (
             "[2.5000, 3.0000, 1.0000]",
             "[2.5, nan, 1.0]",
-            "arousal must lie within 1..5, found nan in line 3 of",
+            "arousal must be a number, found 'nan' in line 3 of",
         ),
         (
             "[2.5000, 3.0000, 1.0000]",

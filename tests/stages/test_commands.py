@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -317,7 +318,10 @@ def test_a_label_outside_its_scale_is_one_line_and_keeps_the_manifest(project):
     text[3] = ",".join([*text[3].split(",")[:2], "7.5", "4", "N"])
     (project / "labels.csv").write_text("\n".join(text))
     fails(
-        project, "prepare", code=2, message="valence must lie within 1..7, found 7.5 in row 3 of labels.csv"
+        project,
+        "prepare",
+        code=2,
+        message="valence must lie within 1..7, found 7.5 in line 4 of labels.csv, column 'v'",
     )
     assert (project / "data/manifest.parquet").read_bytes() == before
 
@@ -409,6 +413,14 @@ def test_heads_of_other_features_are_refused(project):
 def test_heads_of_other_settings_are_refused(project):
     change_params(project, train__epochs=3)
     fails(project, "eval", code=1, message="trained as params.yaml asks, train.epochs 3, found 2")
+
+
+def test_prepare_prints_the_range_of_each_kind_of_label(prepared):
+    lines = (prepared / "prepare.log").read_text().splitlines()
+    found = [
+        line for line in lines if re.fullmatch(r"\w+ from [1-7]\.\d\d to [1-7]\.\d\d on 1..7, mean .*", line)
+    ]
+    assert [line.split()[0] for line in found] == ["valence", "arousal"]
 
 
 def test_prepare_warns_of_splits_that_later_stages_need_and_of_clips_in_two_splits(project):

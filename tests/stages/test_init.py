@@ -52,6 +52,9 @@ def test_the_papers_params_read_a_corpus_laid_out_as_the_published_one(project, 
     answer = erclap(project, "prepare")
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.splitlines()[1:] == [
+        "valence from 2.20 to 5.80 on 1..7, mean 4.20",
+        "arousal from 2.40 to 5.17 on 1..7, mean 3.92",
+        "dominance from 3.00 to 5.00 on 1..7, mean 4.00",
         "warning: release 1.12 is published with 207136 audio files, found 6: is the copy whole, and "
         "prepare.msp_podcast.release right?",
         "warning: release 1.12 is published with train 90022, development 25258, test1 34963 clips without X and "
@@ -108,8 +111,30 @@ def test_a_corpus_and_its_root_are_all_that_params_must_say(project, corpus):
 
 
 def test_a_root_that_is_no_release_is_one_line(project, corpus):
-    assert erclap(project, "init", "paper", "--root", str(corpus / "Audios")).returncode == 0
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["prepare"] = {"corpus": "msp-podcast", "root": str(corpus / "Audios")}
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
     fails(project, "prepare", code=2, message="must be the folder of an MSP-Podcast release")
+
+
+def test_a_root_beside_the_corpus_is_refused_and_the_right_one_named(project, corpus, tmp_path):
+    for near in (corpus / "Audios", corpus / "Labels", corpus.parent):
+        message = f"; {corpus} is one: use --root {corpus}"
+        fails(project, "init", "paper", "--root", str(near), code=2, message=message)
+    (tmp_path / "other/iemocap/Session3").mkdir(parents=True)
+    message = f"which holds Session1/ to Session5/, found iemocap/ in {tmp_path / 'other'}; "
+    fails(project, "init", "iemocap", "--root", str(tmp_path / "other"), code=2, message=message)
+    for profile in ("paper", "iemocap"):
+        fails(
+            project,
+            "init",
+            profile,
+            "--root",
+            str(project),
+            code=2,
+            message=f"found params.yaml in {project}",
+        )
+    assert (project / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
 
 
 def test_changes_that_git_does_not_have_are_kept_unless_forced(project, corpus):
