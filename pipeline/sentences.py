@@ -65,19 +65,23 @@ def read_captions(variant: str, path: Path = CAPTIONS_FILE) -> dict[str, str]:
     Raises RuntimeError where the file is absent, has other columns, has no caption of the variant or has two
     for one utterance.
     """
-    rows = read_parquet(path, CAPTIONS_SCHEMA, made_by=MADE_BY).to_pylist()
-    pairs = [(row["utterance_id"], row["text"]) for row in rows if row["variant"] == variant]
-    if not pairs:
-        found = ", ".join(sorted({row["variant"] for row in rows})) or "none at all"
+    table = read_parquet(path, CAPTIONS_SCHEMA, made_by=MADE_BY, repeating=["variant", "text"])
+    variants = table.column("variant")
+    rows = table.filter(pc.equal(variants.cast(pa.string()), variant))
+    if not rows.num_rows:
+        found = ", ".join(sorted(variants.unique().to_pylist())) or "none at all"
         raise RuntimeError(
             f"{path} must have captions of the variant {variant!r}, found {found}: run `{MADE_BY}` again"
         )
-    if repeated := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
+    ids: list[str] = rows.column("utterance_id").to_pylist()
+    captions = dict(zip(ids, rows.column("text").to_pylist(), strict=True))
+    if len(captions) < len(ids):
+        repeated = next(name for name, count in Counter(ids).items() if count > 1)
         raise RuntimeError(
-            f"{path} must have one caption {variant!r} of an utterance, found several for {repeated[0]!r}: "
+            f"{path} must have one caption {variant!r} of an utterance, found several for {repeated!r}: "
             f"run `{MADE_BY}` again"
         )
-    return dict(pairs)
+    return captions
 
 
 def read_prompts(path: Path = PROMPTS_FILE) -> list[WordedPrompt]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.config import Params, load_params
 from pipeline.methods import training_settings
 from stages.tables import CURVES_FOLDER, METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER, command as print_tables
+
+if TYPE_CHECKING:
+    from pipeline.features import FeatureStore, Pairs
 
 CORPUS_NAMES = {
     "sample": "sample corpus (synthetic speech)",
@@ -38,10 +42,8 @@ def command(ctx: click.Context, quiet: bool) -> None:
 
 def evaluate(params: Params) -> None:
     """Measure every seed's heads and write everything that it comes to, or nothing."""
-    from pipeline.features import gather_pairs, open_stores, sentence_key
-    from pipeline.manifest import Manifest
+    from pipeline.features import open_stores, sentence_key
     from pipeline.measures import Evaluation, evaluate_heads
-    from pipeline.methods import MEASURED_CAPTIONS
     from pipeline.report.results import (
         DETAILS_FOLDER,
         about_run,
@@ -51,16 +53,12 @@ def evaluate(params: Params) -> None:
         write_plots,
         write_tables,
     )
-    from pipeline.sentences import read_captions, read_prompts
+    from pipeline.sentences import read_prompts
     from pipeline.support import replacing_folder, write_text
     from pipeline.training import load_heads, read_history, seed_folder
 
     stores = open_stores(params.extract)
-    captions, manifest = read_captions(MEASURED_CAPTIONS), Manifest.read()
-    pairs, probed = (
-        gather_pairs(manifest.split(split), captions, *stores)
-        for split in (params.evaluate.split, params.evaluate.probe_split)
-    )
+    pairs, probed = _read_pairs(params, stores)
     prompts = read_prompts()
     prompt_features = stores[1].gather([sentence_key(prompt.text) for prompt in prompts])
     recipes = [store.recipe for store in stores]
@@ -90,7 +88,7 @@ def evaluate(params: Params) -> None:
             probed=probed,
             workers=params.runtime.threads,
         )
-        # Maps are of the first seed alone, and a seed's embeddings take a gigabyte at full size.
+        # Maps are of the first seed alone.
         evaluations[seed] = replace(found, embedded={}) if evaluations else found
     corpus = f"{_corpus_name(params)}, {params.evaluate.split}"
     with (
@@ -104,6 +102,21 @@ def evaluate(params: Params) -> None:
         write_curves(histories, curves)
         write_details(evaluations, histories, prompts, about_run(params, corpus, stores), details)
     write_text(metrics_json(evaluations), METRICS_FILE)
+
+
+def _read_pairs(params: Params, stores: tuple[FeatureStore, FeatureStore]) -> tuple[Pairs, Pairs]:
+    """The pairs that are measured, and those that probes are fitted to; nothing else stays in memory."""
+    from pipeline.features import gather_pairs
+    from pipeline.manifest import Manifest
+    from pipeline.methods import MEASURED_CAPTIONS
+    from pipeline.sentences import read_captions
+
+    captions, manifest = read_captions(MEASURED_CAPTIONS), Manifest.read()
+    measured, probed = (
+        gather_pairs(manifest.split(split), captions, *stores)
+        for split in (params.evaluate.split, params.evaluate.probe_split)
+    )
+    return measured, probed
 
 
 def _corpus_name(params: Params) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config import Evaluate
-from pipeline.measures import Evaluation
+from pipeline.measures import Evaluation, mapped_rows
 from pipeline.methods import METHODS
 from pipeline.report.results.comparisons import Comparison, Scores, compare_with_baselines
 from pipeline.report.results.plots import plot_embeddings, plot_tau, plot_training
@@ -62,8 +62,9 @@ def write_tables(
             notes=caption_notes(captioner, readings),
         ).write(folder, "table1")
         write_parquet(trial_records(evaluations), folder / "alignment_trials.parquet")
+    pool = len(_first(evaluations).pairs.distinct())
     ordinality_table(
-        taus, corpus=corpus, pool=count, settings=settings, notes=caption_notes(captioner, taus)
+        taus, corpus=corpus, pool=pool, settings=settings, notes=caption_notes(captioner, taus)
     ).write(folder, "table2")
     further_table(further, corpus=corpus, available=count, settings=settings).write(folder, "further")
     write_parquet(list_records(evaluations), folder / "ordinality_lists.parquet")
@@ -81,9 +82,10 @@ def write_plots(
 ) -> None:
     """Draw tau by method, averaged over the seeds, and the first seed's embeddings and training curves."""
     first = _first(evaluations)
+    labels = first.pairs.labels[mapped_rows(len(first.pairs))]
     for name, embedded in first.embedded.items():
         title = f"{METHODS[name].title}: {corpus}"
-        plot_embeddings(embedded, first.pairs.labels, title, folder / f"embeddings_{name}.png")
+        plot_embeddings(embedded, labels, title, folder / f"embeddings_{name}.png")
     _, taus, _ = scores_of_seeds(evaluations)
     averaged = {name: {test: v.mean(axis=0) for test, v in tests.items()} for name, tests in taus.items()}
     plot_tau(averaged, f"Ordinal consistency: {corpus}", folder / "tau.png")
