@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.support import read_parquet, write_parquet
 
@@ -110,17 +111,17 @@ class Manifest:
 
     def split(self, name: str) -> Manifest:
         """The rows of one split. Raises ValueError where it has none."""
-        splits = self.strings("split")
-        rows = [i for i, split in enumerate(splits) if split == name]
-        if not rows:
-            counts = ", ".join(f"{split} {count}" for split, count in sorted(Counter(splits).items()))
-            raise ValueError(f"split {name!r} must have utterances, found none; the manifest has {counts}")
-        return Manifest(self.table.take(rows))
+        rows = self.table.filter(pc.equal(self.table.column("split"), name))
+        if not rows.num_rows:
+            counts = sorted(Counter(self.strings("split")).items())
+            listed = ", ".join(f"{split} {count}" for split, count in counts)
+            raise ValueError(f"split {name!r} must have utterances, found none; the manifest has {listed}")
+        return Manifest(rows)
 
     def utterances(self) -> list[Utterance]:
         """The rows as what the corpus said."""
-        names = list(Utterance.__dataclass_fields__)
-        return [Utterance(**row) for row in self.table.select(names).to_pylist()]
+        columns = [self.strings(name) for name in Utterance.__dataclass_fields__]
+        return [Utterance(*row) for row in zip(*columns, strict=True)]
 
 
 def _digest(columns: Iterable[Sequence[object]]) -> str:

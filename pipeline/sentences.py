@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.support import read_parquet, write_parquet
@@ -80,19 +81,23 @@ def read_captions(variant: str, path: Path = CAPTIONS_FILE, *, labels: str | Non
                 f"{path} must be written for the labels and splits of the manifest, found captions for other "
                 f"ones: run `{MADE_BY}`"
             )
-    rows = read_parquet(path, CAPTIONS_SCHEMA, made_by=MADE_BY).to_pylist()
-    pairs = [(row["utterance_id"], row["text"]) for row in rows if row["variant"] == variant]
-    if not pairs:
-        found = ", ".join(sorted({row["variant"] for row in rows})) or "none at all"
+    table = read_parquet(path, CAPTIONS_SCHEMA, made_by=MADE_BY, repeating=["variant", "text"])
+    variants = table.column("variant")
+    rows = table.filter(pc.equal(variants.cast(pa.string()), variant))
+    if not rows.num_rows:
+        found = ", ".join(sorted(variants.unique().to_pylist())) or "none at all"
         raise RuntimeError(
             f"{path} must have captions of the variant {variant!r}, found {found}: run `{MADE_BY}` again"
         )
-    if repeated := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
+    ids: list[str] = rows.column("utterance_id").to_pylist()
+    captions = dict(zip(ids, rows.column("text").to_pylist(), strict=True))
+    if len(captions) < len(ids):
+        repeated = next(name for name, count in Counter(ids).items() if count > 1)
         raise RuntimeError(
-            f"{path} must have one caption {variant!r} of an utterance, found several for {repeated[0]!r}: "
+            f"{path} must have one caption {variant!r} of an utterance, found several for {repeated!r}: "
             f"run `{MADE_BY}` again"
         )
-    return dict(pairs)
+    return captions
 
 
 def read_prompts(path: Path = PROMPTS_FILE) -> list[WordedPrompt]:
@@ -102,8 +107,18 @@ def read_prompts(path: Path = PROMPTS_FILE) -> list[WordedPrompt]:
 
 def all_sentences(captions: Path = CAPTIONS_FILE, prompts: Path = PROMPTS_FILE) -> list[str]:
     """Every distinct sentence of the two tables, sorted. Raises RuntimeError as the reading of each does."""
-    found: set[str] = set()
-    for path, schema in ((captions, CAPTIONS_SCHEMA), (prompts, PROMPTS_SCHEMA)):
-        table = read_parquet(path, schema, made_by=MADE_BY, columns=["text"], repeating=["text"])
-        found.update(table.column("text").unique().to_pylist())
-    return sorted(found)
+    sentences: list[str] = sentence_column(captions, prompts).to_pylist()
+    return sentences
+
+
+def sentence_column(captions: Path = CAPTIONS_FILE, prompts: Path = PROMPTS_FILE) -> pa.Array:
+    """The same as a column, in which a sentence takes little more than its bytes. Raises as `all_sentences`."""
+    texts = [
+        read_parquet(path, schema, made_by=MADE_BY, columns=["text"], repeating=["text"])
+        .column("text")
+        .unique()
+        .cast(pa.string())
+        for path, schema in ((captions, CAPTIONS_SCHEMA), (prompts, PROMPTS_SCHEMA))
+    ]
+    distinct = pc.unique(pa.chunked_array(texts))
+    return distinct.take(pc.sort_indices(distinct))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.config import Params, load_params
 from pipeline.methods import training_settings
 from stages.tables import CURVES_FOLDER, METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER, command as print_tables
+
+if TYPE_CHECKING:
+    from pipeline.features import FeatureStore, Pairs
 
 UNNAMED_FOLDER = Path("results/unnamed")
 """Where heads go of methods that train.methods does not name any more."""
@@ -44,10 +48,8 @@ def command(ctx: click.Context, quiet: bool) -> None:
 
 def evaluate(params: Params) -> None:
     """Measure every seed's heads and write everything that it comes to, or nothing."""
-    from pipeline.features import gather_pairs, open_stores, sentence_key
-    from pipeline.manifest import Manifest
+    from pipeline.features import open_stores, sentence_key
     from pipeline.measures import Evaluation, evaluate_heads
-    from pipeline.methods import MEASURED_CAPTIONS
     from pipeline.report.results import (
         DETAILS_FOLDER,
         about_run,
@@ -57,18 +59,12 @@ def evaluate(params: Params) -> None:
         write_plots,
         write_tables,
     )
-    from pipeline.sentences import read_captions, read_prompts
+    from pipeline.sentences import read_prompts
     from pipeline.support import replacing_folder, write_text
     from pipeline.training import load_heads, read_history, seed_folder
 
     stores = open_stores(params.extract)
-    manifest = Manifest.read()
-    labels = manifest.labels_digest()
-    captions = read_captions(MEASURED_CAPTIONS, labels=labels)
-    pairs, probed = (
-        gather_pairs(manifest.split(split), captions, *stores)
-        for split in (params.evaluate.split, params.evaluate.probe_split)
-    )
+    pairs, probed, labels = _read_pairs(params, stores)
     prompts = read_prompts()
     prompt_features = stores[1].gather([sentence_key(prompt.text) for prompt in prompts])
     recipes = [store.recipe for store in stores]
@@ -98,7 +94,7 @@ def evaluate(params: Params) -> None:
             probed=probed,
             workers=params.runtime.threads,
         )
-        # Maps are of the first seed alone, and a seed's embeddings take a gigabyte at full size.
+        # Maps are of the first seed alone.
         evaluations[seed] = replace(found, embedded={}) if evaluations else found
     corpus = f"{_corpus_name(params)}, {params.evaluate.split}"
     with (
@@ -124,10 +120,30 @@ def _set_aside_unnamed(methods: Collection[str]) -> None:
     unnamed = [path for path in sorted(MODELS_FOLDER.glob("*/")) if path.name not in methods]
     for folder in (path for path in unnamed if not path.name.startswith(".")):
         UNNAMED_FOLDER.mkdir(parents=True, exist_ok=True)
-        if (place := UNNAMED_FOLDER / folder.name).exists():
-            shutil.rmtree(place)  # heads of the same method, set aside before
+        names = chain([folder.name], (f"{folder.name}-{number}" for number in count(2)))
+        place = next(UNNAMED_FOLDER / name for name in names if not (UNNAMED_FOLDER / name).exists())
         folder.rename(place)
         click.echo(f"{folder}: train.methods does not name it, its heads are now in {place}")
+
+
+def _read_pairs(params: Params, stores: tuple[FeatureStore, FeatureStore]) -> tuple[Pairs, Pairs, str]:
+    """The pairs that are measured, those that probes are fitted to, and the digest of the labels they are of.
+
+    Nothing else stays in memory.
+    """
+    from pipeline.features import gather_pairs
+    from pipeline.manifest import Manifest
+    from pipeline.methods import MEASURED_CAPTIONS
+    from pipeline.sentences import read_captions
+
+    manifest = Manifest.read()
+    labels = manifest.labels_digest()
+    captions = read_captions(MEASURED_CAPTIONS, labels=labels)
+    measured, probed = (
+        gather_pairs(manifest.split(split), captions, *stores)
+        for split in (params.evaluate.split, params.evaluate.probe_split)
+    )
+    return measured, probed, labels
 
 
 def _corpus_name(params: Params) -> str:

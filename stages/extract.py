@@ -14,11 +14,13 @@ from pipeline.features import (
     FeatureStore,
     TeamStore,
     asked_for,
-    sentence_key,
+    packed_column,
+    sentence_keys,
     team_root,
+    values,
 )
 from pipeline.manifest import Manifest
-from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE, all_sentences
+from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE, sentence_column
 from pipeline.support import check_writable
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def command() -> None:
     """
     params = load_params()
     manifest = Manifest.read_clips()
-    sentences = all_sentences(CAPTIONS_FILE, PROMPTS_FILE)
+    sentences = sentence_column(CAPTIONS_FILE, PROMPTS_FILE)
     for folder in (FAILURES_FILE.parent, SPEECH_FEATURES, TEXT_FEATURES):
         check_writable(folder)  # rather than after hours of computing
 
@@ -51,8 +53,8 @@ def command() -> None:
     speech_store = _open(SPEECH_FEATURES, speech, asked_speech, team)
     text_store = _open(TEXT_FEATURES, text, asked_text, team)
     wanted = (
-        (speech_store, set(manifest.table.column("sha256").unique().to_pylist())),
-        (text_store, {sentence_key(sentence) for sentence in sentences}),
+        (speech_store, packed_column(manifest.table.column("sha256").unique())),
+        (text_store, sentence_keys(values(sentences))),
     )
     for store, keys in wanted:
         store.verify()  # what is damaged is set aside and computed again

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
 
 
-def batches_by_length(lengths: Sequence[float], budget: float) -> Iterator[list[int]]:
+def batches_by_length(lengths: npt.ArrayLike, budget: float) -> Iterator[list[int]]:
     """Indices of `lengths`, longest first, in batches whose padded size stays within `budget`.
 
     A batch's padded size is its count times its longest length. A single item over the budget is a batch.
@@ -13,11 +16,12 @@ def batches_by_length(lengths: Sequence[float], budget: float) -> Iterator[list[
     >>> list(batches_by_length([3, 9, 4, 8], budget=18))
     [[1, 3], [2, 0]]
     """
-    batch: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > budget:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
+    sizes = np.asarray(lengths)
+    order = np.argsort(-sizes, kind="stable")
+    start = 0
+    while start < len(order):
+        end, longest = start + 1, sizes[order[start]]
+        while end < len(order) and (end + 1 - start) * longest <= budget:
+            end += 1
+        yield order[start:end].tolist()
+        start = end

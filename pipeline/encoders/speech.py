@@ -7,7 +7,7 @@ copied there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import fields
 from typing import Literal, get_args
@@ -123,21 +123,23 @@ class SpeechEncoder:
         heard = [crop(np.asarray(waveform, dtype=np.float32), self.crop_seconds) for waveform in waveforms]
         for waveform in heard:
             check_audible(waveform)
-        batches = self.batches([len(waveform) / SAMPLING_RATE for waveform in heard])
+        batches = list(self.batches([len(waveform) / SAMPLING_RATE for waveform in heard]))
         encoded = self.encode_batches([[heard[i] for i in batch] for batch in batches])
         for batch, rows in zip(batches, encoded, strict=True):
             features[batch] = rows
         return features
 
-    def batches(self, seconds: Sequence[float]) -> list[list[int]]:
+    def batches(self, seconds: npt.ArrayLike) -> Iterator[list[int]]:
         """Which clips of these lengths go through the model together, by their indices, longest first."""
-        heard = [
-            self.crop_seconds if self.padding == "literal" else min(s, self.crop_seconds) for s in seconds
-        ]
+        heard = np.minimum(np.asarray(seconds, np.float64), self.crop_seconds)
+        if self.padding == "literal":
+            heard[:] = self.crop_seconds
         if self.device.type == "cpu":
-            return list(batches_by_length(heard, 0.0))
-        samples = [self._padded_samples(max(MIN_SAMPLES, round(s * SAMPLING_RATE))) for s in heard]
-        return list(batches_by_length(samples, self.batch_seconds * SAMPLING_RATE))
+            return batches_by_length(heard, 0.0)
+        samples = np.fromiter(
+            (self._padded_samples(max(MIN_SAMPLES, round(s * SAMPLING_RATE))) for s in heard), np.int64
+        )
+        return batches_by_length(samples, self.batch_seconds * SAMPLING_RATE)
 
     def encode_batches(self, batches: Iterable[Sequence[Waveform]]) -> Generator[Features]:
         """The features (N, F) of each batch of cropped, audible waveforms, in the batches' order.

@@ -14,7 +14,13 @@ from .gathering import (
 from .pairs import Pairs as Pairs, PairSource as PairSource
 from .patience import patiently as patiently
 from .shards.folder import ShardFolder as ShardFolder
-from .shards.keys import packed as packed, sentence_key as sentence_key
+from .shards.keys import (
+    packed as packed,
+    packed_column as packed_column,
+    sentence_key as sentence_key,
+    sentence_keys as sentence_keys,
+    values as values,
+)
 from .shards.provenance import VERSIONS as VERSIONS, Positions as Positions
 from .shards.shard import Shard as Shard, of_recipe as of_recipe
 from .store import (

@@ -1,14 +1,15 @@
 """Stage one: what has no feature yet → batches of like length → the frozen encoders → the store.
 
 Clips are read on threads while others are encoded, never more of them ahead than two batches need. Rows go to
-the store as they come, a shard at a time, so that an interrupted run resumes where it was.
+the store as they come, a shard at a time, so that an interrupted run resumes where it was. What is planned stays
+in columns, with no object a clip.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.audio import AudioError, Unusable, Waveform, inside, read_waveform
 from pipeline.encoders import SpeechEncoder, TextEncoder
-from pipeline.features.shards.keys import sentence_key
+from pipeline.features.shards.keys import Keys, packed, packed_column, sentence_keys, values
 from pipeline.features.shards.rows import SHARD_ROWS
 from pipeline.features.store import Features, FeatureStore
 from pipeline.manifest import Manifest
@@ -45,14 +47,17 @@ class Read:
 
 
 def extract(speech: Generator[list[Unusable]], text: Generator[None]) -> list[Unusable]:
-    """Run both encoders in one pass, a batch of the one and then a batch of the other; return what failed."""
+    """Run both encoders in one go, sentences first; return what failed.
+
+    Sentences take minutes where clips take hours, and each has a remaining time of its own only if it does not
+    wait for the other: by turns, a clip had to wait for a thousand sentences.
+    """
     failures: list[Unusable] = []
     with closing(speech), closing(text):
-        for failed in speech:
-            failures += failed
-            next(text, None)
         for _ in text:
             pass
+        for failed in speech:
+            failures += failed
     return failures
 
 
@@ -62,8 +67,8 @@ def extract_speech(
     """Encode every distinct clip of the manifest that the store lacks; yield after each batch what failed.
 
     A clip fails where its file is gone, is no longer what `erclap prepare` hashed, or cannot be decoded; the
-    others are stored all the same. `workers` threads read. Raises ValueError where there is something to read
-    and no folder to read it from.
+    others are stored all the same. `workers` threads read. Raises ValueError at once where there is something to
+    read and no folder to read it from.
     """
     clips = missing_clips(manifest, store)
     if len(clips) and not root.is_dir():
@@ -71,21 +76,27 @@ def extract_speech(
             f"prepare.root must be the folder of the clips, found no folder {root}, and {len(clips)} of "
             f"{len(manifest)} clips have no feature yet"
         )
+    return _encode_clips(clips, root, encoder, store, workers)
+
+
+def _encode_clips(
+    clips: pa.Table, root: Path, encoder: SpeechEncoder, store: FeatureStore, workers: int
+) -> Generator[list[Unusable]]:
     heard = np.minimum(clips.column("duration").to_numpy(), encoder.crop_seconds)
-    batches = encoder.batches(heard)
     under_way: deque[list[Read]] = deque()
 
     def read(row: int) -> Read:
         return _read(root, clips.slice(row, 1), encoder.crop_seconds)
 
     def waveforms(reads: Iterator[Read]) -> Iterator[list[Waveform]]:
-        for batch in batches:
+        for batch in encoder.batches(heard):
             under_way.append([next(reads) for _ in batch])
             yield [clip.waveform for clip in under_way[-1] if clip.waveform is not None]
 
     # Seconds of speech: counted in clips, long ones would be as many as the shortest that fit a batch.
-    ahead = 2 * max((heard[batch].sum() for batch in batches), default=0.0) + workers * encoder.crop_seconds
-    rows = (row for batch in batches for row in batch)
+    longest = max((heard[batch].sum() for batch in encoder.batches(heard)), default=0.0)
+    ahead = 2 * longest + workers * encoder.crop_seconds
+    rows = (row for batch in encoder.batches(heard) for row in batch)
     with (
         ThreadPoolExecutor(workers, "read") as pool,
         Progress("speech", len(clips), "clips", work=float(heard.sum())) as progress,
@@ -93,7 +104,7 @@ def extract_speech(
         closing(in_order(pool, read, rows, ahead, weight=lambda row: float(heard[row]))) as reads,
         closing(encoder.encode_batches(waveforms(reads))) as encoded,
     ):
-        for batch, features in zip(batches, encoded, strict=True):
+        for batch, features in zip(encoder.batches(heard), encoded, strict=True):
             failed = _store(under_way.popleft(), features, writer)
             progress.advance(len(batch), work=float(heard[batch].sum()))
             yield failed
@@ -104,10 +115,8 @@ def missing_clips(manifest: Manifest, store: FeatureStore) -> pa.Table:
     rows = manifest.table.select(["id", "path", "sha256", "duration"])
     keys = rows.column("sha256").dictionary_encode().combine_chunks()
     used, first = np.unique(keys.indices.to_numpy(), return_index=True)
-    distinct = keys.dictionary.take(pa.array(used)).to_pylist()
-    missing = set(store.missing(distinct))
-    lacking = [row for key, row in zip(distinct, first, strict=True) if key in missing]
-    return rows.take(pa.array(sorted(lacking), pa.int64()))
+    lacking = store.lacks(packed_column(keys.dictionary.take(pa.array(used))))
+    return rows.take(pa.array(np.sort(first[lacking])))
 
 
 def _read(root: Path, row: pa.Table, crop_seconds: float) -> Read:
@@ -125,7 +134,7 @@ def _store(clips: Sequence[Read], features: Features, writer: ShardWriter) -> li
     """Give the features of those clips that could be read to the writer; return the clips that failed."""
     read = [clip for clip in clips if clip.waveform is not None]
     finite = np.asarray(np.isfinite(features).all(axis=1))
-    writer.add([clip.sha256 for clip, ok in zip(read, finite, strict=True) if ok], features[finite])
+    writer.add(packed([clip.sha256 for clip in read])[finite], features[finite])
     failed = [Unusable(clip.id, clip.path, clip.reason) for clip in clips if clip.waveform is None]
     return failed + [
         Unusable(clip.id, clip.path, "its feature is not finite")
@@ -134,16 +143,21 @@ def _store(clips: Sequence[Read], features: Features, writer: ShardWriter) -> li
     ]
 
 
-def extract_text(sentences: Iterable[str], encoder: TextEncoder, store: FeatureStore) -> Generator[None]:
+def extract_text(
+    sentences: Sequence[str] | pa.Array, encoder: TextEncoder, store: FeatureStore
+) -> Generator[None]:
     """Encode every distinct sentence that the store lacks, a batch a step."""
-    by_key = {sentence_key(sentence): sentence for sentence in sentences}
+    column = pc.unique(pa.array(sentences, pa.string()))
+    keys, lengths = sentence_keys(values(column)), pc.utf8_length(column).to_numpy()
+    missing = np.flatnonzero(store.lacks(keys))
     # Sorted by length as a whole, so that the encoder's own batches are of like length.
-    missing = sorted(store.missing(by_key), key=lambda key: len(by_key[key]), reverse=True)
-    with Progress("text", len(missing), "sentences") as progress, ShardWriter(store) as writer:
+    missing = missing[np.argsort(-lengths[missing], kind="stable")]
+    work = float(lengths[missing].sum())
+    with Progress("text", len(missing), "sentences", work=work) as progress, ShardWriter(store) as writer:
         for start in range(0, len(missing), SENTENCES_AT_ONCE):
-            keys = missing[start : start + SENTENCES_AT_ONCE]
-            writer.add(keys, encoder.encode([by_key[key] for key in keys]))
-            progress.advance(len(keys))
+            batch = missing[start : start + SENTENCES_AT_ONCE]
+            writer.add(keys[batch], encoder.encode(column.take(pa.array(batch)).to_pylist()))
+            progress.advance(len(batch), work=float(lengths[batch].sum()))
             yield
 
 
@@ -155,7 +169,7 @@ class ShardWriter:
 
     def __init__(self, store: FeatureStore) -> None:
         self._store = store
-        self._rows: list[tuple[Sequence[str], Features]] = []
+        self._rows: list[tuple[Keys, Features]] = []
         self._count = 0
         self._last_shard = time.monotonic()
 
@@ -167,7 +181,7 @@ class ShardWriter:
     ) -> None:
         self._flush()
 
-    def add(self, keys: Sequence[str], features: Features) -> None:
+    def add(self, keys: Keys, features: Features) -> None:
         """Take rows: `keys` (N) and `features` (N, F)."""
         self._rows.append((keys, features))
         self._count += len(keys)
@@ -176,8 +190,8 @@ class ShardWriter:
             self._flush()
 
     def _flush(self) -> None:
-        keys = [key for keys, _ in self._rows for key in keys]
-        if keys:
-            self._store.append(keys, np.concatenate([features for _, features in self._rows]))
+        if self._count:
+            keys, features = (np.concatenate(part) for part in zip(*self._rows, strict=True))
+            self._store.append(keys, features)
         self._rows, self._count = [], 0
         self._last_shard = time.monotonic()

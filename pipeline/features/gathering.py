@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pipeline.config import Extract
 from pipeline.features.pairs import Pairs, PairSource
-from pipeline.features.shards.keys import packed, sentence_key
+from pipeline.features.shards.keys import Keys, packed_column, sentence_keys
 from pipeline.features.store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore
 from pipeline.manifest import Manifest
 from pipeline.support import in_order
@@ -88,8 +88,8 @@ class NamedPairs:
     """Pairs whose features are yet to be read."""
 
     ids: list[str]
-    speech_keys: list[str]
-    text_keys: list[str]
+    speech_keys: Keys
+    text_keys: Keys
     labels: npt.NDArray[np.float64]
     emotions: list[str | None]
     speech: FeatureStore
@@ -107,16 +107,17 @@ class NamedPairs:
         """Some of the pairs, with their features. Raises RuntimeError where one is missing."""
         return Pairs(
             ids=[self.ids[row] for row in rows],
-            speech=self.speech.gather([self.speech_keys[row] for row in rows]),
-            text=self.text.gather([self.text_keys[row] for row in rows]),
+            speech=self.speech.gather(self.speech_keys[rows]),
+            text=self.text.gather(self.text_keys[rows]),
             labels=self.labels[rows],
             emotions=[self.emotions[row] for row in rows],
+            recordings=self.speech_keys[rows],
         )
 
     def parts(self) -> list[npt.NDArray[np.intp]]:
         """All rows, in parts of the shards of speech that they lie in; those that have no feature in one more."""
         index = self.speech.index()
-        places = index.find(packed(self.speech_keys))
+        places = index.find(self.speech_keys)
         parts = [np.flatnonzero(places < 0)]
         for _, _, at in index.by_shard(places):
             parts += np.array_split(at, PARTS_OF_A_SHARD)
@@ -193,8 +194,8 @@ def _named_pairs(
         )
     return NamedPairs(
         ids=ids,
-        speech_keys=manifest.strings("sha256"),
-        text_keys=[sentence_key(captions[name]) for name in ids],
+        speech_keys=packed_column(manifest.table.column("sha256")),
+        text_keys=sentence_keys(captions[name] for name in ids),
         labels=manifest.labels(),
         emotions=list(manifest.strings("emotion")),
         speech=speech,

@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.features.shards.keys import Keys
+
 
 class PairSource(Protocol):
     """A split's pairs, in memory or read a block at a time."""
@@ -44,9 +46,17 @@ class Pairs:
     labels: npt.NDArray[np.float64]
     """(N, 2) valence and arousal on 1..7."""
     emotions: list[str | None]
+    recordings: Keys | None = None
+    """(N,) what was recorded, where that is known: one clip may have several ids."""
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def distinct(self) -> npt.NDArray[np.intp]:
+        """The rows of distinct recordings, ascending: of those that share one the first, whose labels count."""
+        if self.recordings is None:
+            return np.arange(len(self))
+        return np.sort(np.unique(self.recordings, return_index=True)[1])
 
     @property
     def feature_sizes(self) -> tuple[int, int]:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from pipeline.features.shards.folder import RECIPE_FILE, Finding, ShardFolder
 from pipeline.features.shards.index import Index
-from pipeline.features.shards.keys import NO_KEYS, Keys, as_text, packed
+from pipeline.features.shards.keys import NO_KEYS, Keys, as_text, distinct, packed
 from pipeline.features.shards.provenance import Positions, here
 from pipeline.features.shards.rows import SHARD_ROWS, Piece, Rows
 from pipeline.features.shards.shard import UNREADABLE, Shard, of_recipe
@@ -35,6 +35,7 @@ ATTEMPTS = 100
 """To read rows whose shards others replace meanwhile."""
 
 Features = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 
 class FeatureStore:
@@ -96,10 +97,14 @@ class FeatureStore:
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """Those of `keys` that have no feature, each once, in the given order."""
-        distinct = list(dict.fromkeys(keys))
-        return [distinct[i] for i in np.flatnonzero(self._find(packed(distinct)) < 0)]
+        wanted = distinct(list(keys))
+        return as_text(wanted[self.lacks(wanted)])
 
-    def append(self, keys: Sequence[str], features: Features) -> list[Path]:
+    def lacks(self, keys: Keys) -> Mask:
+        """For each key whether it has no feature, (N,)."""
+        return self._find(keys) < 0
+
+    def append(self, keys: Sequence[str] | Keys, features: Features) -> list[Path]:
         """Write rows that were computed here: `keys` (N) and `features` (N, F). Returns the shards' paths.
 
         Raises ValueError where keys repeat, shapes disagree or a feature is not finite; then nothing is
@@ -117,14 +122,14 @@ class FeatureStore:
         parts = [np.arange(len(rows))[i : i + SHARD_ROWS] for i in range(0, len(rows), SHARD_ROWS)]
         return [self.folder.write(rows.of(part), self.recipe) for part in parts]
 
-    def gather(self, keys: Sequence[str]) -> Features:
+    def gather(self, keys: Sequence[str] | Keys) -> Features:
         """The features of `keys` in their order, (N, F). Raises RuntimeError where one is missing."""
         wanted = packed(keys)
         gathered = np.empty((len(keys), self.recipe.feature_size), dtype=np.float32)
         unread = np.arange(len(keys))
         for _ in range(ATTEMPTS):
             places = self._find(wanted[unread])
-            self._refuse_missing(keys, unread[places < 0])
+            self._refuse_missing(wanted, unread[places < 0])
             parts = {
                 shard.path: (shard, rows, unread[at]) for shard, rows, at in self.index().by_shard(places)
             }
@@ -172,7 +177,7 @@ class FeatureStore:
             self._served = Index(of_recipe(shards, self.recipe))
         return self._served
 
-    def prune(self, wanted: Collection[str]) -> int:
+    def prune(self, wanted: Collection[str] | Keys) -> int:
         """Keep exactly the wanted rows of this recipe, so that the folder holds what the inputs ask for.
 
         A shard with rows that nobody wants any more is rewritten without them; shards of other recipes go, and
@@ -181,7 +186,7 @@ class FeatureStore:
         does not take that copy for the one which may go. Returns how many rows went. Raises RuntimeError where
         a wanted row is not there in the end.
         """
-        keys = packed(list(dict.fromkeys(wanted)))
+        keys = distinct(wanted)
         before = self.folder.refresh()
         index = Index(of_recipe(before, self.recipe))
         served = list(index.by_shard(index.find(keys)))
@@ -199,11 +204,11 @@ class FeatureStore:
                     kept.add(shard.path)
             except UNREADABLE as error:
                 self.folder.note(shard, error)
-                return self.prune(wanted)
+                return self.prune(keys)
         self.folder.forget([shard for shard in before if shard.path not in kept])
         remove_leftovers(self.root, SECONDS_UNTIL_LEFTOVER)
         self.refresh()
-        self._refuse_missing(as_text(keys), np.flatnonzero(self._find(keys) < 0))
+        self._refuse_missing(keys, np.flatnonzero(self.lacks(keys)))
         return sum(map(len, before)) - len(keys)
 
     def _find(self, keys: Keys) -> Positions:
@@ -219,28 +224,28 @@ class FeatureStore:
                 break
         return places
 
-    def _refuse_missing(self, keys: Sequence[str], missing: npt.NDArray[np.intp]) -> None:
+    def _refuse_missing(self, keys: Keys, missing: npt.NDArray[np.intp]) -> None:
         if len(missing):
             damaged = next((f"{finding}; " for finding in self.folder.findings), "")
             raise RuntimeError(
                 f"{damaged}every key must have a feature, found none for "
-                f"{len({keys[i] for i in missing})} of {len(set(keys))} {self.recipe.modality} keys in "
-                f"{self.root} (the first: {keys[missing[0]]}): run `erclap extract`"
+                f"{len(distinct(keys[missing]))} of {len(distinct(keys))} {self.recipe.modality} keys in "
+                f"{self.root} (the first: {as_text(keys[missing[:1]])[0]}): run `erclap extract`"
             )
 
-    def _checked(self, keys: Sequence[str], features: Features) -> Rows:
+    def _checked(self, keys: Sequence[str] | Keys, features: Features) -> Rows:
         if features.shape != (len(keys), self.recipe.feature_size):
             raise ValueError(
                 f"features must have shape {(len(keys), self.recipe.feature_size)}, found {features.shape}"
             )
         raw = packed(keys)
-        if len(set(keys)) < len(keys):
-            raise ValueError(f"keys must not repeat, found {len(keys) - len(set(keys))} repeated")
+        if repeated := len(raw) - len(distinct(raw)):
+            raise ValueError(f"keys must not repeat, found {repeated} repeated")
         with np.errstate(over="ignore"):
             stored = features.astype(self.recipe.stored_dtype)
         finite = np.isfinite(stored).all(axis=1)
         if not finite.all():
-            first = keys[int(np.flatnonzero(~finite)[0])]
+            first = as_text(raw[~finite][:1])[0]
             raise ValueError(
                 f"features must be finite, found {int((~finite).sum())} rows not as {self.recipe.stored_dtype}, "
                 f"first {first}"

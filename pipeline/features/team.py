@@ -14,7 +14,7 @@ import shutil
 import stat
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from pipeline.features.patience import patiently
 from pipeline.features.shards.folder import RECIPE_FILE, ShardFolder
-from pipeline.features.shards.keys import Keys, packed
+from pipeline.features.shards.keys import Keys, distinct
 from pipeline.features.shards.rows import Piece, portions
 from pipeline.features.shards.shard import DamagedShardError, Shard
 from pipeline.features.store import FeatureStore
@@ -86,9 +86,10 @@ class TeamStore:
         self._warned = False
         self._stores: dict[str, FeatureStore] = {}
 
-    def fetch(self, store: FeatureStore, keys: Iterable[str]) -> int:
+    def fetch(self, store: FeatureStore, keys: Collection[str] | Keys) -> int:
         """Copy the rows that a store lacks and the team has into the store. Returns how many."""
-        lacking = packed(store.missing(keys))
+        lacking = distinct(keys)
+        lacking = lacking[store.lacks(lacking)]
         fetched = 0
         for rows in portions(self._served(store.recipe, lacking)) if len(lacking) else ():
             store.take(rows)
@@ -100,14 +101,14 @@ class TeamStore:
         for shard in shards:
             self._write(recipe, partial(ShardFolder.copy, shard=shard))
 
-    def offer_missing(self, store: FeatureStore, keys: Iterable[str]) -> int:
+    def offer_missing(self, store: FeatureStore, keys: Collection[str] | Keys) -> int:
         """Copy those of the wanted rows that a store has and the team lacks, whoever computed them.
 
         So what was computed while the team's store was out of reach gets there the next time. Returns how many.
         """
         if not self._writes:
             return 0
-        lacking = self._lacking(store.recipe, packed(list(dict.fromkeys(keys))))
+        lacking = self._lacking(store.recipe, distinct(keys))
         offered = 0
         for rows in portions(store.pieces(lacking)):
             if self._write(store.recipe, partial(ShardFolder.write, rows=rows, recipe=store.recipe)):

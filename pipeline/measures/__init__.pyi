@@ -6,6 +6,7 @@ from .evaluation import (
     Embedded as Embedded,
     Evaluation as Evaluation,
     evaluate_heads as evaluate_heads,
+    mapped_rows as mapped_rows,
 )
 from .ordinality import (
     kendall_tau as kendall_tau,

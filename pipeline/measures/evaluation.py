@@ -24,8 +24,12 @@ from pipeline.support import Progress
 
 Features = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
 
 ATTRIBUTE_OF_TEST = {"aoc": "arousal", "voc": "valence"}
+
+MAPPED = 1500
+"""At most so many pairs are in a map."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,10 @@ class Embedded:
     """(N, E), the captions that alignment is measured with."""
     prompts: Features
     """(M, E), the ordinality test's prompts."""
+
+    def of(self, rows: Rows) -> Embedded:
+        """Some of the pairs, and all prompts."""
+        return Embedded(self.speech[rows], self.text[rows], self.prompts)
 
 
 class Embedder(Protocol):
@@ -65,7 +73,7 @@ class Evaluation:
 
     pairs: Pairs
     embedded: dict[str, Embedded]
-    """Of every method, or of none where nobody needs them any more."""
+    """Of every method the pairs in `mapped_rows`, or of none where nobody needs them any more."""
     readings: dict[str, dict[str, Values]]
     """Method → reading of Table 1 → (trials,); only methods that belong there."""
     ordinality: dict[str, dict[str, OrdinalConsistency]]
@@ -95,21 +103,33 @@ def evaluate_heads(
     """Both tests of the paper for each method's heads, and what goes beyond them.
 
     `prompt_features` (M, F) belong to `prompts`; `probed` are the pairs of another split, which the linear probes
-    are fitted to.
+    are fitted to. A recording under several ids is one clip to retrieve.
     """
-    embedded = {name: embed(h, pairs.speech, pairs.text, prompt_features) for name, h in heads.items()}
-    ordinality = {name: measure_ordinality(e, prompts, pairs.labels) for name, e in embedded.items()}
-    aligned = {name: e for name, e in embedded.items() if METHODS[name].aligned}
     trials = draw_trials(len(pairs), settings.pairs, settings.trials, settings.seed)
-    with Progress("alignment", len(aligned) * len(trials), "trials") as progress:
-        readings = measure_alignment(aligned, trials, workers=workers, advance=progress.advance)
-    further = {}
-    for name, one in heads.items():
-        fitted = embed(one, probed.speech, probed.text, prompt_features[:0])
-        further[name] = measure_further(
-            embedded[name], pairs.labels, fitted, probed.labels, trials[0], settings
-        )
-    return Evaluation(pairs, embedded, readings, ordinality, further)
+    aligned = sum(METHODS[name].aligned for name in heads)
+    found, pool, mapped = Evaluation(pairs, {}, {}, {}), pairs.distinct(), mapped_rows(len(pairs))
+    with Progress("alignment", aligned * len(trials), "trials") as progress:
+        for (
+            name,
+            one,
+        ) in heads.items():  # one after the other, so that one method's embeddings are there at a time
+            embedded = embed(one, pairs.speech, pairs.text, prompt_features)
+            found.embedded[name] = embedded.of(mapped)
+            found.ordinality[name] = measure_ordinality(embedded, prompts, pairs.labels, pool)
+            if METHODS[name].aligned:
+                found.readings.update(
+                    measure_alignment({name: embedded}, trials, workers=workers, advance=progress.advance)
+                )
+            fitted = embed(one, probed.speech, probed.text, prompt_features[:0])
+            found.further[name] = measure_further(
+                embedded, pairs.labels, fitted, probed.labels, trials[0], settings
+            )
+    return found
+
+
+def mapped_rows(count: int) -> Rows:
+    """The pairs, of so many, that maps show, in no order."""
+    return np.random.default_rng(0).permutation(count)[:MAPPED]
 
 
 def draw_trials(count: int, pairs: int, trials: int, seed: int) -> list[npt.NDArray[np.int64]]:
@@ -152,16 +172,24 @@ def measure_alignment(
 
 
 def measure_ordinality(
-    embedded: Embedded, prompts: Sequence[Prompt], labels: npt.NDArray[np.float64]
+    embedded: Embedded,
+    prompts: Sequence[Prompt],
+    labels: npt.NDArray[np.float64],
+    pool: Rows | None = None,
 ) -> dict[str, OrdinalConsistency]:
     """Ordinal consistency by retrieval, for valence (`voc`) and for arousal (`aoc`).
 
-    `prompts` belong to the rows of `embedded.prompts`; `labels` (N, 2) are the clips' valence and arousal.
-    Raises ValueError where there are fewer clips than a list has prompts.
+    `prompts` belong to the rows of `embedded.prompts`; `labels` (N, 2) are the clips' valence and arousal, and
+    `pool` are the rows of the clips to retrieve, ascending, where that is not every one. Raises ValueError where
+    there are fewer than a list has prompts.
     """
-    if len(labels) < PROMPTS_PER_LIST:
+    if pool is None or len(pool) == len(labels):
+        pool, speech = np.arange(len(labels)), embedded.speech
+    else:
+        speech = embedded.speech[pool]
+    if len(pool) < PROMPTS_PER_LIST:
         raise ValueError(
-            f"the ordinality test needs at least {PROMPTS_PER_LIST} clips to retrieve, found {len(labels)}"
+            f"the ordinality test needs at least {PROMPTS_PER_LIST} clips to retrieve, found {len(pool)}"
         )
     results = {}
     for test, attribute in ATTRIBUTE_OF_TEST.items():
@@ -170,7 +198,8 @@ def measure_ordinality(
         intended = np.array([getattr(prompts[i], attribute) for i in rows]).reshape(-1, PROMPTS_PER_LIST)
         queries = embedded.prompts[rows].reshape(*intended.shape, -1)  # (L, Q, E)
         column = 0 if attribute == "valence" else 1
-        results[test] = ordinal_consistency(queries, intended, embedded.speech, labels[:, column])
+        found = ordinal_consistency(queries, intended, speech, labels[pool, column])
+        results[test] = OrdinalConsistency(found.tau, pool[found.retrieved])
     return results
 
 

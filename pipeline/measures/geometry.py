@@ -11,6 +11,9 @@ from pipeline.measures.alignment import mean_kernel
 
 Embeddings = NDArray[np.floating[Any]]
 
+BLOCK_ROWS = 1024
+"""In float64 at once."""
+
 
 def modality_gap(speech: Embeddings, text: Embeddings) -> float:
     """Distance between the two modalities' mean embeddings (Liang et al. 2022).
@@ -49,7 +52,11 @@ def pair_distance(speech: Embeddings, text: Embeddings) -> float:
     """
     if speech.ndim != 2 or speech.shape != text.shape:
         raise ValueError(f"speech and text must both be (N, E), found {speech.shape} and {text.shape}")
-    return float(np.square(speech.astype(np.float64) - text).sum(axis=1).mean())
+    distances = np.empty(len(speech))
+    for start in range(0, len(speech), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        distances[rows] = np.square(speech[rows].astype(np.float64) - text[rows]).sum(axis=1)
+    return float(distances.mean())
 
 
 def uniformity(embeddings: Embeddings) -> float:

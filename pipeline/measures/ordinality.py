@@ -18,8 +18,11 @@ Values = NDArray[Any]
 SAME = 1e-12
 """Cosines this close are a tie: a matrix product rounds equal rows unequally, by where they stand in it."""
 
-CHUNK_BYTES = 256 * 2**20
+CHUNK_BYTES = 64 * 2**20
 """Of similarities held at once."""
+
+UNIT_ROWS = 1024
+"""Of what is brought to length one, converted at once."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,12 @@ def _take_in_turn(similarity: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def _unit(embeddings: Embeddings) -> NDArray[np.float64]:
     """(..., E) in float64 and of length one; rows of norm zero stay zero."""
-    wide = embeddings.astype(np.float64)
-    norms = np.linalg.norm(wide, axis=-1, keepdims=True)
-    unit: NDArray[np.float64] = np.divide(wide, norms, out=np.zeros_like(wide), where=norms > 0)
+    unit = np.zeros(embeddings.shape)
+    for row in range(0, len(embeddings), UNIT_ROWS):
+        rows = slice(row, row + UNIT_ROWS)
+        wide = embeddings[rows].astype(np.float64)
+        norms = np.linalg.norm(wide, axis=-1, keepdims=True)
+        np.divide(wide, norms, out=unit[rows], where=norms > 0)
     return unit
 
 

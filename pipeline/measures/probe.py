@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 Embeddings = NDArray[np.floating[Any]]
 Doubles = NDArray[np.float64]
 
+BLOCK_ROWS = 4096
+"""Rows that are predicted at once."""
+
 RIDGE = 1e-3
 """The penalty, as a share of the embeddings' mean variance: enough for columns that are always 0."""
 
@@ -39,12 +42,16 @@ def probe_concordance(fitted: Embeddings, labels: Doubles, tested: Embeddings, w
         )
     x, y = fitted.astype(np.float64), labels.astype(np.float64)
     x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
-    covariance = (x - x_mean).T @ (x - x_mean) / len(x)
+    x -= x_mean
+    covariance = x.T @ x / len(x)
     penalty = RIDGE * max(float(covariance.trace()) / len(covariance), np.finfo(float).tiny)
-    weights = np.linalg.solve(
-        covariance + penalty * np.eye(len(covariance)), (x - x_mean).T @ (y - y_mean) / len(x)
-    )
-    return concordance((tested - x_mean) @ weights + y_mean, wanted)
+    weights = np.linalg.solve(covariance + penalty * np.eye(len(covariance)), x.T @ (y - y_mean) / len(x))
+    del x
+    predicted = np.empty(wanted.shape)
+    for start in range(0, len(tested), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        predicted[rows] = (tested[rows] - x_mean) @ weights + y_mean
+    return concordance(predicted, wanted)
 
 
 def concordance(x: Doubles, y: Doubles) -> Doubles:

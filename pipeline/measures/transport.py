@@ -38,13 +38,14 @@ STOPPED = {0: "infeasible", 2: "unbounded", 3: "numItermax reached before optima
 """POT's codes for what became of a problem."""
 
 
-def least_transport_cost(cost: Doubles) -> float:
+def least_transport_cost(cost: Doubles, *, overwrite: bool = False) -> float:
     """The least mean cost of moving one sample onto the other: min over couplings of Σ π_ij c_ij.
 
     Each row sends 1/N and each column receives 1/M; N and M may differ.
 
     Args:
         cost: (N, M), finite and not negative.
+        overwrite: the costs may be lost, which saves the memory of a copy.
 
     Returns: at least 0, at most 1e-11 of the largest cost above the optimum.
 
@@ -61,7 +62,7 @@ def least_transport_cost(cost: Doubles) -> float:
     scale = float(cost.max())
     if scale == 0:
         return 0.0
-    return max(_solve(cost / scale)[0], 0.0) * scale
+    return max(_solve(np.divide(cost, scale, out=cost if overwrite else None))[0], 0.0) * scale
 
 
 def _solve(cost: Doubles) -> tuple[float, Doubles, Doubles]:
@@ -111,7 +112,9 @@ def _first_potentials(cost: Doubles) -> tuple[Doubles, Doubles]:
     draw = np.random.default_rng(0)
     rows, columns = (draw.choice(count, count // 4, replace=False) for count in cost.shape)
     _, row, _ = _solve(cost[np.ix_(rows, columns)])
-    column = (cost[rows] - row[:, None]).min(axis=0)
+    reduced = cost[rows]
+    reduced -= row[:, None]
+    column = reduced.min(axis=0)
     return np.array([(one - column).min() for one in cost]), column
 
 

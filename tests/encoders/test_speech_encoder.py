@@ -165,8 +165,8 @@ def planning_for_a_gpu(speech_checkpoint):
 
 def test_a_gpus_batches_keep_to_the_budget_and_a_cpus_are_single_clips(speech_checkpoint, planning_for_a_gpu):
     seconds = [9.0, 3.0, 30.0, 4.0, 3.5]
-    assert load_once(speech_checkpoint).batches(seconds) == [[2], [0], [3], [4], [1]]
-    assert planning_for_a_gpu.batches(seconds) == [[2, 0], [3, 4, 1]]
+    assert list(load_once(speech_checkpoint).batches(seconds)) == [[2], [0], [3], [4], [1]]
+    assert list(planning_for_a_gpu.batches(seconds)) == [[2, 0], [3, 4, 1]]
     assert [len(batch) for batch in planning_for_a_gpu.batches([0.025] * 300)] == [127, 127, 46]
     planning_for_a_gpu.padding = "literal"
     assert [len(batch) for batch in planning_for_a_gpu.batches(seconds)] == [2, 2, 1]

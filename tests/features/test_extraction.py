@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from pipeline.features.extraction import extract, extract_speech, extract_text, 
 from pipeline.features.shards.keys import sentence_key
 from pipeline.features.store import FeatureStore
 from pipeline.manifest import Manifest, Utterance
+from pipeline.support import progress
 
 
 @pytest.fixture
@@ -223,7 +226,7 @@ def test_a_part_of_a_manifest_is_planned_as_well(corpus, encoder, tmp_path):
     assert clips.column("id").to_pylist() == ["4.wav", "5.wav", "6.wav", "copy-of-3.wav"]
 
 
-def test_the_two_encoders_take_turns():
+def test_sentences_come_first_and_no_clip_waits_for_them_after_that():
     events: list[str] = []
 
     def work(name: str, steps: int, value):
@@ -235,7 +238,48 @@ def test_the_two_encoders_take_turns():
         extract(work("speech", 2, [Unusable("a", "a", "b")]), work("text", 3, None))
         == [Unusable("a", "a", "b")] * 2
     )
-    assert events == ["speech 0", "text 0", "speech 1", "text 1", "text 2"]
+    assert events == ["text 0", "text 1", "text 2", "speech 0", "speech 1"]
+
+
+def test_the_remaining_time_of_each_counts_no_time_of_the_other(
+    corpus, encoder, text_checkpoint, tmp_path, monkeypatch, capsys
+):
+    root, manifest = corpus
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(extraction, "SENTENCES_AT_ONCE", 3)
+
+    class Clips(Counting):
+        """Takes a thousand seconds for one of audio."""
+
+        def encode_batches(self, batches):
+            for batch in batches:
+                clock.now += 1000 * sum(map(len, batch)) / 16_000
+                yield np.ones((len(batch), self.recipe.feature_size), np.float32)
+
+    class Sentences(Counting):
+        """Takes an hour for a character."""
+
+        def encode(self, inputs):
+            clock.now += 3600 * sum(map(len, inputs))
+            return np.ones((len(inputs), self.recipe.feature_size), np.float32)
+
+    text = Sentences(TextEncoder.from_pretrained(str(text_checkpoint), max_tokens=64))
+    clips, sentences = (
+        FeatureStore(tmp_path / name, of.recipe) for name, of in (("s", encoder), ("t", text))
+    )
+    texts = ["very " * (i + 1) for i in range(9)]
+    extract(extract_speech(manifest, root, Clips(encoder), clips), extract_text(texts, text, sentences))
+    left: dict[str, dict[int, int]] = {"speech": {}, "text": {}}
+    for line in capsys.readouterr().err.splitlines():
+        if found := re.fullmatch(r"(\w+): (\d+)/.* (\d+):(\d+):(\d+) left", line):
+            hours, minutes, seconds = map(int, found.groups()[2:])
+            left[found[1]][int(found[2])] = 3600 * hours + 60 * minutes + seconds
+    assert left["text"] == {3: 3600 * 5 * 21, 6: 3600 * 5 * 6}
+    heard = sorted(manifest.table.column("duration").to_pylist()[:7], reverse=True)
+    assert left["speech"] == {n: pytest.approx(1000 * sum(heard[n:]), abs=2) for n in left["speech"]}
+    assert len(left["speech"]) >= 2
 
 
 def test_sentences_of_like_length_go_together(text_checkpoint, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from pipeline.config import Train
 from pipeline.features.gathering import NamedPairs, StreamedPairs, gather_pairs, open_pairs
 from pipeline.features.pairs import Pairs
-from pipeline.features.shards.keys import sentence_key
+from pipeline.features.shards.keys import sentence_key, sentence_keys
 from pipeline.features.store import FeatureStore
 from pipeline.manifest import SCHEMA, Manifest
 from pipeline.training.loop import train
@@ -113,8 +113,8 @@ def test_a_missing_feature_is_named_when_its_block_is_read(stored):
     manifest, captions, _, text = stored
     named = NamedPairs(
         ids=["u0"],
-        speech_keys=[sentence_key("never encoded")],
-        text_keys=[sentence_key(captions["u0"])],
+        speech_keys=sentence_keys(["never encoded"]),
+        text_keys=sentence_keys([captions["u0"]]),
         labels=manifest.labels()[:1],
         emotions=["N"],
         speech=stored[2],

@@ -7,9 +7,12 @@ import pytest
 
 from pipeline.captions.prompts import ordinality_plan
 from pipeline.config import Evaluate
+from pipeline.features.pairs import Pairs
+from pipeline.features.shards.keys import sentence_keys
 from pipeline.measures.evaluation import (
     Embedded,
     draw_trials,
+    evaluate_heads,
     measure_alignment,
     measure_further,
     measure_ordinality,
@@ -126,3 +129,38 @@ def test_further_measures_tell_an_ordered_space_from_a_random_one(labels):
         assert ordered[f"{direction}_mean_rank"] == 1.0 < random[f"{direction}_mean_rank"]
     assert ordered["pair_distance"] == ordered["modality_gap"] == 0.0 < random["modality_gap"]
     assert random["uniformity_speech"] < ordered["uniformity_speech"] < 0
+
+
+def test_a_recording_under_two_ids_takes_one_place_in_a_list_with_the_labels_of_its_first_row(labels):
+    prompts = ordinality_plan(14)
+    once = embedded(labels, prompts)
+    names = [f"clip {i}" for i in range(len(labels))]
+    everything = Pairs(names, once.speech, once.text, labels, [None] * len(labels), sentence_keys(names))
+    assert everything.distinct().tolist() == list(range(len(labels)))
+    # Every clip once more, after all of them and with other labels.
+    twice = Pairs(
+        names + [f"again {i}" for i in range(len(labels))],
+        np.concatenate([once.speech] * 2),
+        np.concatenate([once.text] * 2),
+        np.concatenate([labels, 8 - labels]),
+        [None] * 2 * len(labels),
+        sentence_keys(names * 2),
+    )
+    expected = measure_ordinality(once, prompts, labels)
+    settings = Evaluate(split="test1", trials=1, pairs=50, seed=0, alpha=0.05)
+    found = evaluate_heads(
+        {"clap-sce": Same()}, twice, prompts, once.prompts, settings, probed=everything
+    ).ordinality["clap-sce"]
+    for test in expected:
+        assert np.array_equal(found[test].retrieved, expected[test].retrieved)
+        assert np.array_equal(found[test].tau, expected[test].tau)
+
+
+class Same:
+    """Heads that change nothing."""
+
+    def speech_embeddings(self, features):
+        return features
+
+    def text_embeddings(self, features):
+        return features

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.captions.prompts import ordinality_plan
 from pipeline.features.pairs import Pairs
-from pipeline.measures.evaluation import Embedded, Evaluation, measure_ordinality
+from pipeline.measures.evaluation import Embedded, Evaluation, mapped_rows, measure_ordinality
 from pipeline.methods import METHODS
 from pipeline.report.results.tables import ALIGNMENT_READINGS, DIRECTIONS, FURTHER
 from pipeline.sentences import WordedPrompt
@@ -53,7 +53,7 @@ def made_evaluation(seed: int, prompts: list[WordedPrompt], ids: str = "clip") -
     embedded = {name: Embedded(rows(CLIPS), rows(CLIPS), rows(len(prompts))) for name in METHODS}
     return Evaluation(
         pairs,
-        embedded,
+        {name: found.of(mapped_rows(CLIPS)) for name, found in embedded.items()},
         {
             name: {reading: rng.uniform(0.1, 0.9, TRIALS) for reading in ALIGNMENT_READINGS}
             for name in METHODS

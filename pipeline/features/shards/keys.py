@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 KEY_BYTES = 32
 """A sha256; 64 hexadecimal digits where it is text."""
@@ -17,14 +18,47 @@ Keys = npt.NDArray[np.bytes_]
 
 NO_KEYS: Keys = np.empty(0, dtype=f"S{KEY_BYTES}")
 
+VALUES_AT_ONCE = 4096
+"""Of a column that are Python objects at a time: all of them would take several times the column's memory."""
+
 
 def sentence_key(sentence: str) -> str:
     """A sentence's key: the sha256 of its UTF-8 bytes."""
     return hashlib.sha256(sentence.encode()).hexdigest()
 
 
-def packed(keys: Collection[str]) -> Keys:
-    """Keys in hexadecimal digits as raw bytes, (N,). Raises ValueError for what is not a key."""
+def sentence_keys(sentences: Iterable[str]) -> Keys:
+    """The keys of sentences, (N,)."""
+    raw = bytearray()
+    for sentence in sentences:
+        raw += hashlib.sha256(sentence.encode()).digest()
+    return np.frombuffer(raw, dtype=f"S{KEY_BYTES}")
+
+
+def values(column: pa.Array | pa.ChunkedArray) -> Iterator[str]:
+    """A text column's values, few of them at a time."""
+    for start in range(0, len(column), VALUES_AT_ONCE):
+        yield from column.slice(start, VALUES_AT_ONCE).to_pylist()
+
+
+def packed_column(column: pa.Array | pa.ChunkedArray) -> Keys:
+    """A column of keys in hexadecimal digits as raw bytes, (N,). Raises as `packed` does."""
+    starts = range(0, len(column), VALUES_AT_ONCE)
+    parts = (packed(column.slice(start, VALUES_AT_ONCE).to_pylist()) for start in starts)
+    return np.concatenate([NO_KEYS, *parts])
+
+
+def distinct(keys: Collection[str] | Keys) -> Keys:
+    """Each of the keys once, in the given order, as raw bytes. Raises as `packed` does."""
+    raw = packed(keys)
+    _, first = np.unique(raw, return_index=True)
+    return raw if len(first) == len(raw) else raw[np.sort(first)]
+
+
+def packed(keys: Collection[str] | Keys) -> Keys:
+    """Keys in hexadecimal digits as raw bytes, (N,); raw ones stay. Raises ValueError for what is not a key."""
+    if isinstance(keys, np.ndarray):
+        return keys
     joined = "".join(keys)
     try:
         raw = bytes.fromhex(joined)

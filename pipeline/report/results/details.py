@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.measures import ATTRIBUTE_OF_TEST, Evaluation
+from pipeline.measures import ATTRIBUTE_OF_TEST, Evaluation, mapped_rows
 from pipeline.report.results.detail_files import Details, Row
 from pipeline.report.results.plots import principal_plane
 from pipeline.report.results.records import Evaluations, list_rows, retrieval_rows
@@ -71,10 +71,12 @@ def _retrievals(evaluations: Evaluations, prompts: Sequence[WordedPrompt]) -> It
 
 def _maps(seed: int, evaluation: Evaluation) -> Iterator[Row]:
     """Both modalities of the same clips in the plane of their two first principal components."""
-    chosen = np.sort(np.random.default_rng(0).permutation(len(evaluation.pairs))[: POINTS // 2])
+    mapped = mapped_rows(len(evaluation.pairs))[: POINTS // 2]
+    order = np.argsort(mapped)
+    chosen = mapped[order]
     labels = evaluation.pairs.labels[chosen]
     for method, embedded in evaluation.embedded.items():
-        both = np.concatenate([embedded.speech[chosen], embedded.text[chosen]]).astype(np.float64)
+        both = np.concatenate([embedded.speech[order], embedded.text[order]]).astype(np.float64)
         plane, (x_share, y_share) = principal_plane(both)
         for modality, points in (("speech", plane[: len(chosen)]), ("captions", plane[len(chosen) :])):
             for (x, y), (valence, arousal) in zip(points.tolist(), labels.tolist(), strict=True):

@@ -17,22 +17,16 @@ from pipeline.support import replacing
 
 Values = npt.NDArray[np.float64]
 
-POINTS = 1500
-"""At most so many clips are drawn."""
 
-
-def plot_embeddings(
-    embedded: Embedded, labels: npt.NDArray[np.float64], title: str, path: Path, *, seed: int = 0
-) -> None:
+def plot_embeddings(embedded: Embedded, labels: npt.NDArray[np.float64], title: str, path: Path) -> None:
     """Draw speech and caption embeddings of the same clips in one plane, coloured by valence and by arousal.
 
     `labels` (N, 2) are valence and arousal. The plane is that of the two first principal components of both
     modalities together; the share of the variance that it keeps is written on the axes.
     """
-    rows = np.random.default_rng(seed).permutation(len(labels))[:POINTS]
-    both = np.concatenate([embedded.speech[rows], embedded.text[rows]]).astype(np.float64)
+    both = np.concatenate([embedded.speech, embedded.text]).astype(np.float64)
     plane, shares = principal_plane(both)
-    speech, text = plane[: len(rows)], plane[len(rows) :]
+    speech, text = plane[: len(labels)], plane[len(labels) :]
     figure = Figure(figsize=(11, 5.4), layout="constrained")
     figure.suptitle(title)
     for column, (axes, attribute) in enumerate(
@@ -42,7 +36,7 @@ def plot_embeddings(
             drawn = axes.scatter(
                 points[:, 0],
                 points[:, 1],
-                c=labels[rows, column],
+                c=labels[:, column],
                 marker=marker,
                 s=16,
                 alpha=0.75,

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.config import Evaluate
-from pipeline.measures import Evaluation
+from pipeline.measures import Evaluation, mapped_rows
 from pipeline.methods import METHODS
 from pipeline.report.results.comparisons import Comparison, Scores, compare_with_baselines
 from pipeline.report.results.detail_files import Row
@@ -64,8 +64,9 @@ def write_tables(
             notes=caption_notes(captioner, readings),
         ).write(folder, "table1")
         _write_rows(trial_rows(evaluations), folder / "alignment_trials.parquet")
+    pool = len(_first(evaluations).pairs.distinct())
     ordinality_table(
-        taus, corpus=corpus, pool=count, settings=settings, notes=caption_notes(captioner, taus)
+        taus, corpus=corpus, pool=pool, settings=settings, notes=caption_notes(captioner, taus)
     ).write(folder, "table2")
     further_table(further, corpus=corpus, available=count, settings=settings).write(folder, "further")
     _write_rows(list_rows(evaluations), folder / "ordinality_lists.parquet")
@@ -83,9 +84,10 @@ def write_plots(
 ) -> None:
     """Draw tau by method, averaged over the seeds, and the first seed's embeddings and training curves."""
     first = _first(evaluations)
+    labels = first.pairs.labels[mapped_rows(len(first.pairs))]
     for name, embedded in first.embedded.items():
         title = f"{METHODS[name].title}: {corpus}"
-        plot_embeddings(embedded, first.pairs.labels, title, folder / f"embeddings_{name}.png")
+        plot_embeddings(embedded, labels, title, folder / f"embeddings_{name}.png")
     _, taus, _ = scores_of_seeds(evaluations)
     averaged = {name: {test: v.mean(axis=0) for test, v in tests.items()} for name, tests in taus.items()}
     plot_tau(averaged, f"Ordinal consistency: {corpus}", folder / "tau.png")
