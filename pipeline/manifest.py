@@ -23,6 +23,18 @@ MADE_BY = "erclap prepare"
 LABEL_MIN, LABEL_MAX = 1.0, 7.0
 """The scale of valence, arousal and dominance: self-assessment manikins from 1 to 7, as in MSP-Podcast."""
 
+EMOTIONS = {
+    "A": "anger",
+    "S": "sadness",
+    "H": "happiness",
+    "U": "surprise",
+    "F": "fear",
+    "D": "disgust",
+    "C": "contempt",
+    "N": "neutral",
+}
+"""The classes of MSP-Podcast by their codes, without X (no agreement) and O (other), which the paper drops."""
+
 TRAIN, DEVELOPMENT, TEST1 = "train", "development", "test1"
 
 

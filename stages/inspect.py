@@ -49,9 +49,7 @@ def _not_looked_at(params: Params) -> str | None:
         return "runtime.inspect is off"
     if EXPERIMENTS.parts in _windows(Path.cwd().parts, len(EXPERIMENTS.parts)):
         return "an experiment of DVC's takes it as it was"
-    needed = [params.prepare.folder]
-    if params.prepare.corpus == "table" and params.prepare.table:
-        needed.append(Path(params.prepare.table.file))
+    needed = [params.prepare.folder, *([file] if (file := params.prepare.table_file) else [])]
     absent = next((path for path in needed if not path.exists()), None)
     return f"there is no {absent}" if absent else None
 

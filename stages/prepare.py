@@ -19,15 +19,14 @@ from pipeline.corpora import (
     write_rejects,
 )
 from pipeline.manifest import (
-    DEVELOPMENT,
     LABEL_MAX,
     LABEL_MIN,
     MANIFEST_FILE,
-    TRAIN,
     Manifest,
     describe_splits,
 )
 from pipeline.support import counted
+from stages.needs import unmet_needs
 
 REJECTS_FILE = Path("data/rejects.csv")
 
@@ -53,7 +52,7 @@ def command() -> None:
     click.echo(f"{MANIFEST_FILE}: {describe_splits(manifest.strings('split'))}; {hours:.2f} hours of speech")
     for line in _ranges(manifest):
         click.echo(line)
-    for warning in (*corpus.notes, *_warnings(manifest, params.evaluate.split)):
+    for warning in (*corpus.notes, *_warnings(manifest, params)):
         click.echo(f"warning: {warning}")
     for reason, count in corpus.left_out.items():
         click.echo(f"{counted(count, 'clip', 'clips')} left out: {reason}")
@@ -93,12 +92,10 @@ def _ranges(manifest: Manifest) -> Iterator[str]:
             )
 
 
-def _warnings(manifest: Manifest, test_split: str) -> Iterator[str]:
+def _warnings(manifest: Manifest, params: Params) -> Iterator[str]:
     """What later stages will not be able to use, or had better not."""
     splits = manifest.strings("split")
-    for split, need in ((TRAIN, "training"), (DEVELOPMENT, "training"), (test_split, "evaluation")):
-        if split not in splits:
-            yield f"no clip is in split {split!r}, which {need} needs"
+    yield from unmet_needs(splits, manifest.strings("emotion"), params)
     first_split: dict[str, str] = {}
     hashes, ids = manifest.strings("sha256"), manifest.strings("id")
     leaks = [

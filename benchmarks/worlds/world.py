@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.captions.captioning import word_prompts
-from pipeline.captions.categorical import EMOTION_LABELS
 from pipeline.captions.prompts import ordinality_plan
 from pipeline.features import Pairs
-from pipeline.manifest import DEVELOPMENT, TRAIN
+from pipeline.manifest import DEVELOPMENT, EMOTIONS, TRAIN
 from pipeline.sentences import WordedPrompt
 from worlds.arrays import Doubles, Features
 from worlds.labels import PUBLISHED, TEST1, listen
@@ -85,7 +84,7 @@ def simulate(seed: int, sizes: Sizes, encode: Encoder, folder: Path = ENCODED_FO
 
     bank = write_bank()
     prompts = word_prompts(ordinality_plan(sizes.prompt_lists), seed, frozenset(bank))
-    templates = {emotion: f"speech has {label} emotion" for emotion, label in EMOTION_LABELS.items()}
+    templates = {emotion: f"speech has {label} emotion" for emotion, label in EMOTIONS.items()}
     encoded = [encode_once(texts, encode, folder) for texts in (bank, [p.text for p in prompts])]
     of_templates = dict(zip(templates, encode_once(list(templates.values()), encode, folder), strict=True))
     read = RandomMap(rng, encoded[0], sizes.text, rng.uniform(0.6, 1.2))

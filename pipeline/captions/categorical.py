@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.manifest import Utterance
-
-EMOTION_LABELS = {
-    "A": "anger",
-    "S": "sadness",
-    "H": "happiness",
-    "U": "surprise",
-    "F": "fear",
-    "D": "disgust",
-    "C": "contempt",
-    "N": "neutral",
-}
-"""The classes of MSP-Podcast by their codes, without X (no agreement) and O (other), which the paper drops."""
+from pipeline.manifest import EMOTIONS, Utterance
 
 
 def emotion_of(utterance: Utterance, variant: str) -> str:
     """The code of its class. Raises ValueError where it has none, naming the captions that need one."""
-    if utterance.emotion not in EMOTION_LABELS:
+    if utterance.emotion not in EMOTIONS:
         raise ValueError(
-            f"the captions `{variant}` need an emotion of {' '.join(EMOTION_LABELS)}, found "
+            f"the captions `{variant}` need an emotion of {' '.join(EMOTIONS)}, found "
             f"{utterance.emotion!r} for {utterance.id!r}: give it one, drop the utterance, or train without "
             f"the methods that learn from these captions"
         )
@@ -30,4 +18,4 @@ def emotion_of(utterance: Utterance, variant: str) -> str:
 
 def template(utterance: Utterance) -> str:
     """`speech has {label} emotion`. Raises ValueError where the utterance has no such class."""
-    return f"speech has {EMOTION_LABELS[emotion_of(utterance, 'template')]} emotion"
+    return f"speech has {EMOTIONS[emotion_of(utterance, 'template')]} emotion"

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.captions.categorical import EMOTION_LABELS
+from pipeline.manifest import EMOTIONS
 
 NRC_EMOTIONS = {
     "A": {"anger"},
@@ -39,7 +39,7 @@ def class_words(file: Path | None) -> dict[str, list[str]]:
     lexicon.
     """
     found = read_nrc_file(file) if file else _installed()
-    words = {code: [label] for code, label in EMOTION_LABELS.items()}
+    words = {code: [label] for code, label in EMOTIONS.items()}
     for code, emotions in NRC_EMOTIONS.items():
         if listed := sorted(word for word, tied in found.items() if emotions <= tied):
             words[code] = listed

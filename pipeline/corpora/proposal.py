@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from pipeline.corpora import guessing, labels, paths
 from pipeline.corpora.loading import Loaded, load
-from pipeline.corpora.remarks import EMOTIONS
 from pipeline.corpora.rows import LABELS, OPTIONAL, REQUIRED
 from pipeline.corpora.texts import listed
+from pipeline.manifest import EMOTIONS
 
 TABLES = (".csv", ".tsv", ".parquet", ".pq", ".feather", ".arrow")
 PACKED = (".gz", ".bz2", ".zst", ".lz4")

@@ -8,13 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.manifest import DEVELOPMENT, TEST1, TRAIN, Utterance
+from pipeline.manifest import DEVELOPMENT, EMOTIONS, TEST1, TRAIN, Utterance
 from pipeline.support import counted
 
 USUAL_SPLITS = (TRAIN, DEVELOPMENT, TEST1, "test2", "test3")
-
-EMOTIONS = ("A", "S", "H", "U", "F", "D", "C", "N")
-"""The manifest's classes: anger, sadness, happiness, surprise, fear, disgust, contempt, neutral."""
 
 TOLD = 10
 """A note names no more values: a column that was mapped by mistake has thousands."""

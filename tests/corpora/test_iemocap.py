@@ -8,12 +8,11 @@ from typing import get_args
 
 import pytest
 
-from pipeline.captions.categorical import EMOTION_LABELS
 from pipeline.config.corpora import Iemocap, IemocapDrop, IemocapEmotion
 from pipeline.corpora import iemocap
 from pipeline.corpora.iemocap import EMOTIONS, read
 from pipeline.corpora.inspection import inspect
-from pipeline.manifest import check_utterances
+from pipeline.manifest import EMOTIONS as MANIFEST_EMOTIONS, check_utterances
 
 LABELS = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
 
@@ -254,5 +253,5 @@ def test_a_session_is_for_one_split():
 
 def test_the_codes_are_those_of_the_settings_and_the_classes_those_of_the_captions():
     assert EMOTIONS.keys() == {*get_args(IemocapEmotion)}
-    assert {emotion for emotion in EMOTIONS.values() if emotion} <= EMOTION_LABELS.keys()
+    assert {emotion for emotion in EMOTIONS.values() if emotion} <= MANIFEST_EMOTIONS.keys()
     assert {code for code, emotion in EMOTIONS.items() if emotion is None} == {*Iemocap().drop.emotion}

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.captions.categorical import EMOTION_LABELS
 from pipeline.config.corpora import MspDrop, MspPodcast
 from pipeline.corpora.corpus import Corpus
 from pipeline.corpora.inspection import inspect
 from pipeline.corpora.msp_podcast import CODES, NO_CLASS, PUBLISHED, read
+from pipeline.manifest import EMOTIONS
 
 HEADER = "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set"
 
@@ -421,4 +421,4 @@ def test_a_folder_that_is_no_release_is_named(release):
 
 
 def test_the_codes_are_those_of_the_captions_and_the_two_without_a_class():
-    assert {*CODES} - NO_CLASS.keys() == EMOTION_LABELS.keys()
+    assert {*CODES} - NO_CLASS.keys() == EMOTIONS.keys()

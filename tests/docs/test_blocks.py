@@ -171,7 +171,9 @@ def prepared(tmp_path_factory, places) -> Path:
     project = tmp_path_factory.mktemp("prepared")
     shutil.copy(ROOT / "params.yaml", project)
     reader = Reader(project, places, "")
-    (table,) = (block for block in blocks("yaml") if "corpus: table" in block.text)
+    (table,) = (
+        block for block in blocks("yaml") if "corpus: table" in block.text and block.page.name == "corpora.md"
+    )
     reader.follows(table)
     reader.runs("prepare")
     reader.runs("caption")

@@ -59,6 +59,10 @@ def test_the_papers_params_read_a_corpus_laid_out_as_the_published_one(project, 
         "prepare.msp_podcast.release right?",
         "warning: release 1.12 is published with train 90022, development 25258, test1 34963 clips without X and "
         "O, found train 1, development 1, test1 1: is the copy whole, and prepare.msp_podcast.release right?",
+        "warning: training needs at least a batch of clips in each split, train.batch_size 64, found train 1, "
+        "development 1: more clips are needed",
+        "warning: the ordinality test needs at least 14 clips to retrieve, found 1 in test1: name a larger "
+        "evaluate.split",
         "1 clip left out: emotion X",
         "1 clip left out: split test2",
         "1 clip left out: split test3",

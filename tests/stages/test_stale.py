@@ -119,3 +119,22 @@ def test_inspect_leaves_the_manifest_where_there_is_no_corpus_or_half_of_one(pro
 def test_inspect_says_what_is_wrong_with_a_changed_table(project):
     relabel(project, lambda line: line.replace("train/0.wav,train", "train/0.wav,train,9"))
     assert erclap(project, "inspect").returncode == 2
+
+
+def test_what_training_and_the_test_will_need_is_said_by_prepare(project):
+    """Not after hours of extraction."""
+    assert "needs" not in erclap(project, "prepare").stdout
+    relabel(
+        project, lambda line: line.replace(",test1,", ",train,") if "test1/1" in line else line[:-1] + "Q"
+    )
+    change_params(project, train__batch_size=22)
+    answer = erclap(project, "prepare")
+    assert answer.returncode == 0
+    for need in (
+        "warning: training needs at least a batch of clips in each split, train.batch_size 22, found development 20: "
+        "lower it to 20 or less",
+        "warning: the ordinality test needs at least 14 clips to retrieve, found 13 in test1",
+        "warning: clap-template, clap4emo, supconclap need an emotion of A S H U F D C N for every clip, found others "
+        "for 73 of 84 ('Q' 73)",
+    ):
+        assert need in answer.stdout

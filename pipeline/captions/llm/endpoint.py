@@ -148,6 +148,23 @@ class Endpoint:
 
         return self.persistently(send)
 
+    def models(self, seconds: float) -> list[str] | None:
+        """The models that it lists, asked once; None where it has no such list. Raises as `ask` does."""
+        from openai import OpenAIError
+
+        try:
+            listed = self.client.with_options(timeout=seconds).models.list()
+            return [model.id for model in listed.data]
+        except OpenAIError as error:
+            if getattr(error, "status_code", None) in {404, 405}:
+                return None
+            self._judge(error)
+            raise RuntimeError(
+                f"the endpoint {self.url} must answer within {seconds:g} s: {self._said(error)}"
+            ) from None
+        except (AttributeError, TypeError):
+            raise RuntimeError(f"{self.url} must be the address of an API, found another answer") from None
+
     def body(self, request: Request, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
         """What is sent."""
         messages = [{"role": "user", "content": request.text}]

@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.captions.categorical import EMOTION_LABELS, emotion_of
+from pipeline.captions.categorical import emotion_of
 from pipeline.captions.llm.requests import CAPTIONS_PER_ANSWER, Key, Kind, Request
 from pipeline.captions.llm.templates import Template, Templates
 from pipeline.captions.nrc import class_words
 from pipeline.captions.seeding import rng_of
 from pipeline.config import LlmCaptions
-from pipeline.manifest import Utterance
+from pipeline.manifest import EMOTIONS, Utterance
 from pipeline.sentences import PROMPTS_PER_LIST, Prompt, WordedPrompt
 
 
@@ -92,7 +92,7 @@ class Planner:
             key = Key(self.settings.model, prompt_hash, kind, cell, draw)
             values = cell.split(" ", 1) if kind == "clap4emo" else cell.split(" ")
             if kind == "clap4emo":
-                values[0] = EMOTION_LABELS[values[0]]
+                values[0] = EMOTIONS[values[0]]
             made = self._made[kind, cell, draw] = Request(key, template.fill(*values))
         return made
 
