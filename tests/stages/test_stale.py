@@ -131,10 +131,10 @@ def test_what_training_and_the_test_will_need_is_said_by_prepare(project):
     answer = erclap(project, "prepare")
     assert answer.returncode == 0
     for need in (
-        "warning: training needs at least a batch of clips in each split, train.batch_size 22, found development 20: "
-        "lower it to 20 or less",
+        "warning: training needs at least a batch of clips in each split, train.batch_size 22, found "
+        "development 20: lower it to 20 or less",
         "warning: the ordinality test needs at least 14 clips to retrieve, found 13 in test1",
-        "warning: clap-template, clap4emo, supconclap need an emotion of A S H U F D C N for every clip, found others "
-        "for 73 of 84 ('Q' 73)",
+        "warning: clap-template, clap4emo, supconclap need an emotion of A S H U F D C N for every clip, found "
+        "others for 73 of 84 ('Q' 73)",
     ):
         assert need in answer.stdout
