@@ -103,7 +103,14 @@ def evaluate(params: Params) -> None:
         replacing_folder(CURVES_FOLDER) as curves,
         replacing_folder(DETAILS_FOLDER) as details,
     ):
-        write_tables(evaluations, params.evaluate, corpus, params.caption.captioner, tables)
+        write_tables(
+            evaluations,
+            params.evaluate,
+            corpus,
+            params.caption.captioner,
+            tables,
+            notes=params.foreign_encoders,
+        )
         write_plots(evaluations, histories, corpus, plots)
         write_curves(histories, curves)
         write_details(evaluations, histories, prompts, about_run(params, corpus, stores), details)

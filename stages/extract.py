@@ -38,6 +38,8 @@ def command() -> None:
     runtime.store in params.yaml), rows are looked up there before they are computed, and offered to it.
     """
     params = load_params()
+    for foreign in params.foreign_encoders:
+        click.echo(f"warning: {foreign}", err=True)
     manifest = Manifest.read_clips()
     sentences = sentence_column(CAPTIONS_FILE, PROMPTS_FILE)
     for folder in (FAILURES_FILE.parent, SPEECH_FEATURES, TEXT_FEATURES):

@@ -42,6 +42,8 @@ def command() -> None:
     data/rejects.csv. ERCLAP_CORPUS_ROOT overrides prepare.root, for a corpus that is mounted elsewhere.
     """
     params = load_params()
+    for foreign in params.foreign_encoders:
+        click.echo(f"warning: {foreign}", err=True)
     corpus, manifest, rejects = look_at_corpus(params)
     write_rejects(rejects, REJECTS_FILE)
     check_splits(manifest, rejects, REJECTS_FILE)

@@ -29,6 +29,18 @@ class Params(Section):
     evaluate: Evaluate
     runtime: Runtime = Runtime()
 
+    @property
+    def foreign_encoders(self) -> list[str]:
+        """A sentence for each encoder of the sample corpus that is used with another corpus."""
+        if self.prepare.corpus == "sample":
+            return []
+        return [
+            f"{section.model}, the {kind} encoder, was trained for the synthetic sample corpus alone: its "
+            f"features of anything else mean little."
+            for kind, section in (("speech", self.extract.speech), ("text", self.extract.text))
+            if section.model.startswith("builtin:")
+        ]
+
 
 class ParamsLoader(yaml.SafeLoader):  # type: ignore[misc]
     """YAML as DVC reads it and writes it back, version 1.2, in which `1e-05` is a number and `no` is a word.

@@ -138,3 +138,18 @@ def test_what_training_and_the_test_will_need_is_said_by_prepare(project):
         "others for 73 of 84 ('Q' 73)",
     ):
         assert need in answer.stdout
+
+
+def test_encoders_of_the_sample_on_another_corpus_are_warned_of_and_in_every_table(project):
+    for command in ("prepare", "extract"):
+        assert "builtin" not in erclap(project, command).stderr
+    change_params(project, extract__speech__model="builtin:sample-speech")
+    note = "builtin:sample-speech, the speech encoder, was trained for the synthetic sample corpus alone"
+    for command in ("prepare", "extract"):
+        answer = erclap(project, command)
+        assert answer.returncode == 0, answer.stderr
+        assert f"warning: {note}" in answer.stderr
+    for command in ("train", "eval"):
+        assert erclap(project, command).returncode == 0
+    for name in ("table1", "table2", "further"):
+        assert note in (project / f"results/tables/{name}.md").read_text()

@@ -149,7 +149,9 @@ def caption_notes(captioner: str, methods: Collection[str]) -> list[str]:
     return notes
 
 
-def further_table(values: Scores, *, corpus: str, available: int, settings: Evaluate) -> Table:
+def further_table(
+    values: Scores, *, corpus: str, available: int, settings: Evaluate, notes: Sequence[str] = ()
+) -> Table:
     """The third table: what `measure_further` came to, (S, 1) each, a row for each measure."""
     seeds = len(next(iter(next(iter(values.values())).values())))
     labels = dict(list(FURTHER.items())[:4])
@@ -174,6 +176,7 @@ def further_table(values: Scores, *, corpus: str, available: int, settings: Eval
             "Gap: distance of the mean embeddings. Alignment: mean squared distance of pairs; uniformity: log of "
             f"the mean of exp(−2d²) within {pool} clips or captions (Wang and Isola).",
             *([f"Mean ± std over {seeds} seeds of training."] if seeds > 1 else []),
+            *notes,
         ],
         figures=[
             {"method": name, "seeds": seeds} | {measure: float(found[measure].mean()) for measure in labels}

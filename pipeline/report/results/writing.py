@@ -50,9 +50,18 @@ def scores_of_seeds(evaluations: Evaluations) -> tuple[Scores, Scores, Scores]:
 
 
 def write_tables(
-    evaluations: Evaluations, settings: Evaluate, corpus: str, captioner: str, folder: Path
+    evaluations: Evaluations,
+    settings: Evaluate,
+    corpus: str,
+    captioner: str,
+    folder: Path,
+    *,
+    notes: Sequence[str] = (),
 ) -> None:
-    """Write the tables as CSV, markdown and text, the p-values, and every trial, list and retrieval."""
+    """Write the tables as CSV, markdown and text, the p-values, and every trial, list and retrieval.
+
+    `notes` stand below each table, after its own.
+    """
     readings, taus, further = scores_of_seeds(evaluations)
     count = len(_first(evaluations).pairs)
     if readings:
@@ -61,14 +70,16 @@ def write_tables(
             corpus=corpus,
             available=count,
             settings=settings,
-            notes=caption_notes(captioner, readings),
+            notes=[*caption_notes(captioner, readings), *notes],
         ).write(folder, "table1")
         _write_rows(trial_rows(evaluations), folder / "alignment_trials.parquet")
     pool = len(_first(evaluations).pairs.distinct())
     ordinality_table(
-        taus, corpus=corpus, pool=pool, settings=settings, notes=caption_notes(captioner, taus)
+        taus, corpus=corpus, pool=pool, settings=settings, notes=[*caption_notes(captioner, taus), *notes]
     ).write(folder, "table2")
-    further_table(further, corpus=corpus, available=count, settings=settings).write(folder, "further")
+    further_table(further, corpus=corpus, available=count, settings=settings, notes=notes).write(
+        folder, "further"
+    )
     _write_rows(list_rows(evaluations), folder / "ordinality_lists.parquet")
     _write_rows(retrieval_rows(evaluations), folder / "ordinality_retrievals.parquet")
     tests = [
