@@ -13,6 +13,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
+from pipeline.encoders.hub import Revision
 from pipeline.encoders.recipes import text_recipe
 from pipeline.support import in_order, torch_threads
 
@@ -57,7 +58,7 @@ class TextEncoder:
         cls,
         model: str,
         *,
-        revision: str | None = None,
+        revision: Revision = None,
         max_tokens: int | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
