@@ -9,6 +9,7 @@ from pipeline.config import Extract
 from pipeline.encoders.hub import Revision, in_cache
 from pipeline.encoders.local import Found, find_here
 from pipeline.encoders.recipes import speech_recipe, text_recipe
+from pipeline.encoders.tokens import load_tokenizer, tokens_digest
 from pipeline.recipe import Recipe
 
 
@@ -25,7 +26,13 @@ def planned_recipes(settings: Extract) -> tuple[Recipe, Recipe]:
         compute_dtype=settings.compute_dtype,
     )
     found, size = _checkpoint(text.model, text.revision)
-    of_text = text_recipe(found, size, max_tokens=text.max_tokens, compute_dtype=settings.compute_dtype)
+    of_text = text_recipe(
+        found,
+        size,
+        max_tokens=text.max_tokens,
+        compute_dtype=settings.compute_dtype,
+        tokens=tokens_digest(found.folder, load_tokenizer(found.folder, text.max_tokens)),
+    )
     return of_speech, of_text
 
 
