@@ -31,10 +31,16 @@ class Recipe:
     compute_dtype: str = "float32"
     stored_dtype: str = "float32"
     forward_version: int = FORWARD_VERSION
+    tokens: str = ""
+    """Of text, what stands for the ids of sentences; nothing where they are the published tokenizer's."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields; `tokens` where it says anything, as recipes did not know it before."""
+        return {name: value for name, value in asdict(self).items() if name != "tokens" or value}
 
     def to_json(self) -> str:
         """The recipe as JSON with sorted keys: the same recipe, the same text."""
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps(self.to_dict(), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
@@ -59,7 +65,7 @@ class Recipe:
         The model's name is left out where the revision is a hash of contents, so that a checkpoint copied to
         another folder is still the same checkpoint.
         """
-        identity = asdict(self)
+        identity = self.to_dict()
         if self.revision.startswith("sha256:"):
             del identity["model"]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]

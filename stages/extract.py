@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,8 @@ def command() -> None:
     from pipeline.features import extract, extract_speech, extract_text
 
     speech, text = load_encoders(params)
+    for line in remarks(manifest, sentences, speech, text):
+        click.echo(line)
     team_folder = team_root(params.runtime.store)
     team = TeamStore(team_folder) if team_folder else None
     asked_speech, asked_text = asked_for(params.extract)
@@ -83,6 +86,33 @@ def command() -> None:
             f"{store.root}: {len(keys)} rows of {store.recipe.feature_size}"
             + (f", {pruned} rows that nothing asks for removed" if pruned else "")
         )
+
+
+def remarks(
+    manifest: Manifest, sentences: Collection[str], speech: SpeechEncoder, text: TextEncoder
+) -> list[str]:
+    """What is heard or read in part only, ids that are not the published ones, and a type that is slow here."""
+    from pipeline.support import counted, slow_dtype
+
+    lines = []
+    seconds = speech.crop_seconds
+    if longer := int((manifest.table.column("duration").to_numpy() > seconds).sum()):
+        lines.append(
+            f"{longer} of {counted(len(manifest), 'clip')} last longer than {seconds:g} s: no more is heard"
+        )
+    if longer := text.cut_short(sentences):
+        lines.append(
+            f"{longer} of {counted(len(sentences), 'sentence')} have more than {text.max_tokens} tokens: "
+            f"no more is read"
+        )
+    if text.recipe.tokens:
+        lines.append(
+            f"warning: the text encoder's tokenizer gives other ids than RoBERTa's published one would from its "
+            f"files: its features are kept apart, in a recipe with tokens {text.recipe.tokens}"
+        )
+    if slow := slow_dtype(speech.device, speech.dtype):
+        lines.append(f"warning: extract.compute_dtype is {speech.recipe.compute_dtype}, and {slow}")
+    return lines
 
 
 def _open(

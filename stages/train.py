@@ -76,8 +76,8 @@ def _train_one(name: str, params: Params) -> None:
         "method": name,
         "labels": labels,
         "settings": training_settings(params.train, name),
-        "speech_recipe": asdict(speech.recipe),
-        "text_recipe": asdict(text.recipe),
+        "speech_recipe": speech.recipe.to_dict(),
+        "text_recipe": text.recipe.to_dict(),
     }
     columns = [field.name for field in fields(Epoch)]
     with replacing_folder(MODELS_FOLDER / name) as folder:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,33 +12,33 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from pipeline.encoders.contents import FORMATS, format_of, parts_of
+from pipeline.encoders.conversion import converted
+from pipeline.encoders.hub import NAME, Revision, from_hub
 from pipeline.encoders.local import BUILTIN, Found, find_here
-
-INDEX_FILE = "model.safetensors.index.json"
-WEIGHTS_FILE = "model.safetensors"
-HUB_PATTERNS = ["*.json", "*.safetensors", "*.txt"]
 
 
 class Checkpoint(Found):
-    """A folder with config.json and safetensors, and what identifies its contents."""
+    """A folder with config.json and weights, and what identifies its contents."""
 
     def weight_files(self) -> list[Path]:
-        """The safetensors, one or several. Raises RuntimeError where there are none."""
-        index = self.folder / INDEX_FILE
-        if index.exists():
-            try:
-                names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise RuntimeError(f"{index} must map tensors to files by 'weight_map': {error!r}") from error
-            return [self.folder / Path(name).name for name in names]
-        if (self.folder / WEIGHTS_FILE).exists():
-            return [self.folder / WEIGHTS_FILE]
-        pickled = sorted(path.name for path in self.folder.glob("*.bin"))
-        found = f"only {', '.join(pickled)}, which can run code when opened" if pickled else "none"
-        raise RuntimeError(
-            f"a checkpoint must have {WEIGHTS_FILE}, found {found} in {self.folder}: convert it with "
-            f"transformers' save_pretrained, or name a hub revision that has safetensors"
-        )
+        """The safetensors, one or several; pickled weights are converted to them, once.
+
+        Raises RuntimeError where there are none, or where pickled ones hold anything but tensors.
+        """
+        names = {path.name for path in self.folder.iterdir()}
+        found = format_of(names)
+        if found is None:
+            raise RuntimeError(
+                f"a checkpoint must have {' or '.join(f.whole for f in FORMATS)}, found neither in {self.folder}"
+            )
+        parts = parts_of(self.folder / found.index) if found.index in names else [found.whole]
+        if absent := [part for part in parts if part not in names]:
+            raise RuntimeError(
+                f"{self.folder} must have the files of {found.index}, has no {', '.join(absent)}"
+            )
+        files = [self.folder / part for part in parts]
+        return [converted(files, self.model)] if found.pickled else files
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors by name, on the CPU, as float32."""
@@ -53,44 +51,24 @@ class Checkpoint(Found):
         return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
 
 
-def locate(model: str, revision: str | None = None) -> Checkpoint:
+def locate(model: str, revision: Revision = None) -> Checkpoint:
     """Find a checkpoint by a builtin name, a local folder or a hub name.
 
-    A hub name is fetched (config, tokenizer and safetensors only; no code) unless its cached copy serves.
+    A hub name is fetched (configuration, tokenizer and weights only; no code) unless its cached copy serves.
     Raises ValueError where nothing is found under the name.
     """
     if revision is not None and model not in BUILTIN and Path(model).is_dir():
         raise ValueError(
             f"a local folder has no revision: remove revision {revision!r} or the folder {model}"
         )
-    if found := find_here(model):
-        return Checkpoint(found.model, found.folder, found.revision)
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", model) or model.startswith((".", "/")):
+    found = find_here(model)
+    if found is None and not NAME.fullmatch(model):
         raise ValueError(
             f"a model must be one of {', '.join(sorted(BUILTIN))}, a folder, or a hub name owner/name; "
             f"found {model!r}, and no such folder"
         )
-    return _from_hub(model, revision)
-
-
-def _from_hub(model: str, revision: str | None) -> Checkpoint:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        folder = Path(snapshot_download(model, revision=revision, allow_patterns=HUB_PATTERNS))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(
-            f"{model!r} must be a folder or a hub name: no such folder, and the hub did not give "
-            f"revision {revision or 'main'}: {reason}"
-        ) from error
-    if not any(folder.glob("*.safetensors")):
-        raise RuntimeError(
-            f"{model} at {folder.name} must have safetensors, the hub has none there: name a revision that has "
-            f"them, or convert it once with transformers' from_pretrained and save_pretrained and name the folder"
-        )
-    return Checkpoint(model, folder, folder.name)  # the cache names a snapshot's folder by its commit
+    found = found or from_hub(model, revision)
+    return Checkpoint(found.model, found.folder, found.revision)
 
 
 def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from pipeline.encoders.contents import CONFIG, format_of
 from pipeline.support import read_json_object
 
 BUILTIN = {"builtin:sample-speech": "speech", "builtin:sample-text": "text"}
@@ -27,7 +28,7 @@ class Found:
     @property
     def config(self) -> dict[str, Any]:
         """What config.json says. Raises RuntimeError where it is absent or not a JSON object."""
-        path = self.folder / "config.json"
+        path = self.folder / CONFIG
         if not path.exists():
             raise RuntimeError(f"a checkpoint must have a config.json, none in {self.folder}")
         return read_json_object(path)
@@ -43,9 +44,15 @@ def find_here(model: str) -> Found | None:
 
 
 def _folder_hash(folder: Path) -> str:
-    """`sha256:` and one hash over the files that decide the features: weights, configuration, tokenizer."""
+    """`sha256:` and one hash over the files that decide the features: weights, configuration, tokenizer.
+
+    Pickled weights are among them where nothing else is loaded.
+    """
     digest = hashlib.sha256()
-    files = sorted(p for p in folder.iterdir() if p.suffix in {".json", ".safetensors", ".txt"})
+    names = [path.name for path in folder.iterdir()]
+    found = format_of(names)
+    suffixes = {".json", ".safetensors", ".txt"} | ({".bin"} if found and found.pickled else set())
+    files = sorted(p for p in folder.iterdir() if p.suffix in suffixes)
     for file in files:
         with file.open("rb") as opened:
             digest.update(f"{file.name}:{hashlib.file_digest(opened, 'sha256').hexdigest()}\n".encode())

@@ -5,11 +5,11 @@ Nothing is fetched: a hub model must have been fetched once.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pipeline.config import Extract
+from pipeline.encoders.hub import Revision, in_cache
 from pipeline.encoders.local import Found, find_here
 from pipeline.encoders.recipes import speech_recipe, text_recipe
+from pipeline.encoders.tokens import load_tokenizer, tokens_digest
 from pipeline.recipe import Recipe
 
 
@@ -26,30 +26,25 @@ def planned_recipes(settings: Extract) -> tuple[Recipe, Recipe]:
         compute_dtype=settings.compute_dtype,
     )
     found, size = _checkpoint(text.model, text.revision)
-    of_text = text_recipe(found, size, max_tokens=text.max_tokens, compute_dtype=settings.compute_dtype)
+    of_text = text_recipe(
+        found,
+        size,
+        max_tokens=text.max_tokens,
+        compute_dtype=settings.compute_dtype,
+        tokens=tokens_digest(found.folder, load_tokenizer(found.folder, text.max_tokens)),
+    )
     return of_speech, of_text
 
 
-def _checkpoint(model: str, revision: str | None) -> tuple[Found, int]:
+def _checkpoint(model: str, revision: Revision) -> tuple[Found, int]:
     """A checkpoint, and how wide its config.json says that it is."""
-    found = find_here(model)
+    found = find_here(model) or in_cache(model, revision)
     if found is None:
-        folder = _fetched(model, revision)
-        found = Found(model, folder, folder.name)  # the hub's cache names a snapshot's folder by its commit
+        raise RuntimeError(
+            f"model {model!r} must be a folder, or a hub model that was fetched once, found neither: "
+            f"`erclap extract` fetches it"
+        )
     try:
         return found, int(found.config["hidden_size"])
     except (ValueError, KeyError, TypeError) as error:
         raise RuntimeError(f"{found.folder} must have a config.json with hidden_size ({error!r})") from error
-
-
-def _fetched(model: str, revision: str | None) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        return Path(snapshot_download(model, revision=revision, local_files_only=True))
-    except (OSError, HFValidationError) as error:
-        raise RuntimeError(
-            f"model {model!r} must be a folder, or a hub model that was fetched once, found neither: "
-            f"`erclap extract` fetches it"
-        ) from error

@@ -28,8 +28,13 @@ def speech_recipe(
     )
 
 
-def text_recipe(checkpoint: Found, hidden_size: int, *, max_tokens: int, compute_dtype: str) -> Recipe:
-    """The recipe of sentences whose first token, `hidden_size` wide, stands for them."""
+def text_recipe(
+    checkpoint: Found, hidden_size: int, *, max_tokens: int, compute_dtype: str, tokens: str
+) -> Recipe:
+    """The recipe of sentences whose first token, `hidden_size` wide, stands for them.
+
+    `tokens` is what `tokens_digest` says of the tokenizer.
+    """
     return Recipe(
         modality="text",
         model=checkpoint.model,
@@ -39,4 +44,5 @@ def text_recipe(checkpoint: Found, hidden_size: int, *, max_tokens: int, compute
         padding="masked",
         max_length=max_tokens,
         compute_dtype=compute_dtype,
+        tokens=tokens,
     )

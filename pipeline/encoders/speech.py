@@ -20,6 +20,7 @@ from torch import Tensor
 from pipeline.audio import MIN_SAMPLES, SAMPLING_RATE, Waveform, check_audible, crop
 from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
+from pipeline.encoders.hub import Revision
 from pipeline.encoders.recipes import speech_recipe
 from pipeline.encoders.ser import SERConfig, SERModel
 from pipeline.encoders.transfer import Transfers, halving, one_ahead
@@ -80,7 +81,7 @@ class SpeechEncoder:
         model: str,
         pooling: Pooling = "attentive-mean",
         *,
-        revision: str | None = None,
+        revision: Revision = None,
         padding: Padding = "masked",
         crop_seconds: float = 10.0,
         device: torch.device | str = "cpu",

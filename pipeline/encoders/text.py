@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from transformers import AutoTokenizer, RobertaConfig, RobertaForSequenceClassification
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from tokenizers import Tokenizer
+from transformers import RobertaConfig, RobertaForSequenceClassification
 
 from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
+from pipeline.encoders.hub import Revision
 from pipeline.encoders.recipes import text_recipe
+from pipeline.encoders.tokens import ids_of, load_tokenizer, tokens_digest
 from pipeline.support import in_order, torch_threads
 
 BATCH_TOKENS = 8192
@@ -26,7 +28,7 @@ class TextEncoder:
     def __init__(
         self,
         model: RobertaForSequenceClassification,
-        tokenizer: PreTrainedTokenizerBase,
+        tokenizer: Tokenizer,
         checkpoint: Checkpoint,
         *,
         max_tokens: int | None = None,
@@ -44,12 +46,14 @@ class TextEncoder:
         self.model = model.roberta.train(False).requires_grad_(False)
         self.model.to(device=self.device)
         self.tokenizer = tokenizer
+        self.tokenizer.enable_truncation(max_tokens)
         self.max_tokens, self.dtype, self.batch_tokens = max_tokens, dtype, batch_tokens
         self.recipe = text_recipe(
             checkpoint,
             model.config.hidden_size,
             max_tokens=max_tokens,
             compute_dtype=str(dtype).removeprefix("torch."),
+            tokens=tokens_digest(checkpoint.folder, tokenizer),
         )
 
     @classmethod
@@ -57,7 +61,7 @@ class TextEncoder:
         cls,
         model: str,
         *,
-        revision: str | None = None,
+        revision: Revision = None,
         max_tokens: int | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
@@ -70,10 +74,9 @@ class TextEncoder:
         RuntimeError for a checkpoint with a tensor missing or left over.
         """
         checkpoint = locate(model, revision)
-        classifier, tokenizer = load_classifier(checkpoint)
         return cls(
-            classifier,
-            tokenizer,
+            load_classifier(checkpoint),
+            load_tokenizer(checkpoint.folder),
             checkpoint,
             max_tokens=max_tokens,
             device=device,
@@ -89,9 +92,7 @@ class TextEncoder:
         features = np.empty((len(sentences), self.recipe.feature_size), dtype=np.float32)
         if not sentences:
             return features
-        tokens: list[list[int]] = self.tokenizer(
-            list(sentences), truncation=True, max_length=self.max_tokens, add_special_tokens=True
-        )["input_ids"]
+        tokens = ids_of(self.tokenizer, sentences)
         lengths = [len(row) for row in tokens]
         if (
             self.device.type == "cpu"
@@ -108,6 +109,13 @@ class TextEncoder:
                 features[batch] = self._encode_batch([tokens[i] for i in batch])
         return features
 
+    def cut_short(self, sentences: Iterable[str]) -> int:
+        """How many of the sentences have more than `max_tokens`, whose rest is not read."""
+        # Ids are joined bytes, so that few sentences have to be looked at.
+        bytes_alone = self.tokenizer.normalizer is None
+        long = [s for s in sentences if not bytes_alone or len(s.encode()) + 3 > self.max_tokens]
+        return sum(bool(encoding.overflowing) for encoding in self.tokenizer.encode_batch(long))
+
     @torch.inference_mode()
     def _encode_batch(self, tokens: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         longest = max(len(row) for row in tokens)
@@ -123,10 +131,8 @@ class TextEncoder:
         return first
 
 
-def load_classifier(
-    checkpoint: Checkpoint,
-) -> tuple[RobertaForSequenceClassification, PreTrainedTokenizerBase]:
-    """Build and load a RoBERTa classifier and its tokenizer. Raises RuntimeError where they do not fit."""
+def load_classifier(checkpoint: Checkpoint) -> RobertaForSequenceClassification:
+    """Build and load a RoBERTa classifier. Raises RuntimeError where config.json or the tensors do not fit."""
     written = checkpoint.config
     if written.get("model_type") != "roberta":
         raise RuntimeError(
@@ -141,21 +147,4 @@ def load_classifier(
         raise RuntimeError(f"roberta.embeddings.position_ids of {checkpoint.folder} must count from 0")
     classifier = RobertaForSequenceClassification(config)
     load_exactly(classifier, tensors, str(checkpoint.folder))
-    return classifier, load_tokenizer(checkpoint)
-
-
-def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
-    """The checkpoint's own tokenizer. Raises RuntimeError where its files are absent or cannot be read."""
-    there = {path.name for path in checkpoint.folder.iterdir()}
-    # Without these files transformers gives an empty tokenizer, for which every word is unknown.
-    if "tokenizer.json" not in there and not {"vocab.json", "merges.txt"} <= there:
-        raise RuntimeError(
-            f"{checkpoint.folder} must hold tokenizer.json, or vocab.json and merges.txt, found neither"
-        )
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            checkpoint.folder, trust_remote_code=False
-        )
-    except (OSError, ValueError) as error:
-        raise RuntimeError(f"{checkpoint.folder} must hold a tokenizer that loads: {error}") from error
-    return tokenizer
+    return classifier

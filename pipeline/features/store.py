@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -88,7 +87,7 @@ class FeatureStore:
 
     def publish(self) -> None:
         """Name this store's recipe, and what was asked for, as those that readers get from `open`."""
-        written = {"recipe": asdict(self.recipe), "asked": self.asked}
+        written = {"recipe": self.recipe.to_dict(), "asked": self.asked}
         write_text(json.dumps(written, indent=2, sort_keys=True) + "\n", self.root / RECIPE_FILE)
 
     def keys(self) -> set[str]:

@@ -15,7 +15,6 @@ import stat
 import sys
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -59,7 +58,7 @@ def shared_folder(root: Path, recipe: Recipe) -> ShardFolder:
             made.mkdir()
             written = made / RECIPE_FILE
             written.write_text(
-                json.dumps({"recipe": asdict(recipe)}, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+                json.dumps({"recipe": recipe.to_dict()}, indent=2, sort_keys=True) + "\n", encoding="utf-8"
             )
             written.chmod(mode & 0o666)
             made.chmod(mode)

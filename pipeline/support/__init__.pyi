@@ -4,6 +4,7 @@ from .devices import (
     choose_device as choose_device,
     device_name as device_name,
     multiplies_by_onednn as multiplies_by_onednn,
+    slow_dtype as slow_dtype,
     torch_dtype as torch_dtype,
 )
 from .files import (

@@ -33,6 +33,30 @@ def torch_dtype(name: str) -> torch.dtype:
     return types[name]
 
 
+def slow_dtype(device: torch.device, dtype: torch.dtype) -> str | None:
+    """A line where a device multiplies another type several times faster than this one; None where it does not."""
+    name = str(dtype).removeprefix("torch.")
+    if device.type == "cuda":
+        recent = torch.cuda.get_device_capability(device) >= (8, 0)
+        if recent and dtype == torch.float32:
+            return f"{device_name(device)} multiplies bfloat16 many times faster than float32"
+        if not recent and dtype == torch.bfloat16:
+            return f"{device_name(device)} has no units for bfloat16: float16 or float32 is faster there"
+        return None
+    if dtype == torch.float32 or _has_instructions(dtype):
+        return None
+    return f"this CPU has no instructions that multiply {name}: float32 is several times faster on it"
+
+
+def _has_instructions(dtype: torch.dtype) -> bool:
+    """Whether this CPU multiplies bfloat16 or float16 by instructions of its own."""
+    told = torch.cpu.get_capabilities()
+    if told.get("architecture") == "x86_64":
+        short = {torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
+        return bool(told.get(f"avx512_{short}") or told.get(f"amx_{short}"))
+    return multiplies_by_onednn(torch.device("cpu"), dtype)
+
+
 @cache
 def multiplies_by_onednn(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether oneDNN's products can be called for this type on this device.

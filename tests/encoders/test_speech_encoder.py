@@ -298,13 +298,22 @@ def test_weights_in_several_files_load(speech_checkpoint, tmp_path, noise):
     assert np.array_equal(sharded, whole)
 
 
-def test_pickled_weights_are_refused(speech_checkpoint, tmp_path):
-    folder = tmp_path / "pickled"
-    folder.mkdir()
-    shutil.copy(speech_checkpoint / "config.json", folder)
-    torch.save({}, folder / "pytorch_model.bin")
-    with pytest.raises(RuntimeError, match=r"only pytorch_model.bin, which can run code"):
-        SpeechEncoder.from_pretrained(str(folder))
+def test_a_folder_without_weights_is_refused(speech_checkpoint, tmp_path):
+    shutil.copy(speech_checkpoint / "config.json", tmp_path)
+    with pytest.raises(
+        RuntimeError, match=r"must have model.safetensors or pytorch_model.bin, found neither"
+    ):
+        SpeechEncoder.from_pretrained(str(tmp_path))
+
+
+def test_a_file_that_the_index_names_must_be_there(speech_checkpoint, tmp_path):
+    shutil.copy(speech_checkpoint / "config.json", tmp_path)
+    index = {"weight_map": {"ser_model.out.0.bias": "../model-1.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(
+        RuntimeError, match=r"must have the files of .*index.json, has no model-1.safetensors"
+    ):
+        SpeechEncoder.from_pretrained(str(tmp_path))
 
 
 def test_a_truncated_weights_file_is_named(speech_checkpoint, tmp_path):

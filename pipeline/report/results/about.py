@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from pipeline.config import Params
@@ -24,7 +23,9 @@ def about_run(params: Params, corpus: str, stores: Sequence[FeatureStore]) -> Ro
         "synthetic": params.prepare.corpus == "sample",
         "split": params.evaluate.split,
         "settings": public_settings(params),
-        "recipes": [asdict(store.recipe) | {"model": without_folder(store.recipe.model)} for store in stores],
+        "recipes": [
+            store.recipe.to_dict() | {"model": without_folder(store.recipe.model)} for store in stores
+        ],
         "origins": [origin for store in stores for origin in _origins(store)],
     }
 

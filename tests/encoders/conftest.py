@@ -1,0 +1,45 @@
+"""A hub on loopback, with both published repositories, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+
+from tests.encoders.hubs import Hub, published
+
+
+@pytest.fixture(scope="session")
+def repositories(speech_checkpoint, text_checkpoint, tmp_path_factory) -> dict:
+    return published(speech_checkpoint, text_checkpoint, tmp_path_factory.mktemp("repositories"))
+
+
+@pytest.fixture
+def hub(repositories, tmp_path, monkeypatch) -> Iterator[Hub]:
+    """It serves this process, whose cache is empty and whose folder is a project's."""
+    served = Hub({name: dict(revisions) for name, revisions in repositories.items()})
+    use(served, tmp_path / "home", monkeypatch)
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "params.yaml").touch()
+    monkeypatch.chdir(project)
+    yield served
+    served.close()
+
+
+def use(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the environment says, which huggingface_hub reads once, when it is imported."""
+    for name, value in {
+        "ENDPOINT": hub.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": hub.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(home / "hub"),
+        "HF_HUB_OFFLINE": False,
+    }.items():
+        monkeypatch.setattr(huggingface_hub.constants, name, value)
+    for name in ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_TOKEN_PATH", str(home / "token"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    huggingface_hub.close_session()
