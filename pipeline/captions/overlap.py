@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,7 +12,14 @@ import numpy as np
 NEAR = 0.9
 """Sentences are near where so much of their distinct words, taken together, is in both (Jaccard's index)."""
 
-BLOCK = 1024
+ROUNDING = 1e-9
+
+RAREST = 6
+"""Of a prompt's words those that a near caption has, among so many and as many as it may lack."""
+
+NONE = np.empty(0, np.int64)
+
+WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True)
@@ -34,34 +42,39 @@ class Overlap:
 
 
 def measure_overlap(prompts: Iterable[str], captions: Iterable[str]) -> Overlap:
-    """Compare each distinct prompt with every distinct caption."""
-    asked, known = sorted(set(prompts)), set(captions)
-    exact = sum(text in known for text in asked)
+    """Compare each distinct prompt with every distinct caption that could be near it.
+
+    A near caption lacks few of a prompt's words, so has most of its rarest: only captions that do are compared.
+    """
+    asked, known = sorted(set(prompts)), list(set(captions))
     bags = [_words(text) for text in asked]
-    others = sorted({tuple(sorted(_words(text))) for text in known})
-    column = {word: i for i, word in enumerate(sorted(set().union(*bags)))}
-    ours = _matrix(bags, column)
-    # shared / (a + b - shared) ≥ NEAR is shared - c b ≥ c a, so that one maximum a prompt decides it.
-    c = NEAR / (1 + NEAR)
-    highest = np.full(len(asked), -np.inf, dtype=np.float32)
-    for start in range(0, len(others), BLOCK):
-        block = [set(words) for words in others[start : start + BLOCK]]
-        shared = ours @ _matrix(block, column).T
-        shared -= np.array([c * len(bag) for bag in block], dtype=np.float32)
-        np.maximum(highest, shared.max(axis=1), out=highest)
-    near = (
-        highest >= np.array([c * len(bag) for bag in bags]) - 1e-3
-    )  # two values that differ do so by 1/19 or more
-    return Overlap(len(asked), exact, int(near.sum()))
+    vocabulary = set().union(*bags)
+    having: dict[str, array[int]] = {word: array("q") for word in vocabulary}
+    wordless = False
+    for number, text in enumerate(known):
+        words = _words(text)
+        wordless = wordless or not words
+        for word in words & vocabulary:
+            having[word].append(number)
+    near = 0
+    for bag in bags:
+        rarest = sorted(bag, key=lambda word: len(having[word]))[: _may_lack(len(bag)) + RAREST]
+        found = [np.frombuffer(having[word], np.int64) for word in rarest if having[word]]
+        numbers, counts = np.unique(np.concatenate([NONE, *found]), return_counts=True)
+        candidates = numbers[counts >= len(rarest) - _may_lack(len(bag))].tolist()
+        near += any(_are_near(bag, _words(known[number])) for number in candidates) if bag else wordless
+    return Overlap(len(asked), len(set(asked) & set(known)), near)
+
+
+def _may_lack(size: int) -> int:
+    """How many of so many words a sentence may lack that is near: what is shared is at least 0.9 of them."""
+    return int(size * (1 - NEAR) + ROUNDING)
+
+
+def _are_near(one: set[str], other: set[str]) -> bool:
+    shared = len(one & other)
+    return shared >= NEAR * (len(one) + len(other) - shared) - ROUNDING
 
 
 def _words(text: str) -> set[str]:
-    return set(re.findall(r"[^\W_]+", text.lower()))
-
-
-def _matrix(bags: list[set[str]], column: dict[str, int]) -> np.ndarray:
-    """(bags, columns), one where a word is there; words without a column are left out."""
-    matrix = np.zeros((len(bags), len(column)), dtype=np.float32)
-    for row, bag in enumerate(bags):
-        matrix[row, [column[word] for word in bag if word in column]] = 1
-    return matrix
+    return set(WORD.findall(text.lower()))

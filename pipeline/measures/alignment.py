@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import squareform
 
 from pipeline.measures.transport import least_transport_cost
 
@@ -145,7 +144,7 @@ def alignment_readings(x: Points, y: Points) -> dict[str, float]:
     mmd_squared, mmd_squared_median = _mmd_squared(x, y, gammas, across)
     w2 = _wasserstein(distances, 2)
     # In the place of the squares, which nothing needs any more: 5000 against 5000 are 200 MB.
-    w1 = least_transport_cost(np.sqrt(distances, out=distances), overwrite=True)
+    w1 = least_transport_cost(np.sqrt(distances, out=distances))
     return {
         "mmd": float(np.sqrt(mmd_squared)),
         "mmd_squared": float(mmd_squared),
@@ -229,11 +228,24 @@ def _blocks(distances: Doubles) -> Iterator[Doubles]:
 def _median_gamma(pooled: Doubles) -> float:
     if len(pooled) > MEDIAN_ROWS:
         pooled = np.random.default_rng(0).choice(pooled, MEDIAN_ROWS, replace=False)
-    distances = squareform(_squared_distances(pooled, pooled), checks=False)  # a triangle of them
+    distances = _triangle(pooled)
     apart = distances[distances > 0]
     if not len(apart):
         raise ValueError(f"a median distance needs rows that differ, found {len(pooled)} that coincide")
     return float(1 / np.median(apart, overwrite_input=True))
+
+
+def _triangle(points: Doubles) -> Doubles:
+    """The squared distance of each row from every later one, one row after the other."""
+    count = len(points)
+    found, filled = np.empty(count * (count - 1) // 2), 0
+    for top in range(0, count, BLOCK_ROWS):
+        block = _squared_distances(points[top : top + BLOCK_ROWS], points[top:])
+        for row, distances in enumerate(block, start=1):
+            later = distances[row:]
+            found[filled : filled + len(later)] = later
+            filled += len(later)
+    return found
 
 
 def _wasserstein(squared_distances: Doubles, p: int) -> float:

@@ -55,7 +55,9 @@ def first_relevant_ranks(
     for top in range(0, len(queries), BLOCK_ROWS):
         rows = slice(top, top + BLOCK_ROWS)
         similarity = queries[rows].astype(np.float64) @ wide
-        apart = np.square(labels[rows, None, :] - pool_labels[None, :, :]).sum(axis=2)
+        apart = np.zeros(similarity.shape)
+        for label, of_pool in zip(labels[rows].T, pool_labels.T, strict=True):
+            apart += np.square(label[:, None] - of_pool)
         relevant = apart <= radius**2 + LABEL_ROUNDING
         best = np.where(relevant, similarity, -np.inf).max(axis=1, keepdims=True)
         ranks.append(1 + (~relevant & (similarity >= best - SAME)).sum(axis=1))

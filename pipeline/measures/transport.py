@@ -8,6 +8,7 @@ prove that no plan over all pairs is cheaper. That is linear programming's duali
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from ot.lp.emd_wrap import emd_c_sparse
 
 Doubles = NDArray[np.float64]
-Pairs = NDArray[np.bool_]
-"""(N, M), true where a pair is meant."""
+Pairs = NDArray[np.intp]
+"""Places of some pairs among all N·M, row by row, ascending: few, where a mask of all would cost every round."""
 
 SMALL = 500
 """Points on either side up to which all pairs are taken at once."""
@@ -38,14 +39,13 @@ STOPPED = {0: "infeasible", 2: "unbounded", 3: "numItermax reached before optima
 """POT's codes for what became of a problem."""
 
 
-def least_transport_cost(cost: Doubles, *, overwrite: bool = False) -> float:
+def least_transport_cost(cost: Doubles) -> float:
     """The least mean cost of moving one sample onto the other: min over couplings of Σ π_ij c_ij.
 
     Each row sends 1/N and each column receives 1/M; N and M may differ.
 
     Args:
         cost: (N, M), finite and not negative.
-        overwrite: the costs may be lost, which saves the memory of a copy.
 
     Returns: at least 0, at most 1e-11 of the largest cost above the optimum.
 
@@ -62,37 +62,64 @@ def least_transport_cost(cost: Doubles, *, overwrite: bool = False) -> float:
     scale = float(cost.max())
     if scale == 0:
         return 0.0
-    return max(_solve(np.divide(cost, scale, out=cost if overwrite else None))[0], 0.0) * scale
+    return max(_solve(Costs(cost, scale))[0], 0.0) * scale
 
 
-def _solve(cost: Doubles) -> tuple[float, Doubles, Doubles]:
+@dataclass(frozen=True)
+class Costs:
+    """Costs as shares of the largest, divided where they are asked for: a copy of 5000 by 5000 takes 200 MB."""
+
+    raw: Doubles
+    largest: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, M)"""
+        return self.raw.shape[0], self.raw.shape[1]
+
+    def __getitem__(self, where: Any) -> Doubles:
+        """Those of some rows, or of some rows and columns."""
+        some: Doubles = self.raw[where] / self.largest
+        return some
+
+    def at(self, places: Pairs) -> Doubles:
+        """Those of some pairs, (K,)."""
+        some: Doubles = self.raw.ravel()[places] / self.largest
+        return some
+
+    def between(self, rows: Pairs, columns: Pairs) -> Costs:
+        """Those of a smaller problem."""
+        return Costs(self.raw[np.ix_(rows, columns)], self.largest)
+
+
+def _solve(cost: Costs) -> tuple[float, Doubles, Doubles]:
     """The least cost, and the potentials of the rows and of the columns that prove it."""
     if min(cost.shape) <= SMALL:
-        return _solve_pairs(cost, np.ones(cost.shape, dtype=bool))
+        return _solve_pairs(cost, np.arange(cost.raw.size))
     row, column = _first_potentials(cost)
     cheaper, _ = _cheapest_pairs(cost, row, column, np.inf)
-    chosen = _some_plan(*cost.shape) | cheaper
+    chosen = np.union1d(_some_plan(*cost.shape), cheaper)
     while True:
         total, row, column = _solve_pairs(cost, chosen, row, column)
         cheaper, bound = _cheapest_pairs(cost, row, column, 0.0)
         if total - bound <= TOLERANCE:
             return total, row, column
-        if not (cheaper & ~chosen).any():  # the simplex's plan should have used them
+        more = np.union1d(chosen, cheaper)
+        if len(more) == len(chosen):  # the simplex's plan should have used them
             raise RuntimeError(_stopped(cost, f"its potentials prove {bound} and its plan costs {total}"))
-        chosen |= cheaper
+        chosen = more
 
 
-def _solve_pairs(cost: Doubles, chosen: Pairs, *begin: Doubles) -> tuple[float, Doubles, Doubles]:
+def _solve_pairs(cost: Costs, chosen: Pairs, *begin: Doubles) -> tuple[float, Doubles, Doubles]:
     """The least cost by the chosen pairs alone, and potentials; those to begin with make the simplex quick."""
     rows, columns = cost.shape
-    flat = np.flatnonzero(chosen)
-    source, target = np.divmod(flat, columns)
+    source, target = np.divmod(chosen, columns)
     solved: tuple[Any, ...] = emd_c_sparse(
         np.full(rows, 1 / rows),
         np.full(columns, 1 / columns),
         source.astype(np.uint64),
         target.astype(np.uint64),
-        cost.ravel()[flat],
+        cost.at(chosen),
         MAX_ITERATIONS,
         *begin,
     )
@@ -104,49 +131,50 @@ def _solve_pairs(cost: Doubles, chosen: Pairs, *begin: Doubles) -> tuple[float, 
     return float(total), row - row[0], column + row[0]
 
 
-def _first_potentials(cost: Doubles) -> tuple[Doubles, Doubles]:
+def _first_potentials(cost: Costs) -> tuple[Doubles, Doubles]:
     """Those of the problem between a quarter of the rows and one of the columns, carried over to all of them.
 
     A column's is the highest at which no sampled row undercuts it, and then a row's likewise.
     """
     draw = np.random.default_rng(0)
     rows, columns = (draw.choice(count, count // 4, replace=False) for count in cost.shape)
-    _, row, _ = _solve(cost[np.ix_(rows, columns)])
+    _, row, _ = _solve(cost.between(rows, columns))
     reduced = cost[rows]
     reduced -= row[:, None]
     column = reduced.min(axis=0)
-    return np.array([(one - column).min() for one in cost]), column
+    return np.array([(cost[one] - column).min() for one in range(cost.shape[0])]), column
 
 
 def _some_plan(rows: int, columns: int) -> Pairs:
     """The pairs of one plan, whatever it costs: one wherever the next point of either sample begins."""
     begins = np.union1d(np.arange(rows) * columns, np.arange(columns) * rows)
-    plan = np.zeros((rows, columns), dtype=bool)
-    plan[begins // columns, begins // rows] = True
-    return plan
+    return np.unique(begins // columns * columns + begins // rows)
 
 
-def _cheapest_pairs(cost: Doubles, row: Doubles, column: Doubles, below: float) -> tuple[Pairs, float]:
+def _cheapest_pairs(cost: Costs, row: Doubles, column: Doubles, below: float) -> tuple[Pairs, float]:
     """Each row's and each column's pair of the least reduced cost in each group of the other, if it is `below`.
 
     The reduced cost is the cost less both potentials. Returns the pairs, and what the potentials prove: no plan
     costs less than their means, once each row's is moved so far that its least reduced cost is 0.
     """
     rows, columns = cost.shape
-    found, least = np.zeros(cost.shape, dtype=bool), np.full(rows, np.inf)
+    found, least = [], np.full(rows, np.inf)
     for group in range(GROUPS):
         own = slice(group, None, GROUPS)  # neighbours in different groups, where the samples come sorted
+        places = np.arange(rows)[own] * columns
         for part in range(GROUPS):
             theirs = slice(columns * part // GROUPS, columns * (part + 1) // GROUPS)
-            reduced = cost[own, theirs] - row[own, None]
+            reduced = cost[own, theirs]
+            reduced -= row[own, None]
             reduced -= column[theirs]
             best_of_row = np.arange(len(reduced)), reduced.argmin(axis=1)
             best_of_column = reduced.argmin(axis=0), np.arange(reduced.shape[1])
             least[own] = np.minimum(least[own], reduced[best_of_row])
             for best in (best_of_row, best_of_column):
-                found[own, theirs][best] |= reduced[best] < below
-    return found, float(row.mean() + column.mean() + least.mean())
+                worthy = reduced[best] < below
+                found.append(places[best[0][worthy]] + theirs.start + best[1][worthy])
+    return np.unique(np.concatenate(found)), float(row.mean() + column.mean() + least.mean())
 
 
-def _stopped(cost: Doubles, reason: str) -> str:
+def _stopped(cost: Costs, reason: str) -> str:
     return f"transport between {cost.shape[0]} and {cost.shape[1]} points must reach the optimum, {reason}"

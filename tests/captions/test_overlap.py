@@ -4,7 +4,6 @@ import re
 
 from hypothesis import given, strategies as st
 
-from pipeline.captions import overlap
 from pipeline.captions.overlap import NEAR, measure_overlap
 
 WORDS = [f"w{i}" for i in range(14)]
@@ -30,13 +29,17 @@ def test_it_agrees_with_all_pairs(prompts, captions):
     assert (found.sentences, found.exact, found.near) == slow(prompts, captions)
 
 
-def test_blocks_change_nothing(monkeypatch):
-    prompts = [f"the person {i % 7} speaks softly {i}" for i in range(50)]
-    captions = [f"The person {i % 5} speaks softly, {i}." for i in range(50)]
-    whole = measure_overlap(prompts, captions)
-    monkeypatch.setattr(overlap, "BLOCK", 3)
-    assert measure_overlap(prompts, captions) == whole
-    assert whole.near > whole.exact == 0
+def test_long_sentences_that_share_most_words_agree_with_all_pairs():
+    prompts = [f"the person {i % 7} speaks softly {i} and so on and on, as ever {i % 3}" for i in range(50)]
+    captions = [f"The person {i % 5} speaks softly, {i} and so on, as ever, {i % 3}!" for i in range(50)]
+    found = measure_overlap(prompts, captions)
+    assert (found.sentences, found.exact, found.near) == slow(prompts, captions)
+    assert found.near > found.exact == 0
+
+
+def test_a_sentence_without_words_is_near_another_such():
+    assert measure_overlap(["..."], ["!"]).near == 1
+    assert measure_overlap(["..."], ["word"]).near == 0
 
 
 def test_nine_words_of_ten_are_near_and_eight_of_ten_are_not():

@@ -92,7 +92,7 @@ def test_the_potentials_prove_a_large_plan(draw: Draw) -> None:
     rng = np.random.default_rng(5)
     cost = cdist(draw(rng, 1300), draw(rng, 1100))
     cost /= cost.max()
-    total, _, column = transport._solve(cost)
+    total, _, column = transport._solve(transport.Costs(cost, 1.0))
     row = (cost - column).min(axis=1)
     assert row.mean() + column.mean() == pytest.approx(total, abs=1e-11)
     assert least_transport_cost(3 * cost) == pytest.approx(3 * total, rel=1e-9)

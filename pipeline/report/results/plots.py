@@ -61,10 +61,10 @@ def principal_plane(points: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.flo
     Signs are fixed, so that the same points give the same picture.
     """
     centred = points - points.mean(axis=0)
-    _, strengths, directions = np.linalg.svd(centred, full_matrices=False)
-    first = directions[:2]
+    # Of the scatter matrix: the singular values of all points would take ten times as long.
+    variances, directions = np.linalg.eigh(centred.T @ centred)
+    variances, first = np.clip(variances[::-1], 0, None), directions.T[::-1][:2]
     first = first * np.sign(first[np.arange(len(first)), np.abs(first).argmax(axis=1)])[:, None]
-    variances = strengths**2
     shares = variances[:2] / max(variances.sum(), np.finfo(float).tiny)
     return centred @ first.T, (float(shares[0]), float(shares[1]))
 
