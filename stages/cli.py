@@ -14,6 +14,7 @@ from stages.lazy import LazyGroup
 
 COMMANDS = {
     "init": ("stages.init", "Write the settings for a licensed corpus to params.yaml."),
+    "check": ("stages.check", "See within a minute whether the whole run can succeed, and what it takes."),
     "inspect": ("stages.inspect", "See whether the corpus has changed since it was prepared."),
     "prepare": ("stages.prepare", "Corpus to manifest: every clip hashed, decoded and checked."),
     "caption": ("stages.caption", "Labels to sentences: captions and the ordinality test's prompts."),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import pyarrow as pa
 
 from pipeline.config import Params, load_params
 from pipeline.features import (
@@ -89,7 +89,7 @@ def command() -> None:
 
 
 def remarks(
-    manifest: Manifest, sentences: Collection[str], speech: SpeechEncoder, text: TextEncoder
+    manifest: Manifest, sentences: pa.ChunkedArray, speech: SpeechEncoder, text: TextEncoder
 ) -> list[str]:
     """What is heard or read in part only, ids that are not the published ones, and a type that is slow here."""
     from pipeline.support import counted, slow_dtype
@@ -100,7 +100,7 @@ def remarks(
         lines.append(
             f"{longer} of {counted(len(manifest), 'clip')} last longer than {seconds:g} s: no more is heard"
         )
-    if longer := text.cut_short(sentences):
+    if longer := text.cut_short(values(sentences)):
         lines.append(
             f"{longer} of {counted(len(sentences), 'sentence')} have more than {text.max_tokens} tokens: "
             f"no more is read"

@@ -41,7 +41,12 @@ ROOT_MARK = "/path/to/corpus"
     "speaker or transcript, where its name does not tell.",
 )
 @click.option("--force", is_flag=True, help="Replace a params.yaml that has changes of its own.")
-def command(profile: str, root: str, file: str | None, given: tuple[str, ...], force: bool) -> None:
+@click.option(
+    "--no-check", "unchecked", is_flag=True, help="Leave out `erclap check`, which takes up to a minute."
+)
+def command(
+    profile: str, root: str, file: str | None, given: tuple[str, ...], force: bool, unchecked: bool
+) -> None:
     """Write the settings for a corpus to params.yaml.
 
     `paper` is the paper's experiment on MSP-Podcast, `iemocap` the same methods on IEMOCAP, `table` the same on a
@@ -76,6 +81,10 @@ def command(profile: str, root: str, file: str | None, given: tuple[str, ...], f
     for line in lines:
         click.echo(line)
     click.echo(f"{PARAMS_FILE}: profile {profile} for {title} in {folder}; next: {following}")
+    if not unchecked:
+        from stages.check import check, show
+
+        show(check())
 
 
 def _of_corpus(template: str, folder: Path, profile: str) -> str:

@@ -14,6 +14,7 @@ from .llm.answers import (
     writing_answers as writing_answers,
 )
 from .llm.captioner import LlmCaptioner as LlmCaptioner, templates_in_use as templates_in_use
+from .llm.listing import models_of_endpoint as models_of_endpoint
 from .measuring import keep_memory as keep_memory, measure_clips as measure_clips
 from .nrc import words_come_from as words_come_from
 from .overlap import measure_overlap as measure_overlap

@@ -3,4 +3,5 @@
 from .planned import planned_recipes as planned_recipes
 from .ser import SERConfig as SERConfig, SERModel as SERModel
 from .speech import SpeechEncoder as SpeechEncoder
+from .state import checkpoint_state as checkpoint_state
 from .text import TextEncoder as TextEncoder

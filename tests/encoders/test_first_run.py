@@ -50,7 +50,7 @@ def test_from_nothing_to_tables(hub, release, tmp_path, gone):
     project = tmp_path / "run"
     project.mkdir()
     shutil.copy(ROOT / "params.yaml", project)
-    assert erclap(project, "init", "paper", "--root", str(release), "--force").returncode == 0
+    assert erclap(project, "init", "paper", "--no-check", "--root", str(release), "--force").returncode == 0
     params = yaml.safe_load((project / "params.yaml").read_text())
     assert params["extract"]["speech"]["revision"] == SPEECH_COMMIT
     assert params["extract"]["text"]["revision"] == [REFERENCE_COMMIT, TEXT_COMMIT]
@@ -94,7 +94,7 @@ def test_what_is_cut_is_counted_and_said_and_else_nothing(hub, release, tmp_path
     project = tmp_path / "run"
     project.mkdir()
     shutil.copy(ROOT / "params.yaml", project)
-    assert erclap(project, "init", "paper", "--root", str(release), "--force").returncode == 0
+    assert erclap(project, "init", "paper", "--no-check", "--root", str(release), "--force").returncode == 0
     change_params(project, train__methods=["clap-sce"], caption__prompt_lists=2)
     for command in ("prepare", "caption"):
         assert erclap(project, command).returncode == 0

@@ -47,7 +47,7 @@ def project(tmp_path) -> Path:
 
 
 def test_the_papers_params_read_a_corpus_laid_out_as_the_published_one(project, corpus):
-    assert erclap(project, "init", "paper", "--root", str(corpus)).returncode == 0
+    assert erclap(project, "init", "paper", "--no-check", "--root", str(corpus)).returncode == 0
     assert load_params(project / "params.yaml").train.epochs == 15
     answer = erclap(project, "prepare")
     assert answer.returncode == 0, answer.stderr
@@ -90,7 +90,7 @@ def test_the_iemocap_params_read_a_corpus_laid_out_as_the_published_one(project,
         for i, turn in enumerate(("F000", "M000")):
             clip = root / f"Session{session}/sentences/wav/{dialog}/{dialog}_{turn}.wav"
             write_audio(clip, 0.1, seed=2 * session + i)
-    assert erclap(project, "init", "iemocap", "--root", str(root)).returncode == 0
+    assert erclap(project, "init", "iemocap", "--no-check", "--root", str(root)).returncode == 0
     answer = erclap(project, "prepare")
     assert answer.returncode == 0, answer.stderr
     assert "train 3, development 1, test1 1; 0.00 hours" in answer.stdout
@@ -124,10 +124,12 @@ def test_a_root_that_is_no_release_is_one_line(project, corpus):
 def test_a_root_beside_the_corpus_is_refused_and_the_right_one_named(project, corpus, tmp_path):
     for near in (corpus / "Audios", corpus / "Labels", corpus.parent):
         message = f"; {corpus} is one: use --root {corpus}"
-        fails(project, "init", "paper", "--root", str(near), code=2, message=message)
+        fails(project, "init", "paper", "--no-check", "--root", str(near), code=2, message=message)
     (tmp_path / "other/iemocap/Session3").mkdir(parents=True)
     message = f"which holds Session1/ to Session5/, found iemocap/ in {tmp_path / 'other'}; "
-    fails(project, "init", "iemocap", "--root", str(tmp_path / "other"), code=2, message=message)
+    fails(
+        project, "init", "iemocap", "--no-check", "--root", str(tmp_path / "other"), code=2, message=message
+    )
     for profile in ("paper", "iemocap"):
         fails(
             project,
@@ -145,25 +147,27 @@ def test_changes_that_git_does_not_have_are_kept_unless_forced(project, corpus):
     with (project / "params.yaml").open("a") as file:
         file.write("# mine\n")
     before = (project / "params.yaml").read_text()
-    fails(project, "init", "paper", "--root", str(corpus), code=2, message="must not lose changes")
+    fails(
+        project, "init", "paper", "--no-check", "--root", str(corpus), code=2, message="must not lose changes"
+    )
     assert (project / "params.yaml").read_text() == before
-    assert erclap(project, "init", "paper", "--root", str(corpus), "--force").returncode == 0
+    assert erclap(project, "init", "paper", "--no-check", "--root", str(corpus), "--force").returncode == 0
 
 
 def test_where_there_is_no_checkout_the_commands_are_named_one_by_one(corpus, tmp_path, project):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    answer = erclap(elsewhere, "init", "paper", "--root", str(corpus))
+    answer = erclap(elsewhere, "init", "paper", "--no-check", "--root", str(corpus))
     assert answer.returncode == 0, answer.stderr
     assert "next: `erclap prepare`" in answer.stdout
     assert load_params(elsewhere / "params.yaml").prepare.root == str(corpus)
     shutil.copy(ROOT / "dvc.yaml", project)
-    assert "next: `dvc repro`" in erclap(project, "init", "paper", "--root", str(corpus)).stdout
+    assert "next: `dvc repro`" in erclap(project, "init", "paper", "--no-check", "--root", str(corpus)).stdout
 
 
 def test_a_root_with_spaces_and_quotes_is_written_as_it_is(project, corpus):
     odd = corpus.rename(corpus.with_name("MSP: 'my' #1 corpus"))
-    assert erclap(project, "init", "paper", "--root", str(odd)).returncode == 0
+    assert erclap(project, "init", "paper", "--no-check", "--root", str(odd)).returncode == 0
     assert load_params(project / "params.yaml").prepare.root == str(odd)
 
 

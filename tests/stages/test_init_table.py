@@ -49,7 +49,7 @@ def test_what_is_written_reads_the_corpus(project, tmp_path, write_audio):
     file = table(tmp_path / "corpus", sizes=(6, 3, 4))
     for number in range(1, 14):
         write_audio(file.parent / f"wav/{number}.wav", 0.1, seed=number)
-    answer = erclap(project, "init", "table", "--root", str(file.parent))
+    answer = erclap(project, "init", "table", "--no-check", "--root", str(file.parent))
     assert answer.returncode == 0, answer.stderr
     params = load_params(project / "params.yaml")
     assert params.prepare.table is not None
@@ -79,7 +79,7 @@ def test_what_is_written_reads_the_corpus(project, tmp_path, write_audio):
 
 def test_what_was_found_is_printed_and_what_to_check(project, tmp_path):
     root = table(tmp_path / "corpus", emotions=("happy", "calm", "xxx")).parent
-    answer = erclap(project, "init", "table", "--root", str(root))
+    answer = erclap(project, "init", "table", "--no-check", "--root", str(root))
     assert answer.stdout.splitlines()[:7] == [
         "path is column 'FileName'",
         "split is column 'Split_Set'",
@@ -113,7 +113,7 @@ def test_what_was_found_is_printed_and_what_to_check(project, tmp_path):
 )
 def test_settings_fit_the_corpus(project, tmp_path, sizes, batch, epochs, rate, pairs, lists):
     root = table(tmp_path / "corpus", sizes=sizes).parent
-    assert erclap(project, "init", "table", "--root", str(root)).returncode == 0
+    assert erclap(project, "init", "table", "--no-check", "--root", str(root)).returncode == 0
     params = load_params(project / "params.yaml")
     assert (params.train.batch_size, params.train.epochs, params.train.learning_rate) == (batch, epochs, rate)
     assert (params.evaluate.pairs, params.caption.prompt_lists) == (pairs, lists)
@@ -123,7 +123,7 @@ def test_settings_fit_the_corpus(project, tmp_path, sizes, batch, epochs, rate, 
 @pytest.mark.parametrize("emotions", [("happy", "calm"), ("happy", "")])
 def test_methods_that_need_a_class_are_left_out_where_a_row_has_none(project, tmp_path, emotions):
     root = table(tmp_path / "corpus", emotions=emotions).parent
-    assert erclap(project, "init", "table", "--root", str(root)).returncode == 0
+    assert erclap(project, "init", "table", "--no-check", "--root", str(root)).returncode == 0
     params = load_params(project / "params.yaml")
     assert params.train.methods == [
         "paraclap",
@@ -138,7 +138,9 @@ def test_methods_that_need_a_class_are_left_out_where_a_row_has_none(project, tm
 def test_rows_without_labels_are_left_out_and_told(project, tmp_path):
     file = table(tmp_path / "corpus")
     file.write_text(file.read_text() + "wav\\x.wav;Test;NA;1;happy;1;x\nwav\\y.wav;;1;;happy;1;y\n")
-    answer = erclap(project, "init", "table", "--root", str(file.parent), "--file", "labels.csv")
+    answer = erclap(
+        project, "init", "table", "--no-check", "--root", str(file.parent), "--file", "labels.csv"
+    )
     assert "check: 2 of 72 rows have no label or split: left out" in answer.stdout
     params = load_params(project / "params.yaml")
     assert params.prepare.table is not None
@@ -149,7 +151,7 @@ def test_rows_without_labels_are_left_out_and_told(project, tmp_path):
 def test_an_id_that_occurs_twice_is_none(project, tmp_path):
     file = table(tmp_path / "corpus")
     file.write_text(file.read_text().replace(";70\n", ";69\n"))
-    answer = erclap(project, "init", "table", "--root", str(file.parent))
+    answer = erclap(project, "init", "table", "--no-check", "--root", str(file.parent))
     assert "check: 'id' is empty or the same in several rows: the path is the id" in answer.stdout
     params = load_params(project / "params.yaml")
     assert params.prepare.table is not None
@@ -159,7 +161,7 @@ def test_an_id_that_occurs_twice_is_none(project, tmp_path):
 def test_what_prepare_will_refuse_is_told(project, tmp_path):
     file = table(tmp_path / "corpus", header=(*HEADER[:-1], "other"))
     file.write_text(file.read_text() + file.read_text().splitlines()[5] + "\n")
-    answer = erclap(project, "init", "table", "--root", str(file.parent))
+    answer = erclap(project, "init", "table", "--no-check", "--root", str(file.parent))
     assert (
         "check: `erclap prepare` refuses it so far: an utterance id must occur once, found" in answer.stdout
     )
@@ -167,7 +169,7 @@ def test_what_prepare_will_refuse_is_told(project, tmp_path):
 
 def test_a_column_that_cannot_be_told_is_named_with_its_candidates(project, tmp_path):
     root = table(tmp_path / "corpus", header=("wav", "set", "val", "valence", "emo", "who", "nr")).parent
-    asked = ("init", "table", "--root", str(root))
+    asked = ("init", "table", "--no-check", "--root", str(root))
     fails(
         project, *asked, code=2, message="must be valence, which may be valence or val; it has wav, set, val,"
     )
@@ -192,7 +194,7 @@ def test_a_column_that_cannot_be_told_is_named_with_its_candidates(project, tmp_
 def test_of_several_columns_of_paths_that_is_taken_which_has_files(project, tmp_path):
     root = table(tmp_path / "corpus", header=("clip", "split", "v", "a", "emo", "who", "wav")).parent
     (root / "wav").mkdir()
-    asked = ("init", "table", "--root", str(root))
+    asked = ("init", "table", "--no-check", "--root", str(root))
     fails(project, *asked, code=2, message="must be path, which may be wav or clip; it has")
     (root / "wav/1.wav").touch()
     assert "path is column 'clip'" in erclap(project, *asked).stdout
@@ -204,7 +206,7 @@ def test_a_root_that_lies_beside_the_clips_is_told(project, tmp_path):
     (root / "audio/wav/1.flac").touch()
     text = (root / "labels.csv").read_text().replace("\\", "/")
     (root / "labels.csv").write_text(text)
-    answer = erclap(project, "init", "table", "--root", str(root))
+    answer = erclap(project, "init", "table", "--no-check", "--root", str(root))
     assert (
         f"(the first: wav/1.flac); it lies in {root / 'audio'}: use --root {root / 'audio'}" in answer.stdout
     )
@@ -214,7 +216,7 @@ def test_which_table_is_meant_must_be_clear(project, tmp_path):
     file = table(tmp_path / "corpus")
     for other in ("more.tsv", "x.parquet", "y.csv.gz"):
         (file.parent / other).touch()
-    asked = ("init", "table", "--root", str(file.parent))
+    asked = ("init", "table", "--no-check", "--root", str(file.parent))
     fails(project, *asked, code=2, message="found labels.csv, more.tsv, x.parquet, y.csv.gz")
     fails(
         project,
@@ -234,7 +236,19 @@ def test_which_table_is_meant_must_be_clear(project, tmp_path):
         message=f"one alone in {project}, found none",
     )
     message = "--file and --column belong to `erclap init table`, found them with paper"
-    fails(project, "init", "paper", "--root", str(project), "--file", "x", "--force", code=2, message=message)
+    fails(
+        project,
+        "init",
+        "paper",
+        "--no-check",
+        "--root",
+        str(project),
+        "--file",
+        "x",
+        "--force",
+        code=2,
+        message=message,
+    )
     assert erclap(project, *asked, "--file", str(file)).returncode == 0
 
 
@@ -242,13 +256,15 @@ def test_a_table_outside_the_root_and_one_that_another_hides_are_written_whole(p
     file = table(tmp_path / "corpus")
     (tmp_path / "audio").mkdir()
     assert (
-        erclap(project, "init", "table", "--root", str(tmp_path / "audio"), "--file", str(file)).returncode
+        erclap(
+            project, "init", "table", "--no-check", "--root", str(tmp_path / "audio"), "--file", str(file)
+        ).returncode
         == 0
     )
     for root in ("audio", "corpus"):
         assert (
             erclap(
-                project, "init", "table", "--root", f"../{root}", "--file", str(file), "--force"
+                project, "init", "table", "--no-check", "--root", f"../{root}", "--file", str(file), "--force"
             ).returncode
             == 0
         )
@@ -256,7 +272,7 @@ def test_a_table_outside_the_root_and_one_that_another_hides_are_written_whole(p
         assert params.prepare.table is not None
         assert params.prepare.table.file == (str(file) if root == "audio" else "labels.csv")
     (project / "labels.csv").touch()
-    assert erclap(project, "init", "table", "--root", "../corpus", "--force").returncode == 0
+    assert erclap(project, "init", "table", "--no-check", "--root", "../corpus", "--force").returncode == 0
     params = load_params(project / "params.yaml")
     assert params.prepare.table is not None
     assert params.prepare.table.file == str(file)

@@ -1,0 +1,104 @@
+"""The corpus: its labels as they are read, a hundred of its clips, and whether they suffice."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from pipeline.config import Params
+from pipeline.corpora import count_by_reason, inspect, out_of_reach, read_corpus
+from pipeline.manifest import Manifest, Utterance, describe_splits
+from stages.check.findings import Finding
+from stages.needs import unmet_needs
+
+CLIPS = 100
+"""So many are decoded."""
+
+
+@dataclass
+class Seen:
+    """What other checks need of it."""
+
+    utterances: list[Utterance] = field(default_factory=list)
+    clips: Manifest | None = None
+    """Those of the hundred that can be heard."""
+    seconds_a_clip: float = 0.0
+    """To hash, decode and check one, on one thread."""
+
+    @property
+    def heard(self) -> float:
+        """Mean seconds of a clip that the encoder hears; 0 where none was looked at."""
+        return (
+            fmean(self.clips.table.column("duration").to_pylist()) if self.clips and len(self.clips) else 0.0
+        )
+
+
+def check_corpus(params: Params, seen: Seen) -> Iterator[Finding]:
+    """Read the labels, decode some clips, count what later stages need."""
+    if params.prepare.corpus == "sample":
+        count = params.prepare.sample.utterances if params.prepare.sample else 0
+        yield Finding(
+            "ok", "corpus", f"the sample, {count} utterances of synthetic speech: prepare speaks them"
+        )
+        return
+    root = params.prepare.folder
+    corpus = read_corpus(params.prepare, root)
+    seen.utterances = corpus.utterances
+    splits = [utterance.split for utterance in corpus.utterances]
+    yield Finding("ok", "corpus", f"{corpus.source}: {len(splits)} clips, {describe_splits(splits)}")
+    for note in corpus.notes:
+        yield Finding("warn", "corpus", note)
+    yield from _decode_some(params, seen)
+    emotions = [utterance.emotion for utterance in corpus.utterances]
+    needs = list(unmet_needs(splits, emotions, params))
+    for need in needs:
+        yield Finding("fail", "counts", need)
+    if not needs:
+        yield Finding("ok", "counts", "enough for training and the tests")
+    test = Counter(splits)[params.evaluate.split]
+    if test <= params.evaluate.pairs:
+        yield Finding(
+            "warn",
+            "counts",
+            f"{params.evaluate.split} has {test} clips, no more than a trial of Table 1 (evaluate.pairs "
+            f"{params.evaluate.pairs}): there will be one trial and no test of significance; lower it",
+        )
+
+
+def _decode_some(params: Params, seen: Seen) -> Iterator[Finding]:
+    chosen = random.Random(0).sample(seen.utterances, min(CLIPS, len(seen.utterances)))
+    started = time.monotonic()
+    manifest, rejects = inspect(
+        chosen,
+        params.prepare.folder,
+        heard_seconds=params.extract.speech.crop_seconds,
+        workers=params.runtime.threads,
+    )
+    seen.clips = manifest
+    seen.seconds_a_clip = (time.monotonic() - started) * params.runtime.threads / max(len(chosen), 1)
+    if refused := out_of_reach(rejects, len(chosen), params.prepare.unreachable):
+        yield Finding("fail", "clips", refused)
+    elif rejects:
+        yield Finding(
+            "fail" if len(rejects) > len(chosen) / 2 else "warn",
+            "clips",
+            f"{len(rejects)} of {len(chosen)} at random cannot be used: {count_by_reason(rejects)} "
+            f"(the first: {rejects[0].path})",
+        )
+    if len(manifest):
+        rates = Counter(manifest.table.column("sampling_rate").to_pylist())
+        told = ", ".join(f"{rate / 1000:g} kHz {count}" for rate, count in rates.most_common(4))
+        longer = sum(
+            d > params.extract.speech.crop_seconds for d in manifest.table.column("duration").to_pylist()
+        )
+        says = f"{len(manifest)} of {len(chosen)} at random decoded: {told}; {seen.heard:.1f} s on average"
+        cropped = (
+            f"; {longer} are longer than the crop of {params.extract.speech.crop_seconds:g} s"
+            if longer
+            else ""
+        )
+        yield Finding("ok", "clips", says + cropped)
