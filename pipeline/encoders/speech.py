@@ -91,6 +91,8 @@ class SpeechEncoder:
     ) -> SpeechEncoder:
         """Load a SERModel checkpoint from a builtin name, a local folder or a hub name with a revision.
 
+        A revision may be several, which hold the same weights: see `pipeline.encoders.hub`.
+
         `pooling` over the last layer's frames, F the model's size: `attentive-mean` and `attentive-std` (F),
         `attentive-stats` (2F), `regressor-hidden` (F, the layer before the emotion outputs). `padding`:
         `masked`, where padding is invisible and a clip has one feature vector, alone or in any batch; or

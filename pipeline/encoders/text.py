@@ -69,6 +69,8 @@ class TextEncoder:
     ) -> TextEncoder:
         """Load a RoBERTa classifier from a builtin name, a local folder or a hub name with a revision.
 
+        A revision may be several, which hold the same weights: see `pipeline.encoders.hub`.
+
         Sentences are cut at `max_tokens`, by default 512 or fewer where the model has no more; `batch_tokens`
         padded tokens go through the model at once on a GPU. Raises ValueError for a name that leads nowhere and
         RuntimeError for a checkpoint with a tensor missing or left over.

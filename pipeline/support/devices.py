@@ -50,7 +50,7 @@ def slow_dtype(device: torch.device, dtype: torch.dtype) -> str | None:
 
 def _has_instructions(dtype: torch.dtype) -> bool:
     """Whether this CPU multiplies bfloat16 or float16 by instructions of its own."""
-    told = torch.cpu.get_capabilities()
+    told = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     if told.get("architecture") == "x86_64":
         short = {torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
         return bool(told.get(f"avx512_{short}") or told.get(f"amx_{short}"))

@@ -19,21 +19,12 @@ from tests.conftest import SMALL_BACKBONE, write_ser_checkpoint
 
 MEAN, STD = -8.278621631819787e-05, 0.08485510250851999
 
-LARGE = {
-    "hidden_size": 1024,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "intermediate_size": 4096,
-    "feat_extract_norm": "layer",
-    "do_stable_layer_norm": True,
-}
-
 
 def plain_model(folder: Path, backbone: dict) -> tuple[WavLMModel, dict[str, torch.Tensor]]:
     """The checkpoint in plain transformers, and all its tensors."""
     tensors = load_file(folder / "model.safetensors")
     with torch.device("meta"):  # values drawn at random only to be replaced take seconds
-        model = WavLMModel(WavLMConfig(**backbone)).eval()
+        model = WavLMModel(WavLMConfig(**backbone, attn_implementation="eager")).eval()
     ours = {
         name.removeprefix("ssl_model."): t for name, t in tensors.items() if name.startswith("ssl_model.")
     }
@@ -107,16 +98,6 @@ def test_every_pooling_and_padding_agrees_with_the_reference(speech_checkpoint, 
         samples = 32_000 if padding == "literal" else None
         wanted = reference(speech_checkpoint, SMALL_BACKBONE, clip, samples=samples)[pooling]
         assert relative_error(feature, wanted) < 1e-4
-
-
-def test_full_size_checkpoint_loads_and_agrees_with_the_reference(tmp_path, noise):
-    folder = write_ser_checkpoint(tmp_path / "full", None)
-    clips = [noise(1.3), noise(0.6)]
-    features = SpeechEncoder.from_pretrained(str(folder)).encode(clips)
-    assert features.shape == (2, 1024)
-    plain = plain_model(folder, LARGE)
-    for clip, feature in zip(clips, features, strict=True):
-        assert relative_error(feature, reference_by(*plain, clip)["attentive-mean"]) < 1e-4
 
 
 @functools.cache
@@ -257,27 +238,6 @@ def test_a_missing_a_left_over_and_a_misshapen_tensor_are_all_listed(speech_chec
     ):
         assert part in str(error.value)
     assert "\n" not in str(error.value)
-
-
-def test_weights_under_the_older_weight_norm_names_load(speech_checkpoint, tmp_path, noise):
-    def edit(tensors):
-        conv = "ssl_model.encoder.pos_conv_embed.conv"
-        tensors[f"{conv}.weight_g"] = tensors.pop(f"{conv}.parametrizations.weight.original0")
-        tensors[f"{conv}.weight_v"] = tensors.pop(f"{conv}.parametrizations.weight.original1")
-
-    folder = change(speech_checkpoint, tmp_path / "older", edit)
-    old, new = (
-        SpeechEncoder.from_pretrained(str(f)).encode([noise(1.0)]) for f in (folder, speech_checkpoint)
-    )
-    assert np.array_equal(old, new)
-
-
-def test_a_checkpoint_without_the_training_mask_embedding_loads(speech_checkpoint, tmp_path, noise):
-    folder = change(speech_checkpoint, tmp_path / "plain", lambda t: t.pop("ssl_model.masked_spec_embed"))
-    plain, full = (
-        SpeechEncoder.from_pretrained(str(f)).encode([noise(1.0)]) for f in (folder, speech_checkpoint)
-    )
-    assert np.array_equal(plain, full)
 
 
 def test_weights_in_several_files_load(speech_checkpoint, tmp_path, noise):
