@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.encoders import SpeechEncoder
 from tests.conftest import write_ser_checkpoint
-from tests.encoders.test_speech_encoder import reference, relative_error
+from tests.encoders.test_speech_encoder import plain_model, reference_by, relative_error
 
 LARGE = {
     "hidden_size": 1024,
@@ -87,7 +87,8 @@ def clips() -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def transformers_says(full, clips) -> list[np.ndarray]:
     """By plain transformers, and the pooling written out."""
-    return [reference(full, LARGE, clip)["attentive-mean"] for clip in clips]
+    plain = plain_model(full, LARGE)
+    return [reference_by(*plain, clip)["attentive-mean"] for clip in clips]
 
 
 # Each pair of forms once; the small one above has them all.
