@@ -135,9 +135,9 @@ def alignment_readings(x: Points, y: Points) -> dict[str, float]:
     Raises what `mmd_rbf`, `median_gamma` and `wasserstein` raise.
     """
     x, y = _centred(x, y)
-    pooled = np.concatenate([x, y])
     # Where all rows coincide there is no median, and the discrepancy is 0 by any γ.
-    median = _median_gamma(pooled) if (pooled != pooled[0]).any() else 1.0
+    apart = (x != x[0]).any() or (y != x[0]).any()
+    median = _median_gamma(np.concatenate([x, y])) if apart else 1.0
     distances = _squared_distances(x, y)
     gammas = [1.0, median]
     across = np.sum([_kernel_sums(block, gammas) for block in _blocks(distances)], axis=0) / distances.size

@@ -25,6 +25,9 @@ SMALL = 500
 GROUPS = 12
 """Of rows and of columns: a point offers its best pair in each group, so that distant ones are among them."""
 
+ROWS_AT_ONCE = 64
+"""Of the costs, where all columns are looked at."""
+
 TOLERANCE = 1e-11
 """How far the cost may be proven above the least one, as a share of the largest cost.
 
@@ -139,9 +142,10 @@ def _first_potentials(cost: Costs) -> tuple[Doubles, Doubles]:
     draw = np.random.default_rng(0)
     rows, columns = (draw.choice(count, count // 4, replace=False) for count in cost.shape)
     _, row, _ = _solve(cost.between(rows, columns))
-    reduced = cost[rows]
-    reduced -= row[:, None]
-    column = reduced.min(axis=0)
+    column = np.full(cost.shape[1], np.inf)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        some = slice(start, start + ROWS_AT_ONCE)
+        np.minimum(column, (cost[rows[some]] - row[some, None]).min(axis=0), out=column)
     return np.array([(cost[one] - column).min() for one in range(cost.shape[0])]), column
 
 
