@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     "names",
     multiple=True,
     metavar="METHOD",
+    shell_complete=lambda ctx, param, typed: [name for name in METHODS if name.startswith(typed)],
     help=f"One of {', '.join(METHODS)}; may be repeated. Without it: those of train.methods.",
 )
 def command(names: tuple[str, ...]) -> None:
@@ -56,7 +57,7 @@ def _train_one(name: str, params: Params) -> None:
             captions,
             speech,
             text,
-            memory=params.runtime.memory_gb * 1e9 / 2,
+            memory=params.train.memory_gb * 1e9 / 2,
             batch_size=params.train.batch_size,
         )
         for split in (TRAIN, DEVELOPMENT)

@@ -70,8 +70,6 @@ class Runtime(Section):
     """Padded tokens that go through the encoder at once on a GPU; on a CPU every sentence goes alone."""
     compile: bool = False
     """Have torch compile the speech encoder's norms and the gating of its position bias. Meant for a GPU."""
-    memory_gb: Positive = 8.0
-    """What training's features may take: a split that takes more than half of it is streamed from the shards."""
     cuda_graphs: bool = True
     """Replay a training step on a GPU as one graph."""
     store: str | None = None

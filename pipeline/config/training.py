@@ -39,6 +39,8 @@ class Train(Section):
     directions: Literal["speech-to-text", "both"]
     anchor_weights: Literal["equal", "inverse-density"] = "equal"
     """Of each anchor in Rank-N-Contrast: all alike, or one over the density of the labels around its own."""
+    memory_gb: Positive = 8.0
+    """What features may take: a split that takes more than half of it is streamed, in another order."""
 
     @property
     def seed_range(self) -> range:

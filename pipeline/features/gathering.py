@@ -176,7 +176,7 @@ def pair_source(named: NamedPairs, memory: float, batch_size: int) -> PairSource
     batches = int(memory / BLOCKS_IN_MEMORY / named.bytes_a_row / batch_size)
     if not batches:
         raise ValueError(
-            f"runtime.memory_gb must hold {2 * BLOCKS_IN_MEMORY} batches of {batch_size} rows of "
+            f"train.memory_gb must hold {2 * BLOCKS_IN_MEMORY} batches of {batch_size} rows of "
             f"{named.bytes_a_row} bytes, found {2 * memory / 1e9:.2g}: raise it or lower train.batch_size"
         )
     return StreamedPairs(named, batches * batch_size, batch_size)

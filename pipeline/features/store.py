@@ -91,8 +91,17 @@ class FeatureStore:
         write_text(json.dumps(written, indent=2, sort_keys=True) + "\n", self.root / RECIPE_FILE)
 
     def keys(self) -> set[str]:
-        """The keys that have a feature."""
-        return set(as_text(self.index().keys))
+        """The keys that have a feature, once two looks agree.
+
+        A folder that is listed while shards are joined may show neither the old ones nor the new.
+        """
+        seen = set(as_text(self.index().keys))
+        for _ in range(ATTEMPTS):
+            self.refresh()
+            before, seen = seen, set(as_text(self.index().keys))
+            if seen == before:
+                break
+        return seen
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """Those of `keys` that have no feature, each once, in the given order."""

@@ -105,7 +105,7 @@ def test_what_fits_is_held_in_memory(stored):
 
 
 def test_memory_that_holds_no_batch_is_refused(stored):
-    with pytest.raises(ValueError, match="runtime.memory_gb must hold 6 batches of 8 rows of 44 bytes"):
+    with pytest.raises(ValueError, match="train.memory_gb must hold 6 batches of 8 rows of 44 bytes"):
         open_pairs(*stored, memory=1000, batch_size=8)
 
 

@@ -9,10 +9,18 @@ from collections import namedtuple
 import pytest
 import yaml
 
+from stages.check import costs
 from tests.captions.llm.server import ModelServer
 from tests.stages.test_commands import change_params, erclap, prepared, project
 
 __all__ = ["prepared", "project"]  # fixtures
+
+
+@pytest.fixture(autouse=True)
+def less_is_timed(monkeypatch) -> None:
+    for name, value in (("BATCHES_TIMED", 2), ("POINTS_TIMED", 20), ("SENTENCES_TIMED", 10)):
+        monkeypatch.setattr(costs, name, value)
+
 
 SECTION = {"model": "a-model", "step": 1.0, "draws": 1}
 
