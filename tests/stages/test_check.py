@@ -11,9 +11,7 @@ import yaml
 
 from stages.check import costs
 from tests.captions.llm.server import ModelServer
-from tests.stages.test_commands import change_params, erclap, prepared, project
-
-__all__ = ["prepared", "project"]  # fixtures
+from tests.stages.test_commands import change_params, erclap
 
 
 @pytest.fixture(autouse=True)

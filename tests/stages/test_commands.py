@@ -69,8 +69,7 @@ def change_params(project: Path, **changes: Any) -> None:
     (project / "params.yaml").write_text(yaml.safe_dump(params))
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory, speech_checkpoint, text_checkpoint) -> Path:
+def make_prepared(tmp_path_factory, speech_checkpoint: Path, text_checkpoint: Path) -> Path:
     """A project with a corpus of its own, through all stages."""
     import soundfile
 
@@ -139,12 +138,6 @@ def prepared(tmp_path_factory, speech_checkpoint, text_checkpoint) -> Path:
         assert answer.returncode == 0, answer.stderr
         (project / f"{command}.log").write_text(answer.stdout + answer.stderr)
     return project
-
-
-@pytest.fixture
-def project(prepared, tmp_path) -> Path:
-    """A copy of that project to break."""
-    return shutil.copytree(prepared, tmp_path / "project")
 
 
 def test_prepare_counts_what_it_left_out_and_lists_it(prepared):

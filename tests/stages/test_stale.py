@@ -6,9 +6,7 @@ import json
 
 import yaml
 
-from tests.stages.test_commands import change_params, erclap, fails, prepared, project
-
-__all__ = ["prepared", "project"]  # fixtures
+from tests.stages.test_commands import change_params, erclap, fails
 
 
 def relabel(project, edit) -> None:

@@ -10,7 +10,10 @@ import yaml
 
 from tests.captions.llm.conftest import KEY, ROOT
 from tests.captions.llm.server import ModelServer
+from tests.stages.conftest import warm
 from tests.stages.test_dvc import run, stages_run
+
+__all__ = ["warm"]  # a fixture
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def checkout(tmp_path: Path) -> Path:
     return project
 
 
-def test_answers_make_nothing_run_again_and_are_enough_to_run_again(checkout, monkeypatch):
+def test_answers_make_nothing_run_again_and_are_enough_to_run_again(checkout, warm, monkeypatch):
     with ModelServer() as server:
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
