@@ -35,6 +35,7 @@ def processor() -> str:
 @click.command(help=__doc__)
 @click.argument("names", nargs=-1, type=click.Choice(list(COMMANDS)))
 def main(names: tuple[str, ...]) -> None:
+    QUOTED.mkdir(exist_ok=True)
     for name in names or COMMANDS:
         script, *options = COMMANDS[name]
         command = [sys.executable, str(Path(__file__).with_name(script)), *options]
