@@ -9,6 +9,7 @@ click. All are timed as whole processes, in turn, after one run that is not coun
 
 from __future__ import annotations
 
+import re
 import statistics
 import subprocess
 import tempfile
@@ -34,7 +35,7 @@ def repro(folder: Path) -> float:
     started = time.perf_counter()
     answer = subprocess.run(["dvc", "repro"], cwd=folder, capture_output=True, text=True, check=True)
     seconds = time.perf_counter() - started
-    if "Running stage" in answer.stdout:
+    if re.findall(r"Running stage '(?!inspect')", answer.stdout):  # which looks at the corpus each time
         raise click.ClickException(f"dvc repro in {folder} had something to do: run it once more")
     return seconds
 
