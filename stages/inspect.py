@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from pipeline.config import Params, load_params
-from pipeline.support import write_text
 
 CORPUS_FILE = Path("data/corpus.json")
 EXPERIMENTS = Path(".dvc/tmp/exps")
@@ -75,4 +74,6 @@ def _of_manifest() -> str | None:
 def _write(holds: str | None) -> None:
     text = json.dumps({"holds": holds}) + "\n"
     if not CORPUS_FILE.exists() or CORPUS_FILE.read_text(encoding="utf-8") != text:
+        from pipeline.support import write_text  # which takes a tenth of a second, of each `dvc repro`
+
         write_text(text, CORPUS_FILE)
