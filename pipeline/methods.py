@@ -28,6 +28,11 @@ class Method:
     overrides: Mapping[str, object] = field(default_factory=dict)
     """Settings of training that are its own, whatever params.yaml says of them."""
 
+    @property
+    def needs_classes(self) -> bool:
+        """Whether every clip must have an emotion class, for its captions or for the loss."""
+        return self.captions in ("template", "clap4emo") or self.loss == "supervised-contrastive"
+
 
 METHODS: dict[str, Method] = {
     "clap-template": Method("CLAP-template", "template", "symmetric-cross-entropy"),

@@ -124,8 +124,9 @@ def _set_aside_unnamed(methods: Collection[str]) -> None:
     """
     from pipeline.training import MODELS_FOLDER
 
-    unnamed = [path for path in sorted(MODELS_FOLDER.glob("*/")) if path.name not in methods]
-    for folder in (path for path in unnamed if not path.name.startswith(".")):
+    for folder in sorted(MODELS_FOLDER.glob("[!.]*/")):
+        if folder.name in methods:
+            continue
         UNNAMED_FOLDER.mkdir(parents=True, exist_ok=True)
         names = chain([folder.name], (f"{folder.name}-{number}" for number in count(2)))
         place = next(UNNAMED_FOLDER / name for name in names if not (UNNAMED_FOLDER / name).exists())

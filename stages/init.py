@@ -73,7 +73,7 @@ def command(
     with replacing(PARAMS_FILE) as temporary:
         temporary.write_text(text, encoding="utf-8")
         params = load_params(temporary)
-    if profile == "table":
+    if profile == "table" and unchecked:  # otherwise the check reads the table, and says it
         lines += _complaint(params)
     following = (
         "`dvc repro`" if Path("dvc.yaml").is_file() else "`erclap prepare`, and so on: see `erclap --help`"

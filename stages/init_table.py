@@ -9,6 +9,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from pipeline.methods import METHODS
+from pipeline.sentences import PROMPTS_PER_LIST
 
 if TYPE_CHECKING:
     from pipeline.corpora import Proposal
@@ -22,9 +23,6 @@ PAPERS_RATE, FEW_STEPS, HIGHEST_RATE = 0.0001, 5_000, 0.003
 
 PAPERS_BATCH, PAPERS_PAIRS, PAPERS_LISTS = 64, 5_000, 100
 
-CLIPS_OF_A_LIST = 14
-"""The ordinality test retrieves so many clips a list."""
-
 
 def fill(template: str, root: Path, proposal: Proposal) -> tuple[str, list[str]]:
     """The profile with what was found in a table, and what a person must still see to."""
@@ -34,9 +32,9 @@ def fill(template: str, root: Path, proposal: Proposal) -> tuple[str, list[str]]
         if split not in counts:
             checks.append(f"no row is in split {split}, which {need} needs: add such rows, or rename a split")
     train, development, test = (counts.get(split, 0) for split in ("train", "development", tests[0]))
-    if 0 < test < CLIPS_OF_A_LIST:
+    if 0 < test < PROMPTS_PER_LIST:
         checks.append(
-            f"the ordinality test needs at least {CLIPS_OF_A_LIST} clips in {tests[0]}, found {test}"
+            f"the ordinality test needs at least {PROMPTS_PER_LIST} clips in {tests[0]}, found {test}"
         )
     batch = batch_size(train, development)
     epochs, steps, rate = schedule(train, batch)
@@ -98,13 +96,9 @@ def pairs(test: int) -> int:
 
 def _methods(classes: bool) -> tuple[list[str], str]:
     """The methods that can be trained, and why not others."""
-    needing = [
-        name
-        for name, method in METHODS.items()
-        if method.captions in ("template", "clap4emo") or method.loss == "supervised-contrastive"
-    ]
     if classes:
         return list(METHODS), "All of them: every row has an emotion class."
+    needing = [name for name, method in METHODS.items() if method.needs_classes]
     return [name for name in METHODS if name not in needing], (
         f"Without {', '.join(needing)}, which need an emotion class of every row."
     )

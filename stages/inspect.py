@@ -10,7 +10,7 @@ import click
 from pipeline.config import Params, load_params
 
 CORPUS_FILE = Path("data/corpus.json")
-EXPERIMENTS = Path(".dvc/tmp/exps")
+EXPERIMENTS = ".dvc/tmp/exps"
 """Below it DVC runs experiments in copies of the project."""
 
 
@@ -46,27 +46,24 @@ def _not_looked_at(params: Params) -> str | None:
     """Why the corpus is not looked at, where it is not."""
     if not params.runtime.inspect:
         return "runtime.inspect is off"
-    if EXPERIMENTS.parts in _windows(Path.cwd().parts, len(EXPERIMENTS.parts)):
+    if f"/{EXPERIMENTS}/" in Path.cwd().as_posix():
         return "an experiment of DVC's takes it as it was"
     needed = [params.prepare.folder, *([file] if (file := params.prepare.table_file) else [])]
     absent = next((path for path in needed if not path.exists()), None)
     return f"there is no {absent}" if absent else None
 
 
-def _windows(parts: tuple[str, ...], length: int) -> list[tuple[str, ...]]:
-    return [parts[i : i + length] for i in range(len(parts) - length + 1)]
-
-
 def _of_manifest() -> str | None:
     """The digest of what was prepared last; None where nothing was, and then prepare will say what is missing."""
     from pipeline.corpora import read_rejects
     from pipeline.manifest import MANIFEST_FILE, Manifest
+    from pipeline.support import read_json_object
     from stages.prepare import REJECTS_FILE
 
     if MANIFEST_FILE.exists():
         return Manifest.read().digest([reject.path for reject in read_rejects(REJECTS_FILE)])
     if CORPUS_FILE.exists():  # in a copy of the project, where DVC has not yet put the manifest
-        found: str | None = json.loads(CORPUS_FILE.read_text(encoding="utf-8")).get("holds")
+        found: str | None = read_json_object(CORPUS_FILE, made_by="erclap inspect").get("holds")
         return found
     return None
 

@@ -10,9 +10,6 @@ from pipeline.manifest import DEVELOPMENT, EMOTIONS, TRAIN
 from pipeline.methods import METHODS
 from pipeline.sentences import PROMPTS_PER_LIST
 
-CLASS_CAPTIONS = ("template", "clap4emo")
-"""Caption variants that are written from an emotion class."""
-
 
 def unmet_needs(splits: Sequence[str], emotions: Sequence[str | None], params: Params) -> Iterator[str]:
     """A line for each thing that later stages would refuse, with what to do."""
@@ -37,11 +34,7 @@ def unmet_needs(splits: Sequence[str], emotions: Sequence[str | None], params: P
             f"the ordinality test needs at least {PROMPTS_PER_LIST} clips to retrieve, found "
             f"{counts[params.evaluate.split]} in {params.evaluate.split}: name a larger evaluate.split"
         )
-    needing = [
-        name
-        for name in params.train.methods
-        if METHODS[name].captions in CLASS_CAPTIONS or METHODS[name].loss == "supervised-contrastive"
-    ]
+    needing = [name for name in params.train.methods if METHODS[name].needs_classes]
     without = Counter(str(emotion) for emotion in emotions if emotion not in EMOTIONS)
     if needing and without:
         told = ", ".join(f"{emotion!r} {count}" for emotion, count in without.most_common(5))

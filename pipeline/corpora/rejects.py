@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.corpora.inspected import Unreachable
@@ -28,8 +28,7 @@ class Reject:
 
 def write_rejects(rejects: Sequence[Reject], path: Path) -> None:
     """Write what was left out as CSV: id, path, split, reason. An empty list gives a header alone."""
-    columns = list(Reject.__dataclass_fields__)
-    write_csv([{name: getattr(reject, name) for name in columns} for reject in rejects], path, columns)
+    write_csv([asdict(reject) for reject in rejects], path, list(Reject.__dataclass_fields__))
 
 
 def read_rejects(path: Path) -> list[Reject]:

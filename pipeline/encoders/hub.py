@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.encoders.contents import FORMATS, format_of, lacking, needed, parts_of
+from pipeline.encoders.contents import FORMATS, Format, format_of, lacking, needed, parts_of
 from pipeline.encoders.local import Found
 
 Revision = str | Sequence[str] | None
@@ -48,6 +48,14 @@ class Listing:
     commit: str
     sizes: dict[str, int]
     """Of every file in its root, in bytes, 0 where the hub does not say."""
+
+    @property
+    def weights(self) -> Format:
+        """How its weights lie there. Raises NotOnHubError where it has none."""
+        found = format_of(self.sizes)
+        if found is None:
+            raise NotOnHubError(f"it has neither {' nor '.join(f.whole for f in FORMATS)}")
+        return found
 
 
 def revisions_of(revision: Revision) -> list[str]:
@@ -123,10 +131,8 @@ def _whole(model: str, revision: str) -> Found | None:
 def _fetch(model: str, revision: str) -> Found:
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
-    names = listing(model, revision).sizes
-    found = format_of(names)
-    if found is None:
-        raise NotOnHubError(f"it has neither {' nor '.join(f.whole for f in FORMATS)}")
+    there = listing(model, revision)
+    names, found = there.sizes, there.weights
     folders = set()
 
     def fetch(name: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.encoders.contents import FORMATS, format_of, lacking, needed
+from pipeline.encoders.contents import format_of, lacking, needed
 from pipeline.encoders.hub import (
     NAME,
     NotOnHubError,
@@ -52,21 +52,18 @@ def checkpoint_state(model: str, revision: Revision = None, *, seconds: float = 
     for one in revisions_of(revision):
         try:
             there = listing(model, one, seconds)
+            pickled = there.weights.pickled
         except NotOnHubError as error:
             reasons.append(f"revision {one}: {error}")
             continue
         except UnreachableError as error:
             reasons.append(f"revision {one}: {error}")
             break
-        weights = format_of(there.sizes)
-        if weights is None:
-            reasons.append(f"revision {one}: it has neither {' nor '.join(f.whole for f in FORMATS)}")
-            continue
         files = tuple(needed(there.sizes))
         size = sum(there.sizes[name] for name in files)
         line = f"{model} at {there.commit[:12]} is on the hub, {size / 1e6:,.0f} MB to fetch"
-        line += _converted(weights.pickled)
-        return CheckpointState("hub", line, there.commit, files, size, weights.pickled)
+        line += _converted(pickled)
+        return CheckpointState("hub", line, there.commit, files, size, pickled)
     return CheckpointState("nowhere", f"{model} cannot be had from the hub: {'; '.join(reasons)}")
 
 

@@ -92,13 +92,8 @@ def _decode_some(params: Params, seen: Seen) -> Iterator[Finding]:
     if len(manifest):
         rates = Counter(manifest.table.column("sampling_rate").to_pylist())
         told = ", ".join(f"{rate / 1000:g} kHz {count}" for rate, count in rates.most_common(4))
-        longer = sum(
-            d > params.extract.speech.crop_seconds for d in manifest.table.column("duration").to_pylist()
-        )
+        crop = params.extract.speech.crop_seconds
+        longer = sum(seconds > crop for seconds in manifest.table.column("duration").to_pylist())
         says = f"{len(manifest)} of {len(chosen)} at random decoded: {told}; {seen.heard:.1f} s on average"
-        cropped = (
-            f"; {longer} are longer than the crop of {params.extract.speech.crop_seconds:g} s"
-            if longer
-            else ""
-        )
+        cropped = f"; {longer} are longer than the crop of {crop:g} s" if longer else ""
         yield Finding("ok", "clips", says + cropped)

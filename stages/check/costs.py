@@ -14,7 +14,8 @@ from pipeline.config import Params, Train
 from pipeline.features import Pairs
 from pipeline.manifest import DEVELOPMENT, TRAIN
 from pipeline.measures import wasserstein
-from pipeline.methods import METHODS, settings_of
+from pipeline.methods import METHODS, Loss, settings_of
+from pipeline.training import train
 from stages.check.corpus import Seen
 from stages.check.encoders import Rates
 from stages.check.findings import Finding
@@ -104,32 +105,30 @@ def _seconds_a_sentence() -> float:
 
 def _training_seconds(params: Params, counts: Counter[str], rates: Rates) -> float:
     """A few batches of each loss, and from them all epochs of all methods."""
-    from pipeline.training import train
-
     batch = params.train.batch_size
     rows = batch * BATCHES_TIMED
     timed = _pairs(rows, rates.sizes)
-    seconds: dict[object, float] = {}
+    seconds: dict[Loss, float] = {}
     total = 0.0
     for name in params.train.methods:
         loss = METHODS[name].loss
         if loss is None:
             continue
         if loss not in seconds:
-            seconds[loss] = _an_epoch(train, loss, timed, settings_of(params.train, name)) / BATCHES_TIMED
+            seconds[loss] = _an_epoch(loss, timed, settings_of(params.train, name)) / BATCHES_TIMED
         # A step of validation takes about a third of one of training.
         batches = counts[TRAIN] / batch + counts[DEVELOPMENT] / batch / 3
         total += seconds[loss] * batches * params.train.epochs * params.train.seeds
     return total
 
 
-def _an_epoch(train: object, loss: object, pairs: Pairs, settings: Train) -> float:
+def _an_epoch(loss: Loss, pairs: Pairs, settings: Train) -> float:
     one = settings.model_copy(update={"epochs": 1, "seeds": 1})
     started = time.monotonic()
-    train(loss, pairs, pairs, one)  # type: ignore[operator]
+    train(loss, pairs, pairs, one)
     first = time.monotonic() - started
     started = time.monotonic()
-    train(loss, pairs, pairs, one.model_copy(update={"epochs": 2}))  # type: ignore[operator]
+    train(loss, pairs, pairs, one.model_copy(update={"epochs": 2}))
     return max(time.monotonic() - started - first, first / 10) / 1.33
 
 
