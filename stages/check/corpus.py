@@ -29,12 +29,10 @@ class Seen:
     seconds_a_clip: float = 0.0
     """To hash, decode and check one, on one thread."""
 
-    @property
-    def heard(self) -> float:
-        """Mean seconds of a clip that the encoder hears; 0 where none was looked at."""
-        return (
-            fmean(self.clips.table.column("duration").to_pylist()) if self.clips and len(self.clips) else 0.0
-        )
+    def heard(self, crop: float) -> float:
+        """Mean seconds of a clip that the encoder hears, of each at most `crop`; 0 where none was looked at."""
+        durations = self.clips.table.column("duration").to_pylist() if self.clips else []
+        return fmean(min(seconds, crop) for seconds in durations) if durations else 0.0
 
 
 def check_corpus(params: Params, seen: Seen) -> Iterator[Finding]:
@@ -93,7 +91,10 @@ def _decode_some(params: Params, seen: Seen) -> Iterator[Finding]:
         rates = Counter(manifest.table.column("sampling_rate").to_pylist())
         told = ", ".join(f"{rate / 1000:g} kHz {count}" for rate, count in rates.most_common(4))
         crop = params.extract.speech.crop_seconds
-        longer = sum(seconds > crop for seconds in manifest.table.column("duration").to_pylist())
-        says = f"{len(manifest)} of {len(chosen)} at random decoded: {told}; {seen.heard:.1f} s on average"
+        durations = manifest.table.column("duration").to_pylist()
+        longer = sum(seconds > crop for seconds in durations)
+        says = (
+            f"{len(manifest)} of {len(chosen)} at random decoded: {told}; {fmean(durations):.1f} s on average"
+        )
         cropped = f"; {longer} are longer than the crop of {crop:g} s" if longer else ""
         yield Finding("ok", "clips", says + cropped)

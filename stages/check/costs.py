@@ -71,7 +71,7 @@ def _costs(params: Params, seen: Seen, rates: Rates, splits: Sequence[str]) -> l
     weights = 2.0e9 if rates.sizes[0] >= 1024 else 0.4e9
     extract = -1.0
     if rates.speech is not None and rates.text is not None:
-        heard = seen.heard or 2.0
+        heard = seen.heard(params.extract.speech.crop_seconds) or 2.0
         extract = clips * heard * rates.speech + sentences * rates.text + rates.seconds_to_load
     held = (counts[TRAIN] + counts[DEVELOPMENT]) * row
     pairs, test = min(params.evaluate.pairs, counts[params.evaluate.split]), counts[params.evaluate.split]

@@ -6,10 +6,13 @@ import json
 import shutil
 from collections import namedtuple
 
+import pyarrow as pa
 import pytest
 import yaml
 
+from pipeline.manifest import Manifest
 from stages.check import costs
+from stages.check.corpus import Seen
 from tests.captions.llm.server import ModelServer
 from tests.stages.test_commands import change_params, erclap
 
@@ -120,3 +123,9 @@ def test_an_endpoint_is_asked_for_its_models(project, there):
     else:
         assert state == "fail"
         assert "must be within reach, found none there" in says
+
+
+def test_of_a_long_recording_only_what_is_heard_is_counted():
+    durations = pa.table({"duration": [4.0, 3600.0]})
+    assert Seen(clips=Manifest(durations)).heard(10.0) == 7.0
+    assert Seen().heard(10.0) == 0.0
