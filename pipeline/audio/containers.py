@@ -6,12 +6,10 @@ from __future__ import annotations
 import os
 
 from pipeline.audio import ogg
+from pipeline.audio.chunks import STREAMED, chunks, is_name
 
-STREAMED = 0x7FFF0000
-"""Sizes from here on are what programs write that do not know the size yet: sox, ffmpeg, espeak-ng."""
-
-MP3_FRAMES_OF_PADDING = 4
-"""An encoder adds up to so many frames, at the start and the end, that a header does not count as samples."""
+FLAC_COUNT_AT = 21
+"""Where the 36 bits lie that say how many samples a flac holds: four of this byte and the next four bytes."""
 
 
 def missing_end(descriptor: int) -> str | None:
@@ -51,21 +49,26 @@ def size_left_open(descriptor: int) -> int | None:
 
     None for another format, where it says more than none, and where whole chunks follow: then there are none.
     """
-    at, end = 12, os.fstat(descriptor).st_size
-    head, left_open = os.pread(descriptor, 12, 0), None
-    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+    if os.pread(descriptor, 4, 0) != b"RIFF":
         return None
-    while at + 8 <= end:
-        chunk = os.pread(descriptor, 8, at)
-        size = int.from_bytes(chunk[4:], "little")
-        if left_open is None and chunk[:4] == b"data":
-            if size:
+    at, end, left_open = 12, os.fstat(descriptor).st_size, None
+    for chunk in chunks(descriptor):
+        if left_open is None and chunk.name == b"data":
+            if chunk.size:
                 return None
-            left_open = at + 4
-        elif left_open is not None and not (chunk[:4].isascii() and chunk[:4].decode().isprintable()):
+            left_open = chunk.at - 4
+        elif left_open is not None and not is_name(chunk.name):
             return left_open  # samples
-        at += 8 + size + size % 2
+        at = chunk.end + chunk.size % 2
     return left_open if at not in (end, end + 1) else None
+
+
+def flac_count(descriptor: int) -> int | None:
+    """How many samples of each channel a flac's header promises, 0 where it does not; None for another format."""
+    head = os.pread(descriptor, FLAC_COUNT_AT + 5, 0)
+    if head[:4] != b"fLaC":
+        return None
+    return int.from_bytes(head[FLAC_COUNT_AT:], "big") & (1 << 36) - 1
 
 
 def _caf_bytes(descriptor: int, head: bytes) -> int:
@@ -73,30 +76,9 @@ def _caf_bytes(descriptor: int, head: bytes) -> int:
 
     One written to a stream is none that libsndfile reads.
     """
-    at, size = 8, os.fstat(descriptor).st_size
-    if head[:4] != b"caff":
-        return 0
-    while at < size:
-        chunk = os.pread(descriptor, 12, at)
-        at += 12 + int.from_bytes(chunk[4:], "big")
-        if chunk[:4] == b"data":
+    at = 0
+    for chunk in chunks(descriptor) if head[:4] == b"caff" else ():
+        at = chunk.end
+        if chunk.name == b"data":
             break
     return at
-
-
-def mp3_counts_its_samples(descriptor: int) -> bool:
-    """Whether an mp3's first frame says how many there are; otherwise libsndfile's count is a guess."""
-    start = 0
-    if (tag := os.pread(descriptor, 10, 0))[:3] == b"ID3":
-        # Four bytes of seven bits each.
-        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
-    first_frame = os.pread(descriptor, 64, start)
-    return b"Xing" in first_frame or b"Info" in first_frame
-
-
-def mp3_goes_on(descriptor: int) -> bool:
-    """Whether more of an mp3 follows than padding where the file's position is, after the last sample read."""
-    rest = os.pread(descriptor, 1 << 13, os.lseek(descriptor, 0, os.SEEK_CUR))
-    frame = rest[:2]
-    is_frame = len(frame) == 2 and frame[0] == 0xFF and frame[1] & 0xE0 == 0xE0
-    return is_frame and rest.count(frame) > MP3_FRAMES_OF_PADDING

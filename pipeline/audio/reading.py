@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from pipeline.audio import containers, foreign, ogg
+from pipeline.audio import foreign, ogg
+from pipeline.audio.balance import Balance
 from pipeline.audio.sound import Forward
 from pipeline.audio.waveform import (
     MIN_SAMPLES,
@@ -29,9 +30,11 @@ from pipeline.audio.waveform import (
     average,
     check_audible,
     check_levels,
+    check_not_silent,
     crop,
     to_mono_16k,
 )
+from pipeline.audio.wholeness import check_whole
 
 __all__ = [
     "MIN_SAMPLES",
@@ -60,9 +63,6 @@ BLOCK_SAMPLES = 1 << 18
 HASHED_BYTES = 1 << 18
 """Read at once."""
 
-UNKNOWN_FRAMES = 1 << 62
-"""libsndfile's count from here on says that the file does not: a flac written to a stream."""
-
 SYSTEM_ERROR = 2
 """libsndfile's code for the operating system's errors."""
 
@@ -84,6 +84,8 @@ class Clip:
     channels: int
     duration: float
     """Seconds."""
+    cancels: bool = False
+    """Whether its channels cancel each other out, all but nothing of them being left in their mean."""
 
 
 def inspect_clip(file: Path, heard_seconds: float) -> Clip:
@@ -100,11 +102,12 @@ def inspect_clip(file: Path, heard_seconds: float) -> Clip:
             raise AudioError(reason)
         with Forward(descriptor) as sound:
             rate, channels = sound.samplerate, sound.channels
-            start = _start(sound, heard_seconds)
+            balance = Balance()
+            start = _start(sound, heard_seconds, balance)
             frames = len(start) + _check_rest(sound, len(start))
-            _check_whole(sound, descriptor, frames)
+            check_whole(sound, descriptor, frames)
         _heard(descriptor, start, rate, heard_seconds)
-    return Clip(sha256, rate, channels, frames / rate)
+    return Clip(sha256, rate, channels, frames / rate, balance.cancels)
 
 
 def read_waveform(file: Path, seconds: float, *, sha256: str | None = None) -> Waveform:
@@ -120,8 +123,8 @@ def read_waveform(file: Path, seconds: float, *, sha256: str | None = None) -> W
             raise AudioError("changed since `erclap prepare`")
         with Forward(descriptor) as sound:
             rate, start = sound.samplerate, _start(sound, seconds)
-            if len(start) < _frames(sound, seconds) or len(start) == sound.frames:
-                _check_whole(sound, descriptor, len(start))
+            if len(start) < _frames(sound, seconds) or len(start) == sound.promised:
+                check_whole(sound, descriptor, len(start))
         waveform = _heard(descriptor, start, rate, seconds)
     return waveform if waveform.flags.owndata else waveform.copy()
 
@@ -185,8 +188,11 @@ def _frames(sound: soundfile.SoundFile, seconds: float) -> int:
     return int(min(math.ceil(span * sound.samplerate), sound.frames))
 
 
-def _start(sound: soundfile.SoundFile, seconds: float) -> Waveform:
-    """What it takes to hear `seconds`, mono at the file's own rate; shorter where the file ends."""
+def _start(sound: soundfile.SoundFile, seconds: float, balance: Balance | None = None) -> Waveform:
+    """What it takes to hear `seconds`, mono at the file's own rate; shorter where the file ends.
+
+    `balance` is told of what is averaged.
+    """
     if not MIN_RATE <= sound.samplerate <= MAX_RATE:
         raise AudioError(
             f"speech needs a sampling rate of at least {MIN_RATE} Hz and at most {MAX_RATE}, "
@@ -200,7 +206,9 @@ def _start(sound: soundfile.SoundFile, seconds: float) -> Waveform:
             done += count
     else:
         for block in _blocks(sound, len(start)):
-            start[done : done + len(block)] = average(block)
+            start[done : done + len(block)] = mean = average(block)
+            if balance is not None:
+                balance.add(block, mean)
             done += len(block)
     return start if done == len(start) else start[:done].copy()
 
@@ -221,27 +229,13 @@ def _blocks(sound: soundfile.SoundFile, frames: int) -> Iterator[npt.NDArray[np.
         frames -= len(block)
 
 
-def _check_whole(sound: soundfile.SoundFile, descriptor: int, found: int) -> None:
-    """Raise AudioError where a file ends early, `found` being the samples read until its end."""
-    is_mp3 = sound.format == "MP3"
-    promised = sound.frames
-    if found < promised < UNKNOWN_FRAMES and not (
-        is_mp3 and not containers.mp3_counts_its_samples(descriptor)
-    ):
-        raise AudioError(f"truncated: its header promises {promised} samples, {found} are there")
-    if reason := containers.missing_end(descriptor):
-        raise AudioError(f"truncated: {reason}")
-    if is_mp3 and containers.mp3_goes_on(descriptor):
-        raise AudioError(
-            f"an mp3 that goes on after the {found} samples it lets expect: write it as flac or wav"
-        )
-
-
 def _heard(descriptor: int, start: Waveform, rate: int, seconds: float) -> Waveform:
     """A file's first `seconds` as the encoder hears them, checked; of silence it says what is true of the file."""
     waveform = crop(to_mono_16k(start, rate), seconds)
     try:
         check_audible(waveform)
+        if rate != SAMPLING_RATE:  # where a constant's sudden start and end would be heard
+            check_not_silent(start[: math.ceil(seconds * rate)])
     except SilentError:
         raise SilentError(_what_is_silent(descriptor, seconds)) from None
     return waveform

@@ -8,6 +8,9 @@ import soundfile
 
 from pipeline.audio import containers
 
+UNKNOWN_FRAMES = 1 << 62
+"""libsndfile's count from here on says that the file does not: a flac written to a stream."""
+
 
 # Of an odd mp3, libmpg123 writes lines of its own to stderr. libsndfile has no way to silence it (its issue 958),
 # and to point descriptor 2 elsewhere for the while would lose what other threads write.
@@ -15,26 +18,34 @@ class Forward(soundfile.SoundFile):  # type: ignore[misc]
     """A sound file that is only read forwards, from the start of an open file, which stays open.
 
     soundfile seeks after each read to where a seekable file already is: flac and ogg are then decoded twice, and
-    an mp3 gives other samples.
+    an mp3 gives other samples. A wav whose samples' size is 0 and a flac that counts its samples are read to
+    their end whatever they say, where libsndfile would take them at their word.
     """
 
     def __init__(self, descriptor: int) -> None:
         os.lseek(descriptor, 0, os.SEEK_SET)
-        unsized = containers.size_left_open(descriptor)
-        if unsized is None:
-            super().__init__(descriptor, closefd=False)
+        size_at, count = containers.size_left_open(descriptor), containers.flac_count(descriptor)
+        if size_at is not None:
+            super().__init__(_Patched(descriptor, size_at, b"\xff" * 4), closefd=False)
+        elif count:
+            at = containers.FLAC_COUNT_AT
+            bits_before = os.pread(descriptor, 1, at)[0] & 0xF0
+            super().__init__(_Patched(descriptor, at, bytes([bits_before, 0, 0, 0, 0])), closefd=False)
         else:
-            super().__init__(_Sized(descriptor, unsized))
+            super().__init__(descriptor, closefd=False)
+        known = self.frames if count is None else count or UNKNOWN_FRAMES
+        self.promised: int | None = known if known < UNKNOWN_FRAMES else None
+        """How many samples of each channel its header promises, where it does."""
 
     def seekable(self) -> bool:
         return False
 
 
-class _Sized:
-    """An open wav whose samples' size reads as unknown where it is 0, which libsndfile takes for no samples."""
+class _Patched:
+    """An open file of which a few bytes read as others, so that libsndfile does not stop where they tell it to."""
 
-    def __init__(self, descriptor: int, size_at: int) -> None:
-        self._descriptor, self._size_at = descriptor, size_at
+    def __init__(self, descriptor: int, patched_at: int, patch: bytes) -> None:
+        self._descriptor, self._patched_at, self._patch = descriptor, patched_at, patch
         self._at = 0
 
     def tell(self) -> int:
@@ -47,8 +58,8 @@ class _Sized:
 
     def read(self, count: int) -> bytes:
         data = bytearray(os.pread(self._descriptor, count, self._at))
-        for at in range(self._size_at, self._size_at + 4):
-            if self._at <= at < self._at + len(data):
-                data[at - self._at] = 0xFF
+        for at, byte in enumerate(self._patch, self._patched_at - self._at):
+            if 0 <= at < len(data):
+                data[at] = byte
         self._at += len(data)
         return bytes(data)

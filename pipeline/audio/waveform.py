@@ -61,6 +61,11 @@ def check_audible(waveform: Waveform) -> None:
             f"a clip must be at least {MIN_SAMPLES / SAMPLING_RATE * 1000:.0f} ms long, "
             f"found {len(waveform) / SAMPLING_RATE * 1000:.1f} ms"
         )
+    check_not_silent(waveform)
+
+
+def check_not_silent(waveform: Waveform) -> None:
+    """Raise SilentError where samples, of any rate, hardly differ; AudioError for what no recording holds."""
     low, high = check_levels(waveform)
     if high - low < 2 * SILENCE:
         raise SilentError(f"silent throughout: {NEVER_LOUDER}")
