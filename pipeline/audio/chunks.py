@@ -10,6 +10,10 @@ from typing import Literal
 MOST = 4096
 """No recording has more chunks, and a file of nothing but empty ones would take minutes."""
 
+BROKEN = "its header contradicts itself"
+
+SEVERAL = "several recordings in one file, of which only the first would be heard: write them as one"
+
 STREAMED = 0x7FFF0000
 """Sizes from here on are what programs write that do not know the size yet: sox, ffmpeg, espeak-ng."""
 

@@ -8,9 +8,6 @@ import os
 from pipeline.audio import ogg
 from pipeline.audio.chunks import STREAMED, chunks, is_name
 
-FLAC_COUNT_AT = 21
-"""Where the 36 bits lie that say how many samples a flac holds: four of this byte and the next four bytes."""
-
 
 def missing_end(descriptor: int) -> str | None:
     """Why an open file cannot be whole, by the sizes in its header or by its last page; None where it may be."""
@@ -61,14 +58,6 @@ def size_left_open(descriptor: int) -> int | None:
             return left_open  # samples
         at = chunk.end + chunk.size % 2
     return left_open if at not in (end, end + 1) else None
-
-
-def flac_count(descriptor: int) -> int | None:
-    """How many samples of each channel a flac's header promises, 0 where it does not; None for another format."""
-    head = os.pread(descriptor, FLAC_COUNT_AT + 5, 0)
-    if head[:4] != b"fLaC":
-        return None
-    return int.from_bytes(head[FLAC_COUNT_AT:], "big") & (1 << 36) - 1
 
 
 def _caf_bytes(descriptor: int, head: bytes) -> int:

@@ -6,7 +6,7 @@ import os
 import struct
 from typing import Literal
 
-from pipeline.audio.chunks import STREAMED, Chunk, chunks, is_name, layout_of
+from pipeline.audio.chunks import BROKEN, STREAMED, Chunk, chunks, is_name, layout_of
 
 DESCRIPTIONS, SAMPLES = (b"fmt ", b"COMM", b"desc"), (b"data", b"SSND")
 
@@ -20,17 +20,10 @@ PLAIN_AIFF = {b"NONE", b"sowt", b"twos", b"raw ", b"in24", b"in32", b"fl32", b"F
 LEFT_OUT = 0.1
 """A share of the bytes of its samples; a file may have so much after them that is no chunk, such as a tag."""
 
-FLAC_RATES = (0, 88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000)
-"""Hz, which four bits of a frame's header name."""
-
-BROKEN = "its header contradicts itself"
-
 
 def contradiction(descriptor: int) -> str | None:
     """Why what an open file says of its samples cannot be true; None where it may be, or says it once."""
-    head = os.pread(descriptor, 42, 0)
-    if head[:4] == b"fLaC":
-        return _of_flac(descriptor, head)
+    head = os.pread(descriptor, 40, 0)
     if head[:4] == b".snd":
         return _left_out(descriptor, _of_au(head))
     layout = layout_of(head)
@@ -101,38 +94,3 @@ def _left_out(descriptor: int, samples: Chunk) -> str | None:
     if rest <= max(LEFT_OUT * samples.size, 512):
         return None
     return f"{BROKEN}: its samples take {samples.size} bytes, and {rest} follow that are none by it"
-
-
-def _of_flac(descriptor: int, head: bytes) -> str | None:
-    """Whether a flac's first frame is of another rate, or other channels, than its header says."""
-    at, last = 4, False
-    while not last:
-        block = os.pread(descriptor, 4, at)
-        if len(block) < 4:
-            return None
-        last, at = bool(block[0] & 0x80), at + 4 + int.from_bytes(block[1:], "big")
-    frame = os.pread(descriptor, 16, at)
-    if len(frame) < 16 or frame[0] != 0xFF or frame[1] & 0xFE != 0xF8:
-        return None
-    said = int.from_bytes(head[18:26], "big") >> 36
-    rate, channels = said >> 8, (said >> 5 & 7) + 1
-    found = _flac_rate(frame)
-    found_channels = 2 if frame[3] >> 4 in (8, 9, 10) else (frame[3] >> 4) + 1
-    if found not in (0, rate):
-        return f"{BROKEN}: {rate} Hz, in frames of {found} Hz"
-    if found_channels != channels:
-        return f"{BROKEN}: {channels} channels, in frames of {found_channels}"
-    return None
-
-
-def _flac_rate(frame: bytes) -> int:
-    """The rate that a frame's header names, in Hz; 0 where it leaves that to the file's."""
-    code = frame[2] & 15
-    if code < len(FLAC_RATES):
-        return FLAC_RATES[code]
-    # Behind the frame's number, which is written as UTF-8 is, and the size of an unusual block.
-    at = 4 + max(1, 8 - (frame[4] ^ 0xFF).bit_length()) + {6: 1, 7: 2}.get(frame[2] >> 4, 0)
-    if code == 12:
-        return 1000 * frame[at]
-    rate = int.from_bytes(frame[at : at + 2], "big")
-    return {13: rate, 14: 10 * rate}.get(code, 0)

@@ -6,13 +6,17 @@ after and, where recordings were joined, between them.
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pipeline.audio.tags import BLOCK, Bytes, after_tags
+
 TOLERANCE = 1
 """Decoders differ by up to so many frames in what they make of a recording's start and end."""
+
+LEAST = 0.9
+"""Of the samples; of very short ones a frame is more than may be left out."""
 
 XING = re.compile(rb"Xing|Info")
 XING_FIELDS = (4, 4, 100, 4)
@@ -23,9 +27,6 @@ CHAINED = 3
 
 FARTHEST = 1 << 20
 """So many bytes that are neither frames nor a tag are looked through for a frame."""
-
-BLOCK = 1 << 18
-"""Bytes read at once."""
 
 VERSIONS = (2.5, None, 2, 1)
 LAYERS = (None, 3, 2, 1)
@@ -75,7 +76,7 @@ class Walk:
         """Why what was decoded is not the whole, or None."""
         if self.damage:
             return f"an mp3 {self.damage}: {CONVERT}"
-        if decoded + self.tolerance < self.samples:
+        if decoded < max(self.samples - self.tolerance, LEAST * self.samples):
             return (
                 f"an mp3 whose frames hold {self.samples} samples, of which {decoded} are decoded: {CONVERT}"
             )
@@ -84,8 +85,8 @@ class Walk:
 
 def walk(descriptor: int) -> Walk:
     """Walk all frames of an open mp3, without decoding any."""
-    data = _Bytes(descriptor)
-    begin = _after_tags(data, 0)
+    data = Bytes(descriptor)
+    begin = after_tags(data, 0)
     start = _next_frame(data, begin)
     if start is None:
         begun = _frame(data.at(begin, 4))
@@ -95,15 +96,14 @@ def walk(descriptor: int) -> Walk:
         )
     at, first = start
     counted, added = _description(data.at(at, first.length))
-    frames, damage = -int(counted), None
+    frames, cut_off, damage = -int(counted), 0, None
     while damage is None and at < data.size:
         frame = _frame(data.at(at, 4))
         if frame is not None and frame.kind == first.kind and frame.length:
-            if at + frame.length > data.size:
-                break  # the last, cut off
+            cut_off = int(at + frame.length > data.size)
             frames, at = frames + 1, at + frame.length
             continue
-        tagged = _after_tags(data, at)
+        tagged = after_tags(data, at)
         following = _next_frame(data, tagged)
         if following is None:
             if (rest := data.size - tagged) > FARTHEST:
@@ -114,7 +114,7 @@ def walk(descriptor: int) -> Walk:
             damage = f"joined to another of other kind, at byte {at}"
         elif at > tagged:
             damage = f"damaged at byte {tagged}: no frame begins there until byte {at}"
-    return Walk(frames * first.samples - added, counted, TOLERANCE * first.samples, damage)
+    return Walk(frames * first.samples - added, counted, (TOLERANCE + cut_off) * first.samples, damage)
 
 
 def _description(frame: bytes) -> tuple[bool, int]:
@@ -147,7 +147,7 @@ def _frame(header: bytes) -> Frame | None:
     return Frame(length, samples, (version, layer, rate, header[3] >> 6 == 3))
 
 
-def _next_frame(data: _Bytes, at: int) -> tuple[int, Frame] | None:
+def _next_frame(data: Bytes, at: int) -> tuple[int, Frame] | None:
     """The next frame that others of its kind follow, or nothing, and where; None where none begins soon."""
     end = min(data.size, at + FARTHEST)
     while at < end:
@@ -159,58 +159,15 @@ def _next_frame(data: _Bytes, at: int) -> tuple[int, Frame] | None:
     return None
 
 
-def _chained(data: _Bytes, at: int) -> Frame | None:
+def _chained(data: Bytes, at: int) -> Frame | None:
     """The frame that begins there, where it is none by chance."""
     first = None
     for count in range(CHAINED):
         frame = _frame(data.at(at, 4))
         if frame is None or not frame.length or (first is not None and frame.kind != first.kind):
-            ended = count > 0 and (at == data.size or _after_tags(data, at) > at)
+            ended = count > 0 and (at == data.size or after_tags(data, at) > at)
             return first if ended else None
         first, at = first or frame, at + frame.length
         if at > data.size:
             return first if count > 0 else None
     return first
-
-
-def _after_tags(data: _Bytes, at: int) -> int:
-    """Where the tags end that begin here: ID3, APE and Lyrics3, as many as there are."""
-    while size := _tag_size(data, at):
-        at += size
-    return min(at, data.size)
-
-
-def _tag_size(data: _Bytes, at: int) -> int:
-    head = data.at(at, 32)
-    if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 0x80:
-        # Four bytes of seven bits each.
-        size = sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-        return 10 + size + (10 if head[5] & 0x10 else 0)
-    if head[:8] == b"APETAGEX" and len(head) == 32:
-        has_header = bool(head[23] & 0x20)  # these are its bytes, or else those that end it
-        return 32 + (int.from_bytes(head[12:16], "little") if has_header else 0)
-    if head[:4] == b"TAG+":
-        return 227
-    if head[:3] == b"TAG":
-        return 128
-    if head[:11] == b"LYRICSBEGIN":
-        text = data.at(at, BLOCK)
-        ends = [text.find(mark) for mark in (b"LYRICS200", b"LYRICSEND")]
-        return next((end + 9 for end in ends if end >= 0), 0)
-    return 0
-
-
-class _Bytes:
-    """An open file's bytes, a block in memory."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor, self.size = descriptor, os.fstat(descriptor).st_size
-        self._start, self._block = 0, b""
-
-    def at(self, at: int, count: int) -> bytes:
-        """`count` bytes from `at` on, or as many as there are."""
-        start = at - self._start
-        if start < 0 or start + count > len(self._block):
-            self._start, start = at, 0
-            self._block = os.pread(self._descriptor, max(count, BLOCK), at)
-        return self._block[start : start + count]

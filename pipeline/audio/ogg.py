@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import zlib
 
+from pipeline.audio.tags import holds
+
 LARGEST_HEADER = 27 + 255
 LARGEST_PAGE = LARGEST_HEADER + 255 * 255
 
 FIRST_PAGE, LAST_PAGE = 2, 4
 """Bits of a page's flags: of a stream's first and last."""
+
+SEVERAL = "an Ogg of several streams, of which only the first would be heard: write it as one"
 
 REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -25,14 +29,14 @@ def fault(descriptor: int) -> str | None:
         if len(page) < page_size(header) or _checksum(page) != int.from_bytes(page[22:26], "little"):
             return f"truncated or damaged: its page at byte {at} does not have its checksum"
         if at and page[5] & FIRST_PAGE:
-            return "an Ogg of several streams, of which only the first would be heard: write it as one"
+            return SEVERAL
         found = int.from_bytes(page[18:22], "little")
         if number is not None and found != number + 1:
             return f"truncated or damaged: page {found} follows page {number}"
         at, number, ended = at + len(page), found, bool(page[5] & LAST_PAGE)
     if at and header and not ended:  # where there is no header, its last page says whether it ends early
         return f"truncated or damaged: no page begins at byte {at}"
-    return None
+    return SEVERAL if at and holds(descriptor, b"OggS\0", at) else None
 
 
 def is_open(tail: bytes) -> bool:

@@ -6,7 +6,7 @@ import os
 
 import soundfile
 
-from pipeline.audio import containers
+from pipeline.audio import containers, flac
 
 UNKNOWN_FRAMES = 1 << 62
 """libsndfile's count from here on says that the file does not: a flac written to a stream."""
@@ -24,16 +24,14 @@ class Forward(soundfile.SoundFile):  # type: ignore[misc]
 
     def __init__(self, descriptor: int) -> None:
         os.lseek(descriptor, 0, os.SEEK_SET)
-        size_at, count = containers.size_left_open(descriptor), containers.flac_count(descriptor)
+        size_at, said = containers.size_left_open(descriptor), flac.header(descriptor)
         if size_at is not None:
-            super().__init__(_Patched(descriptor, size_at, b"\xff" * 4), closefd=False)
-        elif count:
-            at = containers.FLAC_COUNT_AT
-            bits_before = os.pread(descriptor, 1, at)[0] & 0xF0
-            super().__init__(_Patched(descriptor, at, bytes([bits_before, 0, 0, 0, 0])), closefd=False)
+            super().__init__(_Patched(descriptor, size_at, b"\xff" * 4))
+        elif said and said.count:
+            super().__init__(_Patched(descriptor, said.count_at, said.uncounted))
         else:
             super().__init__(descriptor, closefd=False)
-        known = self.frames if count is None else count or UNKNOWN_FRAMES
+        known = said.count if said and said.count else self.frames
         self.promised: int | None = known if known < UNKNOWN_FRAMES else None
         """How many samples of each channel its header promises, where it does."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.audio import containers, mpeg
+from pipeline.audio import containers, flac, mpeg
 from pipeline.audio.contradictions import contradiction
 from pipeline.audio.sound import Forward
 from pipeline.audio.waveform import AudioError
@@ -16,7 +16,7 @@ def check_whole(sound: Forward, descriptor: int, found: int) -> None:
         raise AudioError(f"truncated: its header promises {promised} samples, {found} are there")
     if reason := containers.missing_end(descriptor):
         raise AudioError(f"truncated: {reason}")
-    if reason := contradiction(descriptor):
+    if reason := contradiction(descriptor) or flac.contradiction(descriptor):
         raise AudioError(reason)
     if promised is not None and found > promised:
         raise AudioError(f"its header promises {promised} samples, {found} are there: write it anew")
