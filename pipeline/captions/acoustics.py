@@ -6,6 +6,8 @@ Praat comes as the package praat-parselmouth, which the extra `acoustic` install
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +15,7 @@ import numpy.typing as npt
 from scipy.ndimage import label
 from scipy.signal import find_peaks
 
-from pipeline.audio import SAMPLING_RATE, Waveform
+from pipeline.audio import SAMPLING_RATE, Waveform, inside, read_waveform
 
 VERSION = 1
 """Goes up when a measure gives other numbers."""
@@ -84,6 +86,20 @@ def praat() -> Any:
 def method() -> str:
     """What the numbers depend on beside the waveform: our version and Praat's."""
     return f"{VERSION}, praat {praat().PRAAT_VERSION}"
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A clip of the manifest to measure."""
+
+    id: str
+    path: str
+    sha256: str
+
+
+def measure_clip(root: Path, heard_seconds: float, clip: Clip) -> Acoustics:
+    """Measure the first `heard_seconds` of a clip under `root`. Raises AudioError where it cannot be read."""
+    return measure(read_waveform(inside(root, clip.path), heard_seconds, sha256=clip.sha256))
 
 
 def measure(waveform: Waveform) -> Acoustics:

@@ -1,29 +1,25 @@
 """Every distinct clip measured once, on all cores, and kept by the hash of its file.
 
-On processes: Praat keeps hold of the interpreter, so that threads wait for each other.
+On processes: Praat keeps hold of the interpreter, so that threads would wait for each other, and for ever where it
+hangs.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.audio import AudioError, Unusable, inside, read_waveform, refuse_unusable
-from pipeline.captions.acoustics import Acoustics, measure, method
+from pipeline.audio import AudioError, Unusable, refuse_unusable
+from pipeline.captions.acoustics import Acoustics, Clip, measure_clip, method
 from pipeline.manifest import Manifest
-from pipeline.support import Progress, in_order, read_parquet, write_parquet
+from pipeline.support import Killable, Progress, in_order, read_parquet, write_parquet
 
 ACOUSTICS_FILE = Path("cache/acoustics.parquet")
 
@@ -38,20 +34,11 @@ SCHEMA = pa.schema(
     ]
 )
 
-CLIPS_AT_ONCE = 16
-"""One process's task."""
+CLIPS_AHEAD = 16
+"""Of each process, so that none waits while one clip takes long."""
 
 SECONDS_BETWEEN_WRITES = 30.0
 """At most so much work is lost when a run is killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """A clip of the manifest to measure."""
-
-    id: str
-    path: str
-    sha256: str
 
 
 def measure_clips(
@@ -60,6 +47,7 @@ def measure_clips(
     heard_seconds: float,
     *,
     workers: int = 2,
+    patience: float = 60.0,
     memory: Path = ACOUSTICS_FILE,
     listing: Path = UNMEASURED_FILE,
 ) -> dict[str, Acoustics]:
@@ -67,8 +55,9 @@ def measure_clips(
 
     `memory` keeps them by clip, and in the end holds those of this manifest alone; a clip that is in it is not
     read, so that nobody needs the audio of a corpus that was measured. Any number of processes may use one
-    memory: each replaces it whole, with what it finds in it. Raises ValueError where there is something to read
-    and no folder to read it from; RuntimeError where clips could not be read, all others being kept, with the
+    memory: each replaces it whole, with what it finds in it. A clip that takes longer than `patience` seconds is
+    given up. Raises ValueError where there is something to read
+    and no folder to read it from; RuntimeError where clips could not be measured, all others being kept, with the
     clips in `listing`, and where Praat is not installed.
     """
     known = _Memory(memory, heard_seconds)
@@ -82,7 +71,7 @@ def measure_clips(
             f"prepare.root must be the folder of the clips, found no folder {root}, and {len(missing)} of "
             f"{len(clips)} clips are not measured yet for the captions `paraclap`"
         )
-    failures = _measure_missing(missing, root, known, workers)
+    failures = _measure_missing(missing, root, known, workers, patience)
     refuse_unusable(
         failures,
         listing,
@@ -147,82 +136,40 @@ class _Memory:
         self._written = time.monotonic()
 
 
-def _measure_missing(missing: Sequence[Clip], root: Path, known: _Memory, workers: int) -> list[Unusable]:
-    """Measure clips and remember them; return those that could not be read."""
+def _measure_missing(
+    missing: Sequence[Clip], root: Path, known: _Memory, workers: int, patience: float
+) -> list[Unusable]:
+    """Measure clips and remember them; return those that could not be measured."""
     failures: list[Unusable] = []
     if not missing:
         return failures
-    batches = [missing[start : start + CLIPS_AT_ONCE] for start in range(0, len(missing), CLIPS_AT_ONCE)]
-    work = partial(_measure_batch, root, known.heard_seconds)
+    work = partial(measure_clip, root, known.heard_seconds)
+    workers = min(workers, len(missing))
     try:
         with (
             Progress("acoustics", len(missing), "clips") as progress,
-            _processes(min(workers, len(batches))) as pool,
-            closing(in_order(pool, work, batches, 2 * workers + 1)) as results,
+            ThreadPoolExecutor(workers, "measure") as pool,
+            Killable(work, patience) as measured,  # ended first, so that no thread waits for one that hangs
+            closing(in_order(pool, partial(_outcome, measured), missing, CLIPS_AHEAD * workers)) as results,
         ):
-            for batch, outcomes in zip(batches, results, strict=True):
-                for clip, outcome in zip(batch, outcomes, strict=True):
-                    if isinstance(outcome, str):
-                        failures.append(Unusable(clip.id, clip.path, outcome))
-                    else:
-                        known.remember(clip.sha256, outcome)
-                progress.advance(len(batch))
+            for clip, outcome in zip(missing, results, strict=True):
+                if isinstance(outcome, str):
+                    failures.append(Unusable(clip.id, clip.path, outcome))
+                else:
+                    known.remember(clip.sha256, outcome)
+                progress.advance()
     finally:
         known.write()
     return failures
 
 
-@contextmanager
-def _processes(count: int) -> Iterator[Executor]:
-    """So many processes, which leave Ctrl-C to this one and end when it is killed; one is a thread of this one."""
-    if count == 1:
-        with ThreadPoolExecutor(1, "measure") as pool:
-            yield pool
-        return
-    # Spawned, since a fork would copy the locks of threads that it does not copy.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, context, _end_with_parent) as pool:
-        with _interrupted_after():
-            for _ in range(count):  # that a task is there for each starts them all
-                pool.submit(os.getpid)
-        yield pool
-
-
-@contextmanager
-def _interrupted_after() -> Iterator[None]:
-    """Have a Ctrl-C wait for the end of this, and for ever in the processes that are started meanwhile."""
-    came: list[int] = []
-    waiting = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which they inherit
-    # Another thread may take the signal, and Python would still raise it in the main one.
-    in_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number)) if in_main else None
+def _outcome(measured: Callable[[Clip], Acoustics], clip: Clip) -> Acoustics | str:
+    """A clip's measures, or why there are none."""
     try:
-        yield
-    finally:
-        if in_main:
-            signal.signal(signal.SIGINT, before)
-        signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
-    for number in came:
-        signal.raise_signal(number)
-
-
-def _measure_batch(root: Path, heard_seconds: float, clips: Sequence[Clip]) -> list[Acoustics | str]:
-    """Measures, or why there are none, of each clip."""
-    return [_measure_clip(root, heard_seconds, clip) for clip in clips]
-
-
-def _measure_clip(root: Path, heard_seconds: float, clip: Clip) -> Acoustics | str:
-    try:
-        return measure(read_waveform(inside(root, clip.path), heard_seconds, sha256=clip.sha256))
+        return measured(clip)
     except AudioError as error:
         return str(error)
-
-
-def _end_with_parent() -> None:
-    threading.Thread(target=_wait_for_parent, daemon=True).start()
-
-
-def _wait_for_parent() -> None:
-    if parent := multiprocessing.parent_process():
-        parent.join()
-        os._exit(1)
+    except TimeoutError as error:
+        return f"measuring it was {error}"
+    except ChildProcessError as error:
+        return f"measuring it {error}"

@@ -8,9 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +23,11 @@ from pipeline.captions.acoustics import Acoustics, measure
 from pipeline.captions.measuring import keep_memory, measure_clips
 from pipeline.corpora.inspection import inspect
 from pipeline.manifest import Manifest, Utterance
+from tests.captions.odd_measures import odd
 
 MANY = 80  # tasks for every process, and time to kill them in
 
-CLIPS = 16  # no more than a task, so that no process is started
+CLIPS = 16
 
 
 @pytest.fixture
@@ -52,12 +53,25 @@ def measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., d
 
     monkeypatch.setattr(measuring, "_measure_missing", counted)
 
-    def run(manifest: Manifest, root: Path, seconds: float = 10.0, workers: int = 2) -> dict[str, Acoustics]:
+    @contextmanager
+    def in_this_process(function, seconds):
+        yield function
+
+    def run(
+        manifest: Manifest,
+        root: Path,
+        seconds: float = 10.0,
+        *,
+        processes: bool = False,
+        patience: float = 60.0,
+    ) -> dict[str, Acoustics]:
+        if not processes:
+            monkeypatch.setattr(measuring, "Killable", in_this_process)
         return measure_clips(
             manifest,
             root,
             seconds,
-            workers=workers,
+            patience=patience,
             memory=tmp_path / "cache/acoustics.parquet",
             listing=tmp_path / "cache/unmeasured.csv",
         )
@@ -121,7 +135,7 @@ def test_the_memory_is_the_same_whatever_was_measured_before_and_in_any_order(co
     root, manifest = corpus
     memory = tmp_path / "cache/acoustics.parquet"
     part = Manifest(manifest.table.take(list(range(len(manifest) - 1, 4, -1))))
-    measures(part, root, workers=1)
+    measures(part, root)
     of_part = memory.read_bytes()
     measures(manifest, root)
     measures(part, root)
@@ -144,6 +158,20 @@ def test_clips_that_cannot_be_read_are_listed_and_the_others_kept(corpus, measur
     with pytest.raises(RuntimeError, match="3 of 16 could not"):
         measures(manifest, root)
     assert measures.asked == [CLIPS, 3]
+
+
+def test_a_clip_that_hangs_or_ends_its_process_is_listed_and_the_others_kept(
+    corpus, measures, tmp_path, monkeypatch
+):
+    root, manifest = corpus
+    monkeypatch.setattr(measuring, "measure_clip", odd)
+    with pytest.raises(
+        RuntimeError, match=r"2 of 16 could not.*03\.wav: measuring it was given up after 0\.5 s"
+    ):
+        measures(manifest, root, processes=True, patience=0.5)
+    listed = (tmp_path / "cache/unmeasured.csv").read_text()
+    assert "05.wav,measuring it ended its process (exit code 11)" in listed
+    assert pq.read_table(tmp_path / "cache/acoustics.parquet").num_rows == CLIPS - 2
 
 
 def test_without_the_audio_the_error_says_how_much_is_missing(corpus, measures):
@@ -196,7 +224,7 @@ from pipeline.captions import measuring
 from pipeline.manifest import Manifest
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    measuring.SECONDS_BETWEEN_WRITES, measuring.CLIPS_AT_ONCE = 0.0, 2
+    measuring.SECONDS_BETWEEN_WRITES, measuring.CLIPS_AHEAD = 0.0, 2
     manifest = Manifest.read(folder / "manifest.parquet")
     measuring.measure_clips(manifest, folder / "corpus", 10.0, memory=folder / "memory.parquet",
                             listing=folder / "unmeasured.csv")
@@ -293,24 +321,9 @@ def test_ctrl_c_keeps_what_was_measured_and_says_nothing_of_the_workers(many, tm
     assert pq.read_table(memory).num_rows < MANY
 
 
-def test_an_interrupt_that_another_thread_takes_waits_too():
-    taken, done = threading.Event(), []
-    thread = threading.Thread(target=taken.wait)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
-        with measuring._interrupted_after():
-            signal.pthread_kill(thread.ident, signal.SIGINT)
-            taken.set()
-            thread.join()
-            done.append("started")
-        done.append("went on")
-    assert done == ["started"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
 def test_processes_measure_as_one_does(many, tmp_path, measures):
     shuffled = Manifest(many.table.take(np.random.default_rng(0).permutation(MANY)))
-    found = measures(shuffled, tmp_path / "corpus")
+    found = measures(shuffled, tmp_path / "corpus", processes=True)
     chosen = [f"{i}" for i in range(0, MANY, 8)]
     assert same(
         {name: found[name] for name in chosen},
