@@ -134,7 +134,7 @@ def on_threads(waveforms: list[Waveform], threads: int) -> float:
 def measure_all(folder: Path, files: list[Path], workers: int, memory: Path) -> float:
     """Seconds on the clock to measure all files, or to find them measured."""
     rows = [Utterance(file.name, file.name, "train", 4.0, 4.0) for file in files]
-    manifest, _ = inspect(rows, folder)
+    manifest, _, _ = inspect(rows, folder)
     started = time.perf_counter()
     measure_clips(manifest, folder, 60.0, workers=workers, memory=memory, listing=folder / "unmeasured.csv")
     return time.perf_counter() - started

@@ -115,6 +115,7 @@ def _acoustic_variants(variants: Sequence[str], manifest: Manifest, params: Para
         params.prepare.folder,
         params.extract.speech.crop_seconds,
         workers=params.runtime.threads,
+        patience=params.runtime.clip_seconds,
     )
     return acoustic_variants(measured, params.caption.paraclap.features)
 

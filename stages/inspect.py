@@ -38,7 +38,7 @@ def command() -> None:
     from pipeline.corpora import out_of_reach
     from stages.prepare import look_at_corpus
 
-    corpus, manifest, rejects = look_at_corpus(params)
+    corpus, (manifest, rejects, _) = look_at_corpus(params)
     if refused := out_of_reach(rejects, len(corpus.utterances), params.prepare.unreachable):
         click.echo(f"warning: the manifest stands as it is: {refused}", err=True)
         _write(_of_manifest())

@@ -10,7 +10,7 @@ import click
 from pipeline.config import Params, load_params
 from pipeline.corpora import (
     Corpus,
-    Reject,
+    Inspection,
     check_splits,
     count_by_reason,
     inspect,
@@ -44,7 +44,7 @@ def command() -> None:
     params = load_params()
     for foreign in params.foreign_encoders:
         click.echo(f"warning: {foreign}", err=True)
-    corpus, manifest, rejects = look_at_corpus(params)
+    corpus, (manifest, rejects, cancelling) = look_at_corpus(params)
     write_rejects(rejects, REJECTS_FILE)
     check_splits(manifest, rejects, REJECTS_FILE)
     if refused := out_of_reach(rejects, len(corpus.utterances), params.prepare.unreachable):
@@ -56,6 +56,12 @@ def command() -> None:
         click.echo(line)
     for warning in (*corpus.notes, *_warnings(manifest, params)):
         click.echo(f"warning: {warning}")
+    if cancelling:
+        several = counted(len(cancelling), "clip has sides", "clips have sides")
+        click.echo(
+            f"warning: {several} that cancel each other out when they are averaged, to less than 40 dB below "
+            f"themselves (the first: {cancelling[0]}): one side is inverted, mend it or leave one out"
+        )
     for reason, count in corpus.left_out.items():
         click.echo(f"{counted(count, 'clip', 'clips')} left out: {reason}")
     if rejects:
@@ -65,21 +71,21 @@ def command() -> None:
         )
 
 
-def look_at_corpus(params: Params) -> tuple[Corpus, Manifest, list[Reject]]:
-    """The corpus as its labels have it, the manifest of its clips, and the clips that cannot be used.
+def look_at_corpus(params: Params) -> tuple[Corpus, Inspection]:
+    """The corpus as its labels have it, and what was found of its clips.
 
     What was looked at before and has not changed is not read again.
     """
     root = params.prepare.folder
     corpus = read_corpus(params.prepare, root)
-    manifest, rejects = inspect(
+    return corpus, inspect(
         corpus.utterances,
         root,
         heard_seconds=params.extract.speech.crop_seconds,
         workers=params.runtime.threads,
+        patience=params.runtime.clip_seconds,
         memory=INSPECTED_FILE,
     )
-    return corpus, manifest, rejects
 
 
 def _ranges(manifest: Manifest) -> Iterator[str]:

@@ -64,6 +64,8 @@ class Runtime(Section):
     """Threads that read audio and that solve trials: as many as there are cores, 8 at most."""
     inspect: bool = True
     """Have every `dvc repro` look whether the corpus has changed; off where a look at each file takes long."""
+    clip_seconds: Positive = 60.0
+    """What a clip may take to be decoded, and a second more a MB, or to be measured; then it is given up."""
     batch_seconds: Positive = 320.0
     """Padded speech that goes through the encoder at once on a GPU; on a CPU every clip goes alone."""
     batch_tokens: Count = 8192

@@ -17,7 +17,7 @@ import soundfile
 
 from pipeline.audio import MAX_RATE, MIN_RATE, Clip
 
-CHECKS = f"3, libsndfile {soundfile.__libsndfile_version__}"
+CHECKS = f"4, libsndfile {soundfile.__libsndfile_version__}"
 """What a finding depends on beside the file; the number goes up when `pipeline.audio.reading` judges otherwise."""
 
 MAX_CHANNELS = 1024
@@ -30,9 +30,9 @@ SECONDS_TO_WAIT = 2.0
 """For another process to be done writing."""
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS findings (
+CREATE TABLE IF NOT EXISTS clips (
     file TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, heard_seconds REAL, checks TEXT,
-    reason TEXT, sha256 TEXT, sampling_rate INTEGER, channels INTEGER, duration REAL
+    reason TEXT, sha256 TEXT, sampling_rate INTEGER, channels INTEGER, duration REAL, cancels INTEGER
 )
 """
 
@@ -107,8 +107,8 @@ class Inspected:
         if self._database is None:
             return {}
         query = (
-            "SELECT file, size, mtime_ns, ctime_ns, reason, sha256, sampling_rate, channels, duration "
-            f"FROM findings WHERE heard_seconds = ? AND checks = ? AND file IN ({', '.join('?' * len(files))})"
+            "SELECT file, size, mtime_ns, ctime_ns, reason, sha256, sampling_rate, channels, duration, cancels "
+            f"FROM clips WHERE heard_seconds = ? AND checks = ? AND file IN ({', '.join('?' * len(files))})"
         )
         try:
             rows = self._database.execute(query, (self._heard_seconds, CHECKS, *files)).fetchall()
@@ -139,7 +139,7 @@ class Inspected:
         try:
             with self._database:
                 self._database.executemany(
-                    "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+                    "INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
                 )
         except sqlite3.Error as error:
             self._keeps = False
@@ -158,14 +158,26 @@ class Inspected:
 
 
 def _columns(outcome: Outcome) -> tuple[object, ...]:
-    """What was found as a row: reason, sha256, sampling rate, channels, duration."""
+    """What was found as a row: reason, sha256, sampling rate, channels, duration, whether channels cancel."""
     if isinstance(outcome, str):
-        return outcome, None, None, None, None
-    return None, outcome.sha256, outcome.sampling_rate, outcome.channels, outcome.duration
+        return outcome, None, None, None, None, None
+    return (
+        None,
+        outcome.sha256,
+        outcome.sampling_rate,
+        outcome.channels,
+        outcome.duration,
+        int(outcome.cancels),
+    )
 
 
 def _outcome(
-    reason: object, sha256: object, sampling_rate: object, channels: object, duration: object
+    reason: object,
+    sha256: object,
+    sampling_rate: object,
+    channels: object,
+    duration: object,
+    cancels: object,
 ) -> Outcome | None:
     """A row as what was found; None where it makes no sense."""
     if isinstance(reason, str):
@@ -179,6 +191,7 @@ def _outcome(
         and 1 <= channels <= MAX_CHANNELS
         and isinstance(duration, float)
         and 0 < duration < math.inf
+        and cancels in (0, 1)
     ):
-        return Clip(sha256, sampling_rate, channels, duration)
+        return Clip(sha256, sampling_rate, channels, duration, bool(cancels))
     return None

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +18,27 @@ from pipeline.audio import AudioError, PassingAudioError, inside, inspect_clip
 from pipeline.corpora.inspected import Inspected, Known, Outcome, Stamp, Unreachable
 from pipeline.corpora.rejects import Reject
 from pipeline.manifest import SCHEMA, Manifest, Utterance
-from pipeline.support import Progress, in_order
+from pipeline.support import Progress, in_order, patiently
 
 FILES_AT_ONCE = 32
 """One thread's task."""
 
+SLOWEST = 1e6
+"""Bytes a second that are read and decoded at least, however far a file is away."""
+
 SECONDS_UNTIL_SETTLED = 2.0
 """A file written later than this before it was read could be written again without a change of its time."""
+
+
+class Inspection(NamedTuple):
+    """What was found of a corpus's clips."""
+
+    manifest: Manifest
+    """Of those that can be heard, in the order of the utterances."""
+    rejects: list[Reject]
+    """The others, with their reasons."""
+    cancelling: list[str]
+    """The ids of those whose channels cancel each other out, all but nothing being left to hear."""
 
 
 def inspect(
@@ -32,14 +47,16 @@ def inspect(
     *,
     heard_seconds: float = 10.0,
     workers: int = 2,
+    patience: float = 60.0,
     memory: Path | None = None,
-) -> tuple[Manifest, list[Reject]]:
+) -> Inspection:
     """Hash, decode and check every file that the utterances name under `root`, once, with `workers` threads.
 
     `heard_seconds` of a clip are what the encoder will hear, by default the paper's crop, and must not be
     silent. `memory` is the SQLite file that keeps what was found, so that an unchanged file is not read again,
-    by a later run or by one that goes on after it was killed. Returns the manifest of the clips that can be
-    heard, in the given order, and the others with their reasons, such as a link that leads out of the root.
+    by a later run or by one that goes on after it was killed. A file at which a decoder hangs is given up after
+    `patience` seconds, and one more for each MB of it; its thread is left behind. Among the reasons why a clip
+    cannot be used is a link that leads out of the root.
     Raises ValueError where a path leaves the root without a link or the root is absent.
     """
     if not root.is_dir():
@@ -52,7 +69,9 @@ def inspect(
         Inspected(memory, heard_seconds) as inspected,
         Progress("inspect", len(wanted), "clips") as progress,
         closing(
-            _look_at_all([files[number] for number in wanted], inspected, root, heard_seconds, workers)
+            _look_at_all(
+                [files[number] for number in wanted], inspected, root, heard_seconds, workers, patience
+            )
         ) as outcomes,
     ):
         for number, outcome in zip(wanted, outcomes, strict=True):
@@ -63,7 +82,10 @@ def inspect(
         for u, number in zip(utterances, which.tolist(), strict=True)
         if number in findings.reasons
     ]
-    return Manifest(_table(utterances, files, which, findings)), rejects
+    cancelling = [
+        u.id for u, number in zip(utterances, which.tolist(), strict=True) if findings.cancels[number]
+    ]
+    return Inspection(Manifest(_table(utterances, files, which, findings)), rejects, cancelling)
 
 
 class _Findings:
@@ -74,6 +96,7 @@ class _Findings:
         self.duration = np.zeros(count, np.float64)
         self.sampling_rate = np.zeros(count, np.int32)
         self.channels = np.zeros(count, np.int32)
+        self.cancels = np.zeros(count, bool)
         self.reasons: dict[int, str] = {}
         """Of the files that cannot be used."""
 
@@ -85,6 +108,7 @@ class _Findings:
         self.duration[number] = outcome.duration
         self.sampling_rate[number] = outcome.sampling_rate
         self.channels[number] = outcome.channels
+        self.cancels[number] = outcome.cancels
 
 
 def _table(
@@ -159,7 +183,12 @@ def _relative(root: Path, path: str) -> str:
 
 
 def _look_at_all(
-    files: Sequence[str], inspected: Inspected, root: Path, heard_seconds: float, workers: int
+    files: Sequence[str],
+    inspected: Inspected,
+    root: Path,
+    heard_seconds: float,
+    workers: int,
+    patience: float,
 ) -> Generator[Outcome]:
     """Every file's outcome, in order, with a bounded number of them ahead."""
     folder = os.path.realpath(root)
@@ -171,7 +200,16 @@ def _look_at_all(
 
     def look(task: tuple[list[str], dict[str, Known]]) -> list[tuple[str, Outcome, Stamp | None]]:
         batch, known = task
-        return [(file, *_look(file, known.get(file), heard_seconds)) for file in batch]
+        found: list[tuple[str, Outcome, Stamp | None]] = []
+        while rest := batch[len(found) :]:
+            looks = ((file, *_look(file, known.get(file), heard_seconds)) for file in rest)
+            answers = patiently(looks, lambda: _longest(batch[len(found)], patience))
+            try:
+                for _ in rest:
+                    found.append(next(answers))
+            except TimeoutError as error:
+                found.append((batch[len(found)], f"reading and decoding it was given up: {error}", None))
+        return found
 
     pool = ThreadPoolExecutor(workers, "inspect")
     try:
@@ -182,6 +220,12 @@ def _look_at_all(
                 yield outcome
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _longest(file: str, patience: float) -> float:
+    """How many seconds a file may take."""
+    stamp = Stamp.of(file)
+    return patience + (stamp.size / SLOWEST if stamp else 0.0)
 
 
 def _look(file: str, known: Known | None, heard_seconds: float) -> tuple[Outcome, Stamp | None]:

@@ -12,7 +12,6 @@ from .gathering import (
     open_stores as open_stores,
 )
 from .pairs import Pairs as Pairs, PairSource as PairSource
-from .patience import patiently as patiently
 from .shards.folder import ShardFolder as ShardFolder
 from .shards.keys import (
     packed as packed,

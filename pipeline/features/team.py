@@ -19,13 +19,13 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.features.patience import patiently
 from pipeline.features.shards.folder import RECIPE_FILE, ShardFolder
 from pipeline.features.shards.keys import Keys, distinct
 from pipeline.features.shards.rows import Piece, portions
 from pipeline.features.shards.shard import DamagedShardError, Shard
 from pipeline.features.store import FeatureStore
 from pipeline.recipe import Recipe
+from pipeline.support import patiently
 
 ENVIRONMENT = "ERCLAP_STORE"
 

@@ -15,11 +15,11 @@ from pipeline.features import (
     FeatureStore,
     ShardFolder,
     asked_for,
-    patiently,
     team_folders,
     team_root,
 )
 from pipeline.recipe import Recipe
+from pipeline.support import patiently
 
 
 def local_folders() -> list[ShardFolder]:

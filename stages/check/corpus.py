@@ -70,11 +70,12 @@ def check_corpus(params: Params, seen: Seen) -> Iterator[Finding]:
 def _decode_some(params: Params, seen: Seen) -> Iterator[Finding]:
     chosen = random.Random(0).sample(seen.utterances, min(CLIPS, len(seen.utterances)))
     started = time.monotonic()
-    manifest, rejects = inspect(
+    manifest, rejects, cancelling = inspect(
         chosen,
         params.prepare.folder,
         heard_seconds=params.extract.speech.crop_seconds,
         workers=params.runtime.threads,
+        patience=params.runtime.clip_seconds,
     )
     seen.clips = manifest
     seen.seconds_a_clip = (time.monotonic() - started) * params.runtime.threads / max(len(chosen), 1)
@@ -86,6 +87,13 @@ def _decode_some(params: Params, seen: Seen) -> Iterator[Finding]:
             "clips",
             f"{len(rejects)} of {len(chosen)} at random cannot be used: {count_by_reason(rejects)} "
             f"(the first: {rejects[0].path})",
+        )
+    if cancelling:
+        yield Finding(
+            "warn",
+            "clips",
+            f"{len(cancelling)} of {len(chosen)} at random have sides that cancel each other out when they are "
+            f"averaged (the first: {cancelling[0]})",
         )
     if len(manifest):
         rates = Counter(manifest.table.column("sampling_rate").to_pylist())

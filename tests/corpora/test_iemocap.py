@@ -84,7 +84,7 @@ def test_turns_become_utterances(corpus):
 
 
 def test_every_clip_can_be_heard(corpus):
-    manifest, rejects = inspect(read(corpus, Iemocap()).utterances, corpus)
+    manifest, rejects, _ = inspect(read(corpus, Iemocap()).utterances, corpus)
     assert rejects == []
     assert len(manifest) == 10
 

@@ -36,10 +36,10 @@ def corpus(tmp_path: Path, write_audio: Callable[..., Path]) -> tuple[Path, list
 def test_nothing_is_read_twice_and_the_manifest_is_the_same(tmp_path, corpus, looked_at):
     root, rows = corpus
     memory = tmp_path / "cache" / "memory.sqlite"
-    afresh, rejects = inspect(rows, root)
-    first, _ = inspect(rows, root, memory=memory)
+    afresh, rejects, _ = inspect(rows, root)
+    first, _, _ = inspect(rows, root, memory=memory)
     looked_at.clear()
-    second, rejects_again = inspect(rows, root, memory=memory)
+    second, rejects_again, _ = inspect(rows, root, memory=memory)
     assert looked_at == []
     assert first.table.equals(afresh.table)
     assert second.table.equals(afresh.table)
@@ -57,7 +57,7 @@ def test_what_changed_is_read_again(tmp_path, corpus, looked_at, write_audio):
     write_audio(root / "04.wav", 0.1, seed=99)  # the same size
     write_audio(root / "19.wav", 0.1, seed=99)
     os.utime(root / "05.wav", ns=(0, LONG_AGO * 10**9 + 1))
-    manifest, rejects = inspect(rows, root, memory=memory)
+    manifest, rejects, _ = inspect(rows, root, memory=memory)
     assert sorted(looked_at) == ["03.wav", "04.wav", "05.wav", "19.wav"]
     assert rejects == []
     assert manifest.table.equals(inspect(rows, root)[0].table)
@@ -66,13 +66,13 @@ def test_what_changed_is_read_again(tmp_path, corpus, looked_at, write_audio):
 def test_a_file_replaced_with_its_size_and_time_is_read_again(tmp_path, corpus, looked_at, write_audio):
     root, rows = corpus
     memory = tmp_path / "memory.sqlite"
-    before, _ = inspect(rows, root, memory=memory)
+    before, _, _ = inspect(rows, root, memory=memory)
     looked_at.clear()
     write_audio(root / "03.wav", 0.1, seed=99)
     write_audio(tmp_path / "other.wav", 0.1, seed=98).replace(root / "04.wav")
     for name in ("03.wav", "04.wav"):
         os.utime(root / name, (LONG_AGO, LONG_AGO))
-    after, _ = inspect(rows, root, memory=memory)
+    after, _, _ = inspect(rows, root, memory=memory)
     assert sorted(looked_at) == ["03.wav", "04.wav"]
     changed = np.flatnonzero(np.not_equal(before.strings("sha256"), after.strings("sha256")))
     assert changed.tolist() == [3, 4]
@@ -117,11 +117,11 @@ def test_what_may_pass_is_not_remembered(tmp_path, corpus, looked_at, monkeypatc
     os_open = os.open
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
-        _, rejects = inspect(rows, root, memory=memory)
+        _, rejects, _ = inspect(rows, root, memory=memory)
     assert [reject.reason for reject in rejects[:2]] == ["not readable (Permission denied)", "no such file"]
     (root / "away").rename(root / "02.wav")
     looked_at.clear()
-    manifest, _ = inspect(rows, root, memory=memory)
+    manifest, _, _ = inspect(rows, root, memory=memory)
     assert sorted(looked_at) == ["01.wav", "02.wav"]
     assert len(manifest) == 19
 
@@ -133,7 +133,7 @@ def test_a_memory_that_fails_costs_a_warning_and_nothing_else(
     monkeypatch.setattr(inspected, "SECONDS_TO_WAIT", 0.05)
     root, rows = corpus
     memory = tmp_path / "memory.sqlite"
-    wanted, _ = inspect(rows, root, memory=memory)
+    wanted, _, _ = inspect(rows, root, memory=memory)
     other = sqlite3.connect(memory)
     if harm == "damaged":
         data = bytearray(memory.read_bytes())
@@ -147,13 +147,13 @@ def test_a_memory_that_fails_costs_a_warning_and_nothing_else(
         memory.unlink()
         memory.mkdir()
     elif harm == "nonsense":
-        other.execute("UPDATE findings SET sha256 = 7, duration = 'long' WHERE reason IS NULL")
+        other.execute("UPDATE clips SET sha256 = 7, duration = 'long' WHERE reason IS NULL")
         other.commit()
     elif harm == "foreign":
-        other.execute("ALTER TABLE findings RENAME COLUMN sha256 TO md5")
+        other.execute("ALTER TABLE clips RENAME COLUMN sha256 TO md5")
     capsys.readouterr()
     looked_at.clear()
-    manifest, _ = inspect(rows, root, memory=memory)
+    manifest, _, _ = inspect(rows, root, memory=memory)
     other.close()
     assert manifest.table.equals(wanted.table)
     assert len(looked_at) >= 19
@@ -179,9 +179,9 @@ def test_a_remembered_row_that_no_file_can_have_is_as_if_absent(
 ):
     root, rows = corpus
     memory = tmp_path / "memory.sqlite"
-    wanted, _ = inspect(rows, root, memory=memory)
+    wanted, _, _ = inspect(rows, root, memory=memory)
     with sqlite3.connect(memory) as other:
-        other.execute(f"UPDATE findings SET {nonsense} WHERE file LIKE '%/07.wav'")
+        other.execute(f"UPDATE clips SET {nonsense} WHERE file LIKE '%/07.wav'")
     other.close()
     looked_at.clear()
     assert inspect(rows, root, memory=memory)[0].table.equals(wanted.table)
@@ -203,7 +203,7 @@ def test_a_memory_that_can_only_be_read_is_used_and_said_to_keep_nothing_new(
             sqlite3, "connect", lambda path, **how: connect(f"file:{path}?mode=ro", uri=True, **how)
         )
         patch.setattr(inspected, "SECONDS_BETWEEN_WRITES", 0.0)
-        manifest, _ = inspect(rows, root, memory=memory)
+        manifest, _, _ = inspect(rows, root, memory=memory)
     assert len(manifest) == 19
     assert len(looked_at) == 5
     (warning,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
@@ -223,14 +223,14 @@ def test_a_memory_that_cannot_be_written_any_more_costs_a_warning(tmp_path, corp
 
     def drop_and_look(file: Path, heard_seconds: float) -> object:
         other = sqlite3.connect(memory)
-        other.execute("DROP TABLE IF EXISTS findings")
+        other.execute("DROP TABLE IF EXISTS clips")
         other.close()
         return real(file, heard_seconds)
 
     monkeypatch.setattr(inspection, "inspect_clip", drop_and_look)
-    manifest, _ = inspect(rows, root, memory=memory)
+    manifest, _, _ = inspect(rows, root, memory=memory)
     assert len(manifest) == 19
-    assert "no such table: findings" in capsys.readouterr().err
+    assert "no such table: clips" in capsys.readouterr().err
 
 
 PROGRAM = """
@@ -248,7 +248,7 @@ def look(file, heard_seconds):
     return real(file, heard_seconds)
 inspection.inspect_clip = look
 rows = [Utterance(f.name, f.name, "train", 4.0, 3.0) for f in sorted(root.iterdir())]
-manifest, rejects = inspection.inspect(rows, root, memory=memory)
+manifest, rejects, _ = inspection.inspect(rows, root, memory=memory)
 assert (len(manifest), len(rejects)) == (len(rows), 0)
 """
 

@@ -158,7 +158,7 @@ def test_a_missing_label_elsewhere_is_no_secret(release):
 
 def test_the_stereo_clip_and_all_others_can_be_heard(release):
     root = release()
-    manifest, rejects = inspect(read_default(root).utterances, root)
+    manifest, rejects, _ = inspect(read_default(root).utterances, root)
     assert rejects == []
     (stereo,) = [row for row in manifest.table.to_pylist() if row["id"] == "MSP-PODCAST_1023_0235"]
     assert (stereo["sampling_rate"], stereo["channels"]) == (44_100, 2)
@@ -203,7 +203,7 @@ def test_a_row_without_audio_is_left_to_the_look_at_every_clip(release):
     (root / "Audios" / CLIPS[0]).unlink()
     corpus = read_default(root)
     assert summary(corpus) == KEPT
-    _, rejects = inspect(corpus.utterances, root)
+    _, rejects, _ = inspect(corpus.utterances, root)
     assert [(reject.id, reject.reason) for reject in rejects] == [("MSP-PODCAST_0001_0008", "no such file")]
 
 

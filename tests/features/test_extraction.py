@@ -28,7 +28,7 @@ def corpus(tmp_path, write_audio):
         write_audio(root / f"{i}.wav", 0.2 + 0.1 * i, rate=[16_000, 8_000, 44_100][i % 3], seed=i)
     shutil.copy(root / "3.wav", root / "copy-of-3.wav")
     names = [f"{i}.wav" for i in range(7)] + ["copy-of-3.wav"]
-    manifest, _ = inspect([Utterance(n, n, "train", 4.0, 4.0) for n in names], root, heard_seconds=10.0)
+    manifest, _, _ = inspect([Utterance(n, n, "train", 4.0, 4.0) for n in names], root, heard_seconds=10.0)
     return root, manifest
 
 
@@ -73,7 +73,7 @@ def test_every_distinct_clip_is_encoded_once_as_it_would_be_alone(corpus, encode
     features = store.gather(manifest.strings("sha256"))
     assert np.array_equal(features[3], features[7])
     for row, name in enumerate(manifest.strings("path")):
-        alone, _ = inspect([Utterance(name, name, "train", 4.0, 4.0)], root, heard_seconds=10.0)
+        alone, _, _ = inspect([Utterance(name, name, "train", 4.0, 4.0)], root, heard_seconds=10.0)
         single = FeatureStore(tmp_path / f"single-{row}", encoder.recipe)
         run(alone, root, encoder, single, workers=1)
         assert np.array_equal(single.gather(alone.strings("sha256"))[0], features[row])
@@ -144,7 +144,7 @@ def test_a_clip_whose_first_seconds_are_silent_fails_alone(encoder, tmp_path, no
     root.mkdir()
     soundfile.write(root / "late.wav", np.concatenate([np.zeros(16_000, np.float32), noise(0.5)]), 16_000)
     soundfile.write(root / "fine.wav", noise(0.5), 16_000)
-    manifest, _ = inspect(
+    manifest, _, _ = inspect(
         [Utterance(n, n, "train", 4.0, 4.0) for n in ("late.wav", "fine.wav")], root, heard_seconds=10.0
     )
     cropping = SpeechEncoder.from_pretrained(str(speech_checkpoint), crop_seconds=1.0)
@@ -175,7 +175,7 @@ def test_no_more_is_read_ahead_than_the_encoder_will_soon_take(tmp_path, write_a
     names = [f"{i}.wav" for i in range(60)]
     for i, name in enumerate(names):
         write_audio(root / name, 1.0, seed=i)
-    manifest, _ = inspect([Utterance(n, n, "train", 4.0, 4.0) for n in names], root, heard_seconds=2.0)
+    manifest, _, _ = inspect([Utterance(n, n, "train", 4.0, 4.0) for n in names], root, heard_seconds=2.0)
     read, begun = extraction._read, []
 
     def counting(*arguments):

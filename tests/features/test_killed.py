@@ -97,7 +97,7 @@ def stage(tmp_path_factory, speech_checkpoint, text_checkpoint):
     for name in names:
         samples = 0.1 * rng.standard_normal(int(rng.integers(2_000, 4_000)))
         soundfile.write(corpus / name, samples.astype(np.float32), 16_000)
-    manifest, _ = inspect([Utterance(n, n, "train", 4.0, 4.0) for n in names], corpus, heard_seconds=10.0)
+    manifest, _, _ = inspect([Utterance(n, n, "train", 4.0, 4.0) for n in names], corpus, heard_seconds=10.0)
     manifest.write(corpus / "manifest.parquet")
     recipes = {
         "speech": SpeechEncoder.from_pretrained(str(speech_checkpoint), batch_seconds=1.0).recipe,

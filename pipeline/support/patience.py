@@ -1,8 +1,8 @@
-"""Work that may hang, such as that on a network's folder, given up when it does."""
+"""Work that may hang, such as a decoder's or that on a network's folder, given up when it does."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TypeVar
@@ -10,11 +10,11 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def patiently(items: Iterable[Item], seconds: float) -> Iterator[Item]:
+def patiently(items: Iterable[Item], seconds: float | Callable[[], float]) -> Iterator[Item]:
     """The items, each made on another thread as it is asked for.
 
-    Raises TimeoutError where one takes longer than `seconds`; its thread is then left behind, and keeps no process
-    from ending.
+    Raises TimeoutError where one takes longer than `seconds`, which may be asked for anew for each; its thread is
+    then left behind, and keeps no process from ending.
     """
     asked: SimpleQueue[bool] = SimpleQueue()
     answers: SimpleQueue[tuple[Item] | BaseException] = SimpleQueue()
@@ -32,10 +32,11 @@ def patiently(items: Iterable[Item], seconds: float) -> Iterator[Item]:
     try:
         while True:
             asked.put(True)
+            longest = seconds() if callable(seconds) else seconds
             try:
-                answer = answers.get(timeout=seconds)
+                answer = answers.get(timeout=longest)
             except Empty:
-                raise TimeoutError(f"no answer for {seconds:g} s") from None
+                raise TimeoutError(f"no answer for {longest:g} s") from None
             if isinstance(answer, StopIteration):
                 return
             if isinstance(answer, BaseException):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pipeline.features.patience import patiently
+from pipeline.support.patience import patiently
 
 
 def test_items_come_in_order_and_errors_come_through():
