@@ -197,7 +197,7 @@ def test_only_so_many_files_are_looked_at_ahead(tmp_path, write_audio, looked_at
     for name in names[1:]:
         os.link(one, tmp_path / name)
     with Inspected(None, 10.0) as inspected:
-        outcomes = inspection._look_at_all(names, inspected, tmp_path, 10.0, 2)
+        outcomes = inspection._look_at_all(names, inspected, tmp_path, 10.0, 2, 60.0)
         list(islice(outcomes, 10))
         outcomes.close()
     assert len(looked_at) <= 5 * inspection.FILES_AT_ONCE
