@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Any
 
 import click
 
 from stages.lazy import LazyGroup
+from stages.terminating import unwinding_on_sigterm
 
 COMMANDS = {
     "init": ("stages.init", "Write the settings for a licensed corpus to params.yaml."),
@@ -58,10 +57,9 @@ def main(args: list[str] | None = None) -> Any:
     # Threads that spin while they wait make everything many times slower where other work shares the machine, our
     # own reading of audio included. Read by OpenMP when torch is loaded, which only the commands do.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    # A job scheduler's SIGTERM unwinds like Ctrl-C, so that work in hand is stored first.
-    signal.signal(signal.SIGTERM, _terminate)
     try:
-        return cli.main(args=args, prog_name="erclap", standalone_mode=True)
+        with unwinding_on_sigterm():
+            return cli.main(args=args, prog_name="erclap", standalone_mode=True)
     except (ValueError, RuntimeError, OSError) as error:
         if os.environ.get("ERCLAP_DEBUG"):
             raise
@@ -73,7 +71,3 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename} cannot be read or written: {error.strerror}"
     return " ".join(str(error).split())
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
