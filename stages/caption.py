@@ -23,7 +23,7 @@ from pipeline.config import LlmCaptions, Params, load_params
 from pipeline.manifest import Manifest, Utterance
 from pipeline.methods import MEASURED_CAPTIONS, METHODS
 from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE, write_captions
-from pipeline.support import write_parquet
+from pipeline.support import remove_abandoned, write_parquet
 
 if TYPE_CHECKING:
     from pipeline.captions import LlmCaptioner
@@ -91,6 +91,7 @@ def _write(params: Params) -> None:
         )
         texts = set(captions.column("text").to_pylist())
         prompts = caption_prompts(params.caption.prompt_lists, params.caption.seed, exclude=texts)
+    remove_abandoned(CAPTIONS_FILE.parent)
     write_captions(captions, manifest.labels_digest())
     write_parquet(prompts, PROMPTS_FILE)
     texts = set(captions.column("text").to_pylist())

@@ -25,7 +25,7 @@ from pipeline.manifest import (
     Manifest,
     describe_splits,
 )
-from pipeline.support import counted
+from pipeline.support import counted, remove_abandoned
 from stages.needs import unmet_needs
 
 REJECTS_FILE = Path("data/rejects.csv")
@@ -45,6 +45,7 @@ def command() -> None:
     for foreign in params.foreign_encoders:
         click.echo(f"warning: {foreign}", err=True)
     corpus, (manifest, rejects, cancelling) = look_at_corpus(params)
+    remove_abandoned(MANIFEST_FILE.parent)
     write_rejects(rejects, REJECTS_FILE)
     check_splits(manifest, rejects, REJECTS_FILE)
     if refused := out_of_reach(rejects, len(corpus.utterances), params.prepare.unreachable):

@@ -23,6 +23,7 @@ from .files import (
 )
 from .json_files import read_json_object as read_json_object
 from .killable import Killable as Killable
+from .leftovers import remove_abandoned as remove_abandoned
 from .parallel import in_order as in_order, torch_threads as torch_threads
 from .patience import patiently as patiently
 from .progress import Progress as Progress

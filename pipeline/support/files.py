@@ -15,6 +15,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.support.leftovers import held, remove_abandoned
+
 
 def _temporary(path: Path) -> Path:
     """A name of its own beside `path`, as `remove_leftovers` knows it."""
@@ -94,17 +96,21 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """A new folder beside `path` that takes its place when the block ends, and goes when it fails."""
+    """A new folder beside `path` that takes its place when the block ends, and goes when it fails.
+
+    What killed runs left beside it goes too.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(path.parent)
     temporary = _temporary(path)
-    temporary.mkdir()
-    try:
-        yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with held(temporary):
+        try:
+            yield temporary
+            if path.exists():
+                shutil.rmtree(path)
+            temporary.rename(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:
