@@ -20,11 +20,13 @@ from torch import Tensor
 from pipeline.audio import MIN_SAMPLES, SAMPLING_RATE, Waveform, check_audible, crop
 from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
+from pipeline.encoders.contents import CONFIG
 from pipeline.encoders.hub import Revision
 from pipeline.encoders.recipes import speech_recipe
 from pipeline.encoders.ser import SERConfig, SERModel
+from pipeline.encoders.settings import BACKBONE, SPEECH, check_heads, check_settings, described_by
 from pipeline.encoders.transfer import Transfers, halving, one_ahead
-from pipeline.encoders.wavlm import FrozenWavLM
+from pipeline.encoders.wavlm import FrozenWavLM, check_covered
 from pipeline.support import in_order, torch_threads
 
 Pooling = Literal["attentive-mean", "attentive-std", "attentive-stats", "regressor-hidden"]
@@ -220,15 +222,18 @@ def load_ser_model(checkpoint: Checkpoint) -> SERModel:
             f"found {written.get('model_type')!r} in {checkpoint.folder}"
         )
     known = {field.name for field in fields(SERConfig)}
-    try:
+    file = checkpoint.folder / CONFIG
+    check_settings(written, SPEECH, file)
+    check_settings(written.get("ssl_config") or {}, BACKBONE, file, "ssl_config.")
+    with described_by(file, "SERModel"):
         config = SERConfig(**{name: value for name, value in written.items() if name in known})
-        tensors = {_today(name): tensor for name, tensor in checkpoint.tensors().items()}
-        with torch.device("meta"):  # the weights come from the file, so none are drawn
-            model = SERModel(config, trained_with_mask="ssl_model.masked_spec_embed" in tensors)
-    except (TypeError, ValueError) as error:
-        raise RuntimeError(
-            f"{checkpoint.folder}/config.json does not describe a SERModel: {error}"
-        ) from error
+        backbone = config.backbone()
+        check_heads(backbone.hidden_size, backbone.num_attention_heads, file, "ssl_config.")
+        check_covered(backbone)
+    tensors = {_today(name): tensor for name, tensor in checkpoint.tensors().items()}
+    # The weights come from the file, so none are drawn.
+    with described_by(file, "SERModel"), torch.device("meta"):
+        model = SERModel(config, trained_with_mask="ssl_model.masked_spec_embed" in tensors)
     load_exactly(model, tensors, str(checkpoint.folder))
     return model
 

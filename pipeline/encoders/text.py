@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
+from torch import Tensor
 from transformers import RobertaConfig, RobertaForSequenceClassification
 
 from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
+from pipeline.encoders.contents import CONFIG
 from pipeline.encoders.hub import Revision
 from pipeline.encoders.recipes import text_recipe
+from pipeline.encoders.settings import MOST_LAYERS, TEXT, check_heads, check_settings, described_by
 from pipeline.encoders.tokens import ids_of, load_tokenizer, tokens_digest
 from pipeline.support import in_order, torch_threads
 
@@ -141,12 +145,41 @@ def load_classifier(checkpoint: Checkpoint) -> RobertaForSequenceClassification:
             f"a text encoder's config.json must say model_type 'roberta', "
             f"found {written.get('model_type')!r} in {checkpoint.folder}"
         )
-    config = RobertaConfig.from_dict(written)
+    file = checkpoint.folder / CONFIG
+    check_settings(written, TEXT, file)
+    with described_by(file, "RoBERTa"):
+        config = RobertaConfig.from_dict(written)
+    check_heads(config.hidden_size, config.num_attention_heads, file)
     tensors = checkpoint.tensors()
+    _check_sizes(config, tensors, file)
     # Older transformers also wrote the positions 0, 1, 2 … that every model has.
     positions = tensors.pop("roberta.embeddings.position_ids", None)
     if positions is not None and not torch.equal(positions.flatten(), torch.arange(positions.numel())):
         raise RuntimeError(f"roberta.embeddings.position_ids of {checkpoint.folder} must count from 0")
-    classifier = RobertaForSequenceClassification(config)
+    with described_by(file, "RoBERTa"):
+        classifier = RobertaForSequenceClassification(config)
     load_exactly(classifier, tensors, str(checkpoint.folder))
     return classifier
+
+
+def _check_sizes(config: RobertaConfig, tensors: Mapping[str, Tensor], file: Path) -> None:
+    """Raise RuntimeError where config.json says another size than the weights have, before it takes memory."""
+    layer = "encoder.layer.{}.intermediate.dense.weight"
+    of = {
+        "vocab_size": "embeddings.word_embeddings.weight",
+        "max_position_embeddings": "embeddings.position_embeddings.weight",
+        "type_vocab_size": "embeddings.token_type_embeddings.weight",
+        "intermediate_size": layer.format(0),
+    }
+    for name, tensor in of.items():
+        found = tensors.get(f"roberta.{tensor}")
+        if found is not None and found.shape != (getattr(config, name), config.hidden_size):
+            raise RuntimeError(
+                f"{file}: {name} and hidden_size must be {' and '.join(map(str, found.shape))}, as in the "
+                f"weights, found {getattr(config, name)} and {config.hidden_size}"
+            )
+    layers = sum(f"roberta.{layer.format(number)}" in tensors for number in range(MOST_LAYERS))
+    if layers != config.num_hidden_layers:
+        raise RuntimeError(
+            f"{file}: num_hidden_layers must be {layers}, as in the weights, found {config.num_hidden_layers}"
+        )
