@@ -34,6 +34,9 @@ ALIASES = {"evaluate": "eval"}
 
 BAD_INPUT, FAULT = 2, 1
 
+LONGEST = 4000
+"""Characters of an error's line."""
+
 
 class Commands(LazyGroup):
     """Those of `COMMANDS`."""
@@ -68,6 +71,8 @@ def main(args: list[str] | None = None) -> Any:
 
 
 def _one_line(error: Exception) -> str:
+    from pipeline.support import shown
+
     if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename} cannot be read or written: {error.strerror}"
-    return " ".join(str(error).split())
+        return shown(f"{error.filename} cannot be read or written: {error.strerror}", LONGEST)
+    return shown(" ".join(str(error).split()), LONGEST)

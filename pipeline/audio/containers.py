@@ -60,6 +60,16 @@ def size_left_open(descriptor: int) -> int | None:
     return left_open if at not in (end, end + 1) else None
 
 
+def caf_count(descriptor: int) -> int | None:
+    """How many samples of each channel a CAF of compressed packets promises; None for any other file."""
+    if os.pread(descriptor, 4, 0) != b"caff":
+        return None
+    for chunk in chunks(descriptor):
+        if chunk.name == b"pakt":
+            return int.from_bytes(os.pread(descriptor, 8, chunk.at + 8), "big")
+    return None
+
+
 def _caf_bytes(descriptor: int, head: bytes) -> int:
     """How long a CAF is up to the end of its samples, by its chunks; 0 for another format.
 

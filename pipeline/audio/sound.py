@@ -31,7 +31,7 @@ class Forward(soundfile.SoundFile):  # type: ignore[misc]
             super().__init__(_Patched(descriptor, said.count_at, said.uncounted))
         else:
             super().__init__(descriptor, closefd=False)
-        known = said.count if said and said.count else self.frames
+        known = said.count if said and said.count else containers.caf_count(descriptor) or self.frames
         self.promised: int | None = known if known < UNKNOWN_FRAMES else None
         """How many samples of each channel its header promises, where it does."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline.config.brief import brief, brief_key
 from pipeline.config.captions import Caption
 from pipeline.config.corpora import Prepare
 from pipeline.config.encoders import Extract
@@ -14,6 +15,9 @@ from pipeline.config.reading import PARAMS_FILE, read_params
 from pipeline.config.runtime import Runtime
 from pipeline.config.section import Section
 from pipeline.config.training import Evaluate, Train
+
+TOLD = 20
+"""A message names no more of what is wrong."""
 
 
 class Params(Section):
@@ -44,17 +48,22 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     try:
         return Params.model_validate(read_params(path))
     except ValidationError as error:
-        raise ValueError(f"{path}: {'; '.join(_explain(detail) for detail in error.errors())}") from error
+        told = [_explain(detail) for detail in error.errors()]
+        more = f"; and {len(told) - TOLD} more" if len(told) > TOLD else ""
+        raise ValueError(f"{path}: {'; '.join(told[:TOLD])}{more}") from error
 
 
 def _explain(detail: Any) -> str:
     """One problem of pydantic's as: key, what must hold, what was found."""
-    key = ".".join(str(part) for part in detail["loc"]) or "the file"
+    key = brief_key(".".join(str(part) for part in detail["loc"])) or "the file"
     if detail["type"] == "missing":
         return f"{key} is missing"
     if detail["type"] == "extra_forbidden":
         return f"{key} is not a key that exists"
     if detail["type"] == "value_error":  # one of our own validators, which says it all
-        return f"{key}: {detail['msg'].removeprefix('Value error, ')}"
+        says: str = detail["msg"].removeprefix("Value error, ")
+        if isinstance(value := detail["input"], str):
+            says = says.replace(repr(value), brief(value))
+        return f"{key}: {says}"
     message = detail["msg"].removeprefix("Input ")
-    return f"{key}: {message[0].lower()}{message[1:]}, found {detail['input']!r}"
+    return f"{key}: {message[0].lower()}{message[1:]}, found {brief(detail['input'])}"

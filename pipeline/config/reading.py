@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
+
+from pipeline.config.brief import brief, brief_key
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -20,12 +23,16 @@ class ParamsLoader(yaml.SafeLoader):  # type: ignore[misc]
     yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for i, key in enumerate(keys):
-            if key in keys[:i]:
+        seen = set[Any]()
+        for written, _ in node.value:
+            key = self.construct_object(written, deep=True)
+            if not isinstance(key, Hashable):
+                break  # which is refused below
+            if key in seen:
                 raise yaml.YAMLError(
-                    f"key {key!r} is written twice, in line {node.value[i][0].start_mark.line + 1}"
+                    f"key {brief(key)} is written twice, in line {written.start_mark.line + 1}"
                 )
+            seen.add(key)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
 
@@ -55,5 +62,5 @@ def read_params(path: Path = PARAMS_FILE) -> Any:
         raise ValueError(
             f"there must be a {path} in the folder that erclap runs in, found none in {Path.cwd()}"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} must be YAML: {' '.join(str(error).split())}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} must be YAML: {brief_key(' '.join(str(error).split()))}") from error

@@ -6,7 +6,6 @@ from .layout import check_layout as check_layout
 from .proposal import Proposal as Proposal, propose_table as propose_table
 from .reading import read_corpus as read_corpus
 from .rejects import (
-    Reject as Reject,
     check_splits as check_splits,
     count_by_reason as count_by_reason,
     out_of_reach as out_of_reach,

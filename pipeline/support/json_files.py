@@ -17,7 +17,7 @@ def read_json_object(path: Path, *, made_by: str | None = None) -> dict[str, Any
         written = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RuntimeError(f"{path} is not there{first}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RuntimeError(f"{path} must be JSON ({error}){again}") from error
     if not isinstance(written, dict):
         raise RuntimeError(f"{path} must be a JSON object, found {type(written).__name__}{again}")

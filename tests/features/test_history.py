@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from pipeline.features.shards.keys import sentence_key
 from pipeline.features.upkeep.history import Lock, asked_by_refs, keys_of, last_extracted
@@ -124,6 +126,32 @@ def test_a_lock_in_the_middle_of_a_merge_is_said(repository):
     assert asked_by_refs().unknown == ["the working tree: its dvc.lock cannot be read"]
     with pytest.raises(ValueError, match="not a dvc.lock"):
         Lock.parse(Path("dvc.lock").read_text())
+
+
+@pytest.mark.parametrize(
+    "md5", ["null", "7", "../../../../etc/passwd", "[]", "'" + "x" * 999 + "'", "2024-99-99"]
+)
+def test_a_hash_in_a_lock_that_is_none_is_no_lock(md5):
+    text = f"schema: '2.0'\nstages:\n  extract:\n    deps:\n    - path: data/manifest.parquet\n      md5: {md5}\n"
+    with pytest.raises(ValueError, match="^not a dvc.lock: .{1,200}$"):
+        Lock.parse(text)
+
+
+def test_a_lock_at_random_is_read_or_is_no_lock():
+    dice = random.Random(0)
+    lock = {"schema": "2.0", "stages": {"extract": {"cmd": "x"}}}
+    entry = {"hash": "md5", "md5": "0" * 32, "path": "data/manifest.parquet", "size": 3}
+    lock["stages"]["extract"] |= {"deps": [entry], "outs": [dict(entry, md5="1" * 32 + ".dir")]}
+    assert Lock.parse(yaml.safe_dump(lock)).written
+    for _ in range(200):
+        text = bytearray(yaml.safe_dump(lock).encode())
+        for _ in range(dice.choice([1, 3])):
+            at = dice.randrange(len(text))
+            text[at : at + dice.randrange(4)] = dice.choice(
+                [b"", b"null", b"[", b"{", b"7", b"*", b"\0", b"- "]
+            )
+        with contextlib.suppress(ValueError):
+            Lock.parse(bytes(text).decode(errors="replace"))
 
 
 def test_outside_a_repository_nobody_knows(tmp_path, monkeypatch):

@@ -117,6 +117,32 @@ def test_what_is_missing_or_garbled_is_named(written):
         read_details(written)
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda about: about.update(clip=about.pop("clips")), "must have the keys .*, found clip, corpus"),
+        (lambda about: about.update(clips="many"), "clips must be a whole number, found 'many'"),
+        (
+            lambda about: about.update(settings=["x" * 9999]),
+            "settings must be an object, found .{1,200}: run",
+        ),
+        (lambda about: about.update(methods=[1]), "methods must be names"),
+        (
+            lambda about: about["origins"][0].pop("rows"),
+            r"origins\[0\] must have first, last, modality, rows",
+        ),
+        (lambda about: about.update(recipes=[{"modalty": "speech"}]), r"recipes\[0\] must have modality"),
+    ],
+)
+def test_what_was_run_is_named_where_a_key_of_it_is_misspelt_or_odd(written, change, told):
+    file = written / "about.json"
+    about = json.loads(file.read_text())
+    change(about)
+    file.write_text(json.dumps(about))
+    with pytest.raises(RuntimeError, match=rf"about\.json:? {told}"):
+        read_details(written)
+
+
 def test_settings_name_no_folder_of_this_machine(tmp_path):
     params = load_params(ROOT / "params.yaml").model_dump()
     params["prepare"] |= {

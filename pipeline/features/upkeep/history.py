@@ -7,8 +7,9 @@ some branch still does. git and dvc are called, never imported; nothing is fetch
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ import yaml
 from pipeline.features.shards.keys import Keys, packed, sentence_key
 from pipeline.manifest import MANIFEST_FILE
 from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE
+from pipeline.support import shown
 
 LOCK_FILE = Path("dvc.lock")
+MD5 = re.compile(r"([0-9a-f]{32}(\.dir)?)?")
 FEATURES_FOLDER = "cache/features"
 
 
@@ -39,12 +42,20 @@ class Lock:
         try:
             for stage, said in (yaml.safe_load(text) or {}).get("stages", {}).items():
                 for dep in said.get("deps", []):
-                    read[stage, dep["path"]] = dep.get("md5", "")
+                    read[stage, dep["path"]] = _md5(dep)
                 for out in said.get("outs", []):
-                    written[out["path"]] = out.get("md5", "")
-        except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"not a dvc.lock: {' '.join(str(error).split())}") from error
+                    written[out["path"]] = _md5(out)
+        except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"not a dvc.lock: {shown(' '.join(str(error).split()))}") from error
         return cls(read, written)
+
+
+def _md5(said: Mapping[str, Any]) -> str:
+    """The hash of a file that a dvc.lock says, or nothing where it says none. Raises ValueError for no hash."""
+    md5 = said.get("md5", "")
+    if not isinstance(said["path"], str) or not isinstance(md5, str) or not MD5.fullmatch(md5):
+        raise ValueError(f"{said['path']} must have an md5 of 32 digits from 0 to f, found {md5!r}")
+    return md5
 
 
 @dataclass
@@ -84,7 +95,11 @@ def last_extracted(files: Sequence[Path]) -> tuple[list[Path], str]:
     They are what stage extract read, by their hashes in dvc.lock, as it is in the working tree or in the last
     commit. Where that is not known there are none, and the reason.
     """
-    texts = {str(LOCK_FILE): LOCK_FILE.read_text(encoding="utf-8")} if LOCK_FILE.is_file() else {}
+    texts = (
+        {str(LOCK_FILE): LOCK_FILE.read_text(encoding="utf-8", errors="replace")}
+        if LOCK_FILE.is_file()
+        else {}
+    )
     if committed := _run("git", "show", f"HEAD:./{LOCK_FILE}"):
         texts["the last commit's dvc.lock"] = committed
     if not texts:
@@ -121,7 +136,7 @@ def asked_by_refs() -> Asked:
             # There is one, whose contents are not on this machine, as in a partial clone.
             asked.unknown.append(f"{name}: its {LOCK_FILE} cannot be read")
     if LOCK_FILE.is_file():
-        locks.setdefault(LOCK_FILE.read_text(encoding="utf-8"), "the working tree")
+        locks.setdefault(LOCK_FILE.read_text(encoding="utf-8", errors="replace"), "the working tree")
     cache = dvc_cache()
     for text, name in locks.items():
         _add_lock(asked, name, text, cache)
@@ -176,7 +191,7 @@ def _recipes(cache: Path | None, listings: set[str]) -> set[str] | None:
                 cached(cache or Path(), md5).read_text(encoding="utf-8")
             )
             names = [Path(entry["relpath"]).name for entry in listing]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         digests |= {name.split("-")[0] for name in names if name.endswith(".h5")}
     return digests if listings else None
@@ -185,7 +200,7 @@ def _recipes(cache: Path | None, listings: set[str]) -> set[str] | None:
 def _run(*command: str) -> str | None:
     """What a command prints, or None where it fails."""
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        answer = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     except OSError:
         return None
     return answer.stdout if answer.returncode == 0 else None

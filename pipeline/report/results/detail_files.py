@@ -13,12 +13,24 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.support import read_json_object, read_parquet, write_parquet, write_text
+from pipeline.support import read_json_object, read_parquet, shown, write_parquet, write_text
 
 DETAILS_FOLDER = Path("results/details")
 
 ABOUT_FILE = "about.json"
-ABOUT_KEYS = ("clips", "corpus", "methods", "origins", "recipes", "settings", "split", "synthetic")
+ABOUT_KINDS: dict[str, type] = {
+    "clips": int,
+    "corpus": str,
+    "methods": list,
+    "origins": list,
+    "recipes": list,
+    "settings": dict,
+    "split": str,
+    "synthetic": bool,
+}
+ABOUT_KEYS = tuple(ABOUT_KINDS)
+RECIPE_KEYS, ORIGIN_KEYS = {"modality"}, {"modality", "rows", "first", "last"}
+WORDS = {int: "a whole number", str: "text", list: "a list", dict: "an object", bool: "true or false"}
 
 MADE_BY = "erclap eval"
 
@@ -102,7 +114,23 @@ def read_details(folder: Path = DETAILS_FOLDER) -> Details:
     about = read_json_object(path, made_by=MADE_BY)
     if tuple(sorted(about)) != ABOUT_KEYS:
         raise RuntimeError(
-            f"{path} must have the keys {', '.join(ABOUT_KEYS)}, found {', '.join(sorted(about))}: "
+            f"{path} must have the keys {', '.join(ABOUT_KEYS)}, found {shown(', '.join(sorted(about)))}: "
             f"run `{MADE_BY}` again"
         )
+    if wrong := _wrong(about):
+        raise RuntimeError(f"{path}: {wrong}: run `{MADE_BY}` again")
     return Details(**rows, about=about)
+
+
+def _wrong(about: Row) -> str | None:
+    """What of it the page could not show."""
+    for key, kind in ABOUT_KINDS.items():
+        if type(about[key]) is not kind:
+            return f"{key} must be {WORDS[kind]}, found {shown(repr(about[key]))}"
+    if not all(type(name) is str for name in about["methods"]):
+        return f"methods must be names, found {shown(repr(about['methods']))}"
+    for key, needed in (("recipes", RECIPE_KEYS), ("origins", ORIGIN_KEYS)):
+        for number, entry in enumerate(about[key]):
+            if type(entry) is not dict or not needed <= entry.keys():
+                return f"{key}[{number}] must have {', '.join(sorted(needed))}, found {shown(repr(entry))}"
+    return None
