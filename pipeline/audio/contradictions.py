@@ -6,7 +6,7 @@ import os
 import struct
 from typing import Literal
 
-from pipeline.audio.chunks import BROKEN, STREAMED, Chunk, chunks, is_name, layout_of
+from pipeline.audio.chunks import BROKEN, SEVERAL, STREAMED, Chunk, chunks, is_name, layout_of
 
 DESCRIPTIONS, SAMPLES = (b"fmt ", b"COMM", b"desc"), (b"data", b"SSND")
 
@@ -32,9 +32,7 @@ def contradiction(descriptor: int) -> str | None:
     description, samples, frames = None, None, None
     for chunk in chunks(descriptor):
         if samples is not None and chunk.name in (*SAMPLES, head[:4]):
-            return (
-                "two recordings, one after the other, of which only the first would be heard: write it as one"
-            )
+            return SEVERAL
         if chunk.name in SAMPLES:
             samples = chunk
         elif chunk.name in DESCRIPTIONS and description is None:

@@ -1,0 +1,45 @@
+"""Recordings at random: each is heard whole, or refused with one line."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from pipeline.audio import AudioError, inspect_clip
+from tests.audio.fuzzing import damaged, recording
+
+CROP = 10.0
+
+
+def outcome(file, data: bytes) -> float | None:
+    """How many seconds are heard of a file of these bytes, or None where it is refused."""
+    file.write_bytes(data)
+    try:
+        return inspect_clip(file, CROP).duration
+    except AudioError as error:
+        told = str(error)
+    assert "\n" not in told
+    assert len(told) < 400
+    return None
+
+
+def test_a_whole_recording_is_heard_whole(tmp_path):
+    dice = random.Random(0)
+    for _ in range(60):
+        kind, data = recording(dice)
+        assert outcome(tmp_path / "clip", data), kind
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_damaged_recording_is_refused_or_as_long_as_it_was(tmp_path, seed):
+    """But for bytes that were cut out or a rate that was written over, which only a careful decoder can tell."""
+    dice, refused = random.Random(seed), 0
+    for _ in range(60):
+        name, whole, data = damaged(dice)
+        heard = outcome(tmp_path / "clip", data)
+        refused += heard is None
+        expected = outcome(tmp_path / "clip", whole)
+        if heard is not None and name.endswith(("overwritten", "doubled", "inserted", "joined", " flipped")):
+            assert heard > 0.9 * expected, name
+    assert 15 < refused < 50
