@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,10 @@ from pipeline.encoders.contents import FORMATS, format_of, parts_of
 from pipeline.encoders.conversion import converted
 from pipeline.encoders.hub import NAME, Revision, from_hub
 from pipeline.encoders.local import BUILTIN, Found, find_here
+from pipeline.support import counted
+
+TOLD = 5
+"""A message names no more of what does not fit."""
 
 
 class Checkpoint(Found):
@@ -82,11 +86,12 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], source: str) 
         problems.append(f"missing {_listing(missing)}")
     if left_over := sorted(tensors.keys() - wanted.keys()):
         problems.append(f"left over {_listing(left_over)}")
-    for name in sorted(wanted.keys() & tensors.keys()):
-        if wanted[name].shape != tensors[name].shape:
-            problems.append(
-                f"{name} has shape {tuple(tensors[name].shape)} instead of {tuple(wanted[name].shape)}"
-            )
+    reshaped = [
+        f"{name} has shape {tuple(tensors[name].shape)} instead of {tuple(wanted[name].shape)}"
+        for name in sorted(wanted.keys() & tensors.keys())
+        if wanted[name].shape != tensors[name].shape
+    ]
+    problems += _first(reshaped)
     if problems:
         raise RuntimeError(f"every tensor of {source} must fit the model: {'; '.join(problems)}")
     module.load_state_dict(dict(tensors), assign=True)
@@ -94,7 +99,12 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], source: str) 
 
 def _listing(names: Iterable[str]) -> str:
     listed = list(names)
-    return f"{len(listed)} tensor{'s' if len(listed) != 1 else ''}: {', '.join(listed)}"
+    return f"{counted(len(listed), 'tensor')}: {', '.join(_first(listed))}"
+
+
+def _first(listed: Sequence[str]) -> list[str]:
+    """The first of many, and how many more there are."""
+    return [*listed[:TOLD], *([f"and {len(listed) - TOLD} more"] if len(listed) > TOLD else [])]
 
 
 @contextmanager

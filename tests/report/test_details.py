@@ -127,6 +127,7 @@ def test_what_is_missing_or_garbled_is_named(written):
             "settings must be an object, found .{1,200}: run",
         ),
         (lambda about: about.update(methods=[1]), "methods must be names"),
+        (lambda about: about["methods"].remove("clap-sce"), "methods must name all .*, found no clap-sce"),
         (
             lambda about: about["origins"][0].pop("rows"),
             r"origins\[0\] must have first, last, modality, rows",

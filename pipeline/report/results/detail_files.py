@@ -117,18 +117,21 @@ def read_details(folder: Path = DETAILS_FOLDER) -> Details:
             f"{path} must have the keys {', '.join(ABOUT_KEYS)}, found {shown(', '.join(sorted(about)))}: "
             f"run `{MADE_BY}` again"
         )
-    if wrong := _wrong(about):
+    evaluated = {row["method"] for name in SCHEMAS for row in rows[name]}
+    if wrong := _wrong(about, evaluated):
         raise RuntimeError(f"{path}: {wrong}: run `{MADE_BY}` again")
     return Details(**rows, about=about)
 
 
-def _wrong(about: Row) -> str | None:
-    """What of it the page could not show."""
+def _wrong(about: Row, evaluated: set[str]) -> str | None:
+    """What of it the page could not show, `evaluated` being the methods that there are figures of."""
     for key, kind in ABOUT_KINDS.items():
         if type(about[key]) is not kind:
             return f"{key} must be {WORDS[kind]}, found {shown(repr(about[key]))}"
     if not all(type(name) is str for name in about["methods"]):
         return f"methods must be names, found {shown(repr(about['methods']))}"
+    if missing := sorted(evaluated - set(about["methods"])):
+        return f"methods must name all that were evaluated, found no {shown(', '.join(missing))}"
     for key, needed in (("recipes", RECIPE_KEYS), ("origins", ORIGIN_KEYS)):
         for number, entry in enumerate(about[key]):
             if type(entry) is not dict or not needed <= entry.keys():
