@@ -15,7 +15,7 @@ from pipeline.audio.tags import BLOCK, Bytes, after_tags
 TOLERANCE = 1
 """Decoders differ by up to so many frames in what they make of a recording's start and end."""
 
-LEAST = 0.9
+LEAST = 0.92
 """Of the samples; of very short ones a frame is more than may be left out."""
 
 XING = re.compile(rb"Xing|Info")

@@ -27,7 +27,7 @@ from pipeline.encoders.ser import SERConfig, SERModel
 from pipeline.encoders.settings import BACKBONE, SPEECH, check_heads, check_settings, described_by
 from pipeline.encoders.transfer import Transfers, halving, one_ahead
 from pipeline.encoders.wavlm import FrozenWavLM, check_covered
-from pipeline.support import in_order, torch_threads
+from pipeline.support import in_order, shown, torch_threads
 
 Pooling = Literal["attentive-mean", "attentive-std", "attentive-stats", "regressor-hidden"]
 Padding = Literal["masked", "literal"]
@@ -219,7 +219,7 @@ def load_ser_model(checkpoint: Checkpoint) -> SERModel:
     if written.get("model_type") != "ser":
         raise RuntimeError(
             f"a speech encoder's config.json must say model_type 'ser', "
-            f"found {written.get('model_type')!r} in {checkpoint.folder}"
+            f"found {shown(repr(written.get('model_type')))} in {checkpoint.folder}"
         )
     known = {field.name for field in fields(SERConfig)}
     file = checkpoint.folder / CONFIG

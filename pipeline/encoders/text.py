@@ -20,7 +20,7 @@ from pipeline.encoders.hub import Revision
 from pipeline.encoders.recipes import text_recipe
 from pipeline.encoders.settings import MOST_LAYERS, TEXT, check_heads, check_settings, described_by
 from pipeline.encoders.tokens import ids_of, load_tokenizer, tokens_digest
-from pipeline.support import in_order, torch_threads
+from pipeline.support import in_order, shown, torch_threads
 
 BATCH_TOKENS = 8192
 """Padded tokens at once on a GPU."""
@@ -143,7 +143,7 @@ def load_classifier(checkpoint: Checkpoint) -> RobertaForSequenceClassification:
     if written.get("model_type") != "roberta":
         raise RuntimeError(
             f"a text encoder's config.json must say model_type 'roberta', "
-            f"found {written.get('model_type')!r} in {checkpoint.folder}"
+            f"found {shown(repr(written.get('model_type')))} in {checkpoint.folder}"
         )
     file = checkpoint.folder / CONFIG
     check_settings(written, TEXT, file)
