@@ -1,8 +1,8 @@
 """Every answer that was paid for, kept: a journal that is safe when a line returns, and a table to share.
 
-A folder holds `answers.parquet` and `journal.jsonl`. An answer is appended to the journal and synced to the disk
-as it arrives; when a run ends, the journal goes into the table. One process at a time may write, the others wait
-for it: so none asks what another is asking.
+A folder holds `answers.parquet` and `journal.jsonl`, and in `prompts` what each hash of a prompt stands for. An
+answer is appended to the journal and synced to the disk as it arrives; when a run ends, the journal goes into the
+table. One process at a time may write, the others wait for it: so none asks what another is asking.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,11 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.captions.llm.requests import Key, Kind
+from pipeline.captions.llm.requests import Key, Kind, Question, Request
 from pipeline.captions.llm.validation import check_answer
-from pipeline.support import sync_folder, write_parquet
+from pipeline.support import sync_folder, write_parquet, write_text
 
-TABLE, JOURNAL, LOCK = "answers.parquet", "journal.jsonl", "lock"
+TABLE, JOURNAL, LOCK, PROMPTS = "answers.parquet", "journal.jsonl", "lock", "prompts"
 
 ANSWERS_SCHEMA = pa.schema(
     [
@@ -83,6 +83,7 @@ class Answers:
         self._rows: dict[Answer, None] = {}
         self._good: dict[Key, Answer] = {}
         self._bad: dict[Key, list[Answer]] = {}
+        self._questions: set[Question] = set()
         for row in rows:
             self.put(row)
 
@@ -94,6 +95,7 @@ class Answers:
         if row.answer is None:
             self._bad.setdefault(row.key, []).append(row)
             return
+        self._questions.add(row.key.question)
         best = self._good.get(row.key)
         if best is None or (row.date, row.raw) < (best.date, best.raw):
             self._good[row.key] = row
@@ -102,6 +104,31 @@ class Answers:
         """The captions of a request, one a line; None where there is no good answer."""
         found = self._good.get(key)
         return found.answer if found else None
+
+    def written(self, request: Request) -> tuple[Key, str] | None:
+        """The captions of a request, one a line, and what they answer: it, or else how it was put otherwise."""
+        form: Request | None = request
+        while form is not None:
+            if (text := self.text(form.key)) is not None:
+                return form.key, text
+            form = form.otherwise
+        return None
+
+    def text_of(self, request: Request) -> str | None:
+        """The captions of a request however it was put, one a line; None where there are none."""
+        found = self.written(request)
+        return found[1] if found else None
+
+    def to_ask(self, request: Request, attempts: int) -> Request | None:
+        """What is asked next for a request that has no captions; None where that was done often enough."""
+        form: Request | None = request
+        while form is not None and len(self.problems(form.key)) >= attempts:
+            form = form.otherwise
+        return form
+
+    def has_good(self, question: Question) -> bool:
+        """Whether any cell and draw of a question has its captions."""
+        return question in self._questions
 
     def problems(self, key: Key) -> list[Answer]:
         """The answers to a request that were no captions."""
@@ -188,6 +215,14 @@ class AnswersWriter:
         except OSError:
             self._journal.truncate(end)
             raise
+
+    def say_what_was_asked(self, prompts: Mapping[str, Mapping[str, object]]) -> None:
+        """Write down what the hashes of prompts stand for, a file each."""
+        for name, prompt in prompts.items():
+            file = self.folder / PROMPTS / f"{name}.json"
+            if not file.exists():
+                file.parent.mkdir(exist_ok=True)
+                write_text(json.dumps(prompt, ensure_ascii=False, indent=2) + "\n", file)
 
     def merge(self, rows: Iterable[Answer]) -> int:
         """Take in answers from elsewhere, judged anew; returns how many were not there yet."""

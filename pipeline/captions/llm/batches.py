@@ -11,7 +11,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,9 @@ from typing import Any
 
 from pipeline.captions.llm.answers import AnswersWriter
 from pipeline.captions.llm.asking import Failure, keep
-from pipeline.captions.llm.endpoint import Endpoint, Malformed, NoAnswer, Reply, Result
+from pipeline.captions.llm.endpoint import Endpoint, NoAnswer, Result
+from pipeline.captions.llm.patience import Patience
+from pipeline.captions.llm.replies import Malformed, Reply, filters_code, read_json, whole_characters
 from pipeline.captions.llm.requests import Key, Request
 from pipeline.support import Progress, sync_folder, write_text
 
@@ -54,7 +56,7 @@ class Batch:
 
     def write(self, folder: Path) -> None:
         """Write it down for good."""
-        requests = {name: asdict(request) for name, request in self.requests.items()}
+        requests = {name: {"key": r.key, "text": r.text} for name, r in self.requests.items()}
         record = {"token": self.token, "url": self.url, "batch_id": self.batch_id, "requests": requests}
         write_text(json.dumps(record), self.path(folder))
         sync_folder(folder)
@@ -91,9 +93,11 @@ def ask_by_batch(
 ) -> list[Failure]:
     """Ask what is not answered, a batch a round, up to `attempts` answers for each, and return what failed.
 
-    Raises ValueError where the endpoint offers no batches, RuntimeError where it refuses one.
+    Raises ValueError where the endpoint offers no batches, RuntimeError where it refuses one, or where all that
+    it answers is no caption.
     """
     reasons: dict[Key, str] = {}
+    patience = Patience(endpoint.url, answers)
     for _ in range(attempts + 1):  # once more than answers, for what got none at all
         work = [
             r
@@ -106,7 +110,11 @@ def ask_by_batch(
             names = {r.id(len(answers.known.problems(r.key))): r for r in chunk}
             batch = Batch(uuid.uuid4().hex, endpoint.url, None, names)
             batch.write(answers.folder)
+            before = {r.key: len(answers.known.problems(r.key)) for r in chunk}
             reasons |= _finish(batch, endpoint, answers)
+            for request in chunk:
+                if problems := answers.known.problems(request.key)[before[request.key] :]:
+                    patience.in_vain(request, problems[-1].problem or "", problems[-1].raw)
     unanswered = [r for r in requests if answers.known.text(r.key) is None]
     return [Failure.of(r, answers, reasons.get(r.key)) for r in unanswered]
 
@@ -194,6 +202,7 @@ def _fetch(batch: Batch, endpoint: Endpoint, folder: Path, get: Callable[[], Res
 def _structured(response: Any) -> Any:
     """A response of the protocol's; the client hands over as text what does not call itself JSON."""
     if isinstance(response, str):
+        read_json("", response)
         raise Malformed("a malformed answer")
     return response
 
@@ -224,8 +233,8 @@ def _keep_answers(batch: Batch, ended: Any, endpoint: Endpoint, answers: Answers
     for file_id in filter(None, (ended.output_file_id, ended.error_file_id)):
         name = str(file_id)
         content = _fetch(batch, endpoint, answers.folder, partial(_content, name, endpoint))
-        for line in endpoint.redacted(content).splitlines():
-            request, reply = _read_line(line, batch)
+        for line in content.split("\n"):
+            request, reply = _read_line(line, batch, endpoint)
             if request is None:
                 continue
             missing.pop(request[0], None)
@@ -243,20 +252,24 @@ def _content(name: str, endpoint: Endpoint) -> str:
     return endpoint.client.files.content(name).text
 
 
-def _read_line(line: str, batch: Batch) -> tuple[tuple[str, Request] | None, Reply | str]:
+def _read_line(line: str, batch: Batch, endpoint: Endpoint) -> tuple[tuple[str, Request] | None, Reply | str]:
     """The request of a line of a batch's answers, and its answer or else what the server says."""
     try:
         written = json.loads(line)
         name = written["custom_id"]
         request = batch.requests[name]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None, "a malformed line"
-    response = written.get("response") or {}
+    response = written.get("response")
+    response = response if isinstance(response, dict) else {}
+    body = response.get("body")
     if response.get("status_code") == 200:
         try:
-            return (name, request), Reply.of(response.get("body"))
+            return (name, request), endpoint.reply(body)
         except Malformed as error:
             return (name, request), str(error)
-    said = written.get("error") or (response.get("body") or {}).get("error") or "no reason given"
-    message = said.get("message", said) if isinstance(said, dict) else said
-    return (name, request), " ".join(str(message).split())[:300]
+    told = body.get("error") if isinstance(body, dict) else None
+    fault = written.get("error") or told or "no reason given"
+    message = fault.get("message", fault) if isinstance(fault, dict) else fault
+    said = " ".join(endpoint.redacted(whole_characters(str(message))).split())[:300]
+    return (name, request), endpoint.filtered(said) if filters_code(fault) else said

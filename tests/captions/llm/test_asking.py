@@ -231,7 +231,7 @@ def test_a_prompt_that_the_server_refuses_is_listed_and_all_else_is_kept(make_pr
         answer = erclap(project, "caption")
     assert answer.returncode == 1
     assert "2 of 76 requests have none" in error_line(answer)
-    assert "no answer: Error code: 400" in error_line(answer)
+    assert "declined: Error code: 400" in error_line(answer)
     assert len(answers_of(project)) == 74
     assert once_each(server, project)
 
