@@ -14,57 +14,18 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.captions.llm.requests import Key, Kind, Question, Request
-from pipeline.captions.llm.validation import check_answer
+from pipeline.captions.llm.requests import Key, Question, Request
+from pipeline.captions.llm.table import ANSWERS_SCHEMA, Answer, judged, read_table
 from pipeline.support import sync_folder, write_parquet, write_text
 
 TABLE, JOURNAL, LOCK, PROMPTS = "answers.parquet", "journal.jsonl", "lock", "prompts"
-
-ANSWERS_SCHEMA = pa.schema(
-    [
-        pa.field("model", pa.string(), nullable=False),
-        pa.field("prompt_hash", pa.string(), nullable=False),
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("cell", pa.string(), nullable=False),
-        pa.field("draw", pa.int32(), nullable=False),
-        pa.field("answer", pa.string()),  # the captions, one a line; null where there is a problem
-        pa.field("problem", pa.string()),
-        pa.field("raw", pa.string(), nullable=False),
-        pa.field("date", pa.string(), nullable=False),  # UTC, ISO 8601
-        pa.field("input_tokens", pa.int32()),
-        pa.field("output_tokens", pa.int32()),
-    ]
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the model said to one request, good or not."""
-
-    model: str
-    prompt_hash: str
-    kind: str
-    cell: str
-    draw: int
-    answer: str | None
-    problem: str | None
-    raw: str
-    date: str
-    input_tokens: int | None
-    output_tokens: int | None
-
-    @property
-    def key(self) -> Key:
-        """What it belongs to."""
-        return Key(self.model, self.prompt_hash, self.kind, self.cell, self.draw)
 
 
 def answers_folder() -> Path:
@@ -154,20 +115,6 @@ def read_answers(folder: Path) -> Answers:
     return Answers([*(read_table(table) if table.exists() else []), *rows])
 
 
-def read_table(path: Path) -> list[Answer]:
-    """A table of answers from anywhere. Raises RuntimeError where it is none."""
-    try:
-        found = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError):
-        found = None
-    if found is None or not found.schema.equals(ANSWERS_SCHEMA):
-        raise RuntimeError(
-            f"{path} must be a table of answers, found another or a damaged file: bring back a copy; "
-            f"without it, what it held is asked and paid for again"
-        )
-    return [Answer(**row) for row in found.to_pylist()]
-
-
 def _read_journal(path: Path) -> list[Answer]:
     """The journal's whole lines; a last one that a killed run left torn was never reported as kept."""
     row_of = TypeAdapter(Answer)
@@ -225,16 +172,13 @@ class AnswersWriter:
                 write_text(json.dumps(prompt, ensure_ascii=False, indent=2) + "\n", file)
 
     def merge(self, rows: Iterable[Answer]) -> int:
-        """Take in answers from elsewhere, judged anew; returns how many were not there yet."""
+        """Take in answers from elsewhere, judged anew; returns how many were not there yet.
+
+        Raises RuntimeError for one that cannot have come from an endpoint; then none is taken in.
+        """
         before = len(self.known)
-        for row in rows:
-            answer, problem = check_answer(row.raw, _kind(row))
-            if problem is None and row.problem is not None:
-                answer, problem = (
-                    None,
-                    row.problem,
-                )  # such as one that was cut off, which the text does not show
-            self.known.put(Answer(**(asdict(row) | {"answer": answer, "problem": problem})))
+        for row in [judged(row) for row in rows]:
+            self.known.put(row)
         return len(self.known) - before
 
     def compact(self) -> None:
@@ -245,13 +189,6 @@ class AnswersWriter:
             write_parquet(self.known.table(), self.folder / TABLE)
             sync_folder(self.folder)
             self._journal.truncate(0)
-
-
-def _kind(row: Answer) -> Kind:
-    for kind in ("va", "clap4emo", "voc", "aoc"):
-        if row.kind == kind:
-            return kind
-    raise RuntimeError(f"an answer must be for va, clap4emo, voc or aoc, found {row.kind!r} for {row.cell!r}")
 
 
 @contextmanager

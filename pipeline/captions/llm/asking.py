@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipeline.captions.llm.answers import Answer, AnswersWriter
+from pipeline.captions.llm.answers import AnswersWriter
 from pipeline.captions.llm.endpoint import Declined, Endpoint, NoAnswer, Stopped
 from pipeline.captions.llm.patience import Patience
 from pipeline.captions.llm.replies import Reply
 from pipeline.captions.llm.requests import Request
+from pipeline.captions.llm.table import Answer
 from pipeline.captions.llm.validation import MOST_CHARACTERS, check_answer
-from pipeline.support import Progress
+from pipeline.support import Progress, shown
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ class Failure:
         last = problems[-1] if problems else None
         why = reason or (last.problem if last else None) or "not asked"
         key = request.key
-        return cls(key.model, key.kind, key.cell, key.draw, len(problems), why, last.raw if last else "")
+        return cls(
+            key.model, key.kind, key.cell, key.draw, len(problems), shown(why), last.raw if last else ""
+        )
 
 
 def keep(request: Request, reply: Reply, answers: AnswersWriter, date: datetime | None = None) -> bool:

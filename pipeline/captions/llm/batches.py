@@ -19,11 +19,11 @@ from typing import Any
 
 from pipeline.captions.llm.answers import AnswersWriter
 from pipeline.captions.llm.asking import Failure, keep
-from pipeline.captions.llm.endpoint import Endpoint, NoAnswer, Result
+from pipeline.captions.llm.endpoint import MOST_SAID, Endpoint, NoAnswer, Result
 from pipeline.captions.llm.patience import Patience
-from pipeline.captions.llm.replies import Malformed, Reply, filters_code, read_json, whole_characters
+from pipeline.captions.llm.replies import Malformed, Reply, filters_code, read_json
 from pipeline.captions.llm.requests import Key, Request
-from pipeline.support import Progress, sync_folder, write_text
+from pipeline.support import Progress, shown, sync_folder, write_text
 
 MOST_REQUESTS = 50_000
 """OpenAI's limit for one batch."""
@@ -140,7 +140,7 @@ def _finish(batch: Batch, endpoint: Endpoint, answers: AnswersWriter) -> dict[Ke
     sync_folder(answers.folder)
     if ended.status == "failed":
         errors = (ended.errors.data if ended.errors else None) or []
-        said = endpoint.redacted("; ".join(error.message or "" for error in errors)) or "no reason given"
+        said = shown(endpoint.redacted("; ".join(str(e.message or "") for e in errors))) or "no reason given"
         raise RuntimeError(f"{endpoint.url} must take the batch, found that it refused it: {said}")
     return reasons
 
@@ -271,5 +271,5 @@ def _read_line(line: str, batch: Batch, endpoint: Endpoint) -> tuple[tuple[str, 
     told = body.get("error") if isinstance(body, dict) else None
     fault = written.get("error") or told or "no reason given"
     message = fault.get("message", fault) if isinstance(fault, dict) else fault
-    said = " ".join(endpoint.redacted(whole_characters(str(message))).split())[:300]
+    said = shown(" ".join(endpoint.redacted(str(message)).split()), MOST_SAID)
     return (name, request), endpoint.filtered(said) if filters_code(fault) else said

@@ -19,12 +19,11 @@ from pipeline.captions.llm.replies import (
     NotAnApi,
     Reply,
     filters_code,
-    is_page,
     read_json,
-    whole_characters,
 )
 from pipeline.captions.llm.requests import Request
 from pipeline.config import LlmCaptions, LlmRuntime, check_base_url
+from pipeline.support import shown
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -42,6 +41,9 @@ LEAST_SAID, SECONDS_BETWEEN_WORDS = 1.0, 60.0
 """Seconds of a pause that is worth a word, and between two such words, however many requests wait."""
 
 MOST_ADAPTATIONS = 4
+
+MOST_SAID = 300
+"""Characters of a complaint in a message."""
 
 SHORTEST_KEY = 16
 """Characters; what is shorter, as the `x` that a local server takes, is no secret and stands in many a word."""
@@ -141,7 +143,7 @@ class Endpoint:
 
     def filtered(self, said: str) -> Reply:
         """What counts for an answer where a filter let none through."""
-        return Reply(self.redacted(whole_characters(said)), FILTERED, None, None)
+        return Reply(said, FILTERED, None, None)
 
     def models(self, seconds: float) -> list[str] | None:
         """The models that it lists, asked once; None where it has no such list. Raises as `ask` does."""
@@ -265,8 +267,7 @@ class Endpoint:
     def _said(self, error: Exception) -> str:
         """An error in a few words, without the key."""
         status = getattr(error, "status_code", None)
-        message = str(getattr(error, "message", error))
-        text = "a web page" if is_page(message) else " ".join(self.redacted(message).split())[:300]
+        text = shown(" ".join(self.redacted(str(getattr(error, "message", error))).split()), MOST_SAID)
         return f"{status}: {text}" if status and str(status) not in text else text
 
 

@@ -7,15 +7,13 @@ from collections import Counter
 
 from pipeline.captions.llm.answers import AnswersWriter
 from pipeline.captions.llm.requests import Question, Request
+from pipeline.support import shown
 
 MOST_WITHOUT_ANSWER = 8
 """Requests in a row, each with all its retries: then the endpoint is gone rather than busy."""
 
 MOST_IN_VAIN = 20
 """Answers that are no captions where not one is: the next ones would be no better."""
-
-SHOWN = 200
-"""Characters of an answer in a message."""
 
 
 class Patience:
@@ -55,9 +53,8 @@ class Patience:
             count = self._in_vain[question]
         if count < MOST_IN_VAIN or self._answers.known.has_good(question):
             return
-        shown = said if len(said) <= SHOWN else f"{said[:SHOWN]}…"
         raise RuntimeError(
             f"{question.model} must answer with captions, found none among {count} answers for {question.kind} "
-            f"(the last: {why}: {shown!r}): see `erclap caption --show-prompt`, and change the template or the "
-            f"model; what was answered is kept"
+            f"(the last: {why}: '{shown(said)}'): see `erclap caption --show-prompt`, and change the template or "
+            f"the model; what was answered is kept"
         )

@@ -12,6 +12,9 @@ CUT_OFF, FILTERED = "length", "content_filter"
 FILTERS_CODES = {FILTERED, "content_policy_violation", "invalid_prompt"}
 """Of an error, where a filter of contents would not let the prompt, or its answer, through."""
 
+PAGES = ("<!doctype", "<html", "<head", "<?xml")
+"""How a web page begins."""
+
 MOST_TOKENS = 2**31 - 1
 """Of one answer; a server that counts more miscounts."""
 
@@ -55,7 +58,8 @@ class Reply:
             raise Malformed("a malformed answer")
         counts = usage if isinstance(usage, dict) else {}
         taken, given = (_tokens(counts.get(f"{side}_tokens")) for side in ("prompt", "completion"))
-        return cls(whole_characters(text), reason, taken, given, refused)
+        text = text.encode(errors="replace").decode()  # half of a surrogate pair can be kept in no file
+        return cls(text, reason, taken, given, refused)
 
     @property
     def fault(self) -> str | None:
@@ -69,11 +73,6 @@ class Reply:
         return None
 
 
-def whole_characters(text: str) -> str:
-    """The text without halves of surrogate pairs, which can be kept in no file."""
-    return text.encode(errors="replace").decode()
-
-
 def read_json(content_type: str, body: str) -> object:
     """The JSON of a response. Raises NotAnApi for what no such endpoint answers, Malformed for the rest."""
     try:
@@ -81,18 +80,13 @@ def read_json(content_type: str, body: str) -> object:
     except (ValueError, RecursionError):
         pass
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == "text/html" or is_page(body):
+    if kind == "text/html" or body[:1000].lstrip().lower().startswith(PAGES):
         raise NotAnApi("text/html")
     if kind == "text/event-stream":
         raise NotAnApi("text/event-stream, though no stream was asked for")
     if not body.strip():
         raise NotAnApi("an empty body")
     raise Malformed("an answer that is not JSON")
-
-
-def is_page(text: str) -> bool:
-    """Whether it begins as a web page does."""
-    return text[:1000].lstrip().lower().startswith(("<!doctype", "<html", "<head", "<?xml"))
 
 
 def filters_code(error: object) -> str | None:

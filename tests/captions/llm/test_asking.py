@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.captions.llm.answers import Answers, read_answers, read_table
+from pipeline.captions.llm.answers import Answers, read_answers
+from pipeline.captions.llm.table import read_table
 from pipeline.sentences import read_captions, read_prompts
 from tests.captions.llm.conftest import KEY, ROOT
 from tests.captions.llm.server import Act, Behaviour, ModelServer, refusal, sentence
