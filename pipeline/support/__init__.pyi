@@ -1,6 +1,8 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
 from .devices import (
+    check_device as check_device,
+    check_dtype as check_dtype,
     choose_device as choose_device,
     device_name as device_name,
     multiplies_by_onednn as multiplies_by_onednn,
