@@ -12,7 +12,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from pipeline.captions.llm.endpoint import MOST_SAID, Endpoint, NoAnswer, Result
 from pipeline.captions.llm.patience import Patience
 from pipeline.captions.llm.replies import Malformed, Reply, filters_code, read_json
 from pipeline.captions.llm.requests import Key, Request
+from pipeline.captions.llm.told import Made, ToldOfBatch
 from pipeline.support import Progress, shown, sync_folder, write_text
 
 MOST_REQUESTS = 50_000
@@ -139,8 +139,7 @@ def _finish(batch: Batch, endpoint: Endpoint, answers: AnswersWriter) -> dict[Ke
     batch.path(answers.folder).unlink()
     sync_folder(answers.folder)
     if ended.status == "failed":
-        errors = (ended.errors.data if ended.errors else None) or []
-        said = shown(endpoint.redacted("; ".join(str(e.message or "") for e in errors))) or "no reason given"
+        said = shown(endpoint.redacted(ended.reasons)) or "no reason given"
         raise RuntimeError(f"{endpoint.url} must take the batch, found that it refused it: {said}")
     return reasons
 
@@ -165,22 +164,33 @@ def _made(batch: Batch, endpoint: Endpoint, folder: Path) -> str:
 def _find_or_make(batch: Batch, endpoint: Endpoint) -> str:
     """The server's name of a batch: of the one that an earlier try made, or else of a new one."""
     client = endpoint.client
-    for made in itertools.islice(_structured(client.batches.list(limit=100)), MOST_LISTED):
+    for made in _listed(client.batches.list(limit=100)):
         if (made.metadata or {}).get(MARK) == batch.token:
-            return str(made.id)
+            return made.id
     lines = [
         {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": endpoint.body(request)}
         for name, request in batch.requests.items()
     ]
     content = "\n".join(json.dumps(line) for line in lines).encode()
-    uploaded = _structured(client.files.create(file=(f"{batch.token}.jsonl", content), purpose="batch"))
-    made = client.batches.create(
+    uploaded = Made.of(client.files.create(file=(f"{batch.token}.jsonl", content), purpose="batch"))
+    new = client.batches.create(
         input_file_id=uploaded.id,
         endpoint="/v1/chat/completions",
         completion_window="24h",
         metadata={MARK: batch.token},
     )
-    return str(_structured(made).id)
+    return Made.of(new).id
+
+
+def _listed(response: Any) -> list[ToldOfBatch]:
+    """The latest batches that a server lists. Raises Malformed for what is no list of them."""
+    if isinstance(response, str):  # as the client hands over what does not call itself JSON
+        read_json("", response)
+    try:
+        found = list(itertools.islice(iter(response), MOST_LISTED))
+    except (AttributeError, TypeError, ValueError):  # the client reads a page when it is asked for
+        raise Malformed("a malformed list of batches") from None
+    return [ToldOfBatch.of(one) for one in found]
 
 
 def _fetch(batch: Batch, endpoint: Endpoint, folder: Path, get: Callable[[], Result]) -> Result:
@@ -199,34 +209,24 @@ def _fetch(batch: Batch, endpoint: Endpoint, folder: Path, get: Callable[[], Res
     return endpoint.persistently(look)
 
 
-def _structured(response: Any) -> Any:
-    """A response of the protocol's; the client hands over as text what does not call itself JSON."""
-    if isinstance(response, str):
-        read_json("", response)
-        raise Malformed("a malformed answer")
-    return response
-
-
-def _wait(batch: Batch, endpoint: Endpoint, folder: Path) -> Any:
+def _wait(batch: Batch, endpoint: Endpoint, folder: Path) -> ToldOfBatch:
     """Poll a batch until it has ended."""
     name = str(batch.batch_id)
     with Progress(f"batch {name}", len(batch.requests), "answers") as progress:
         while True:
             found = _fetch(
-                batch, endpoint, folder, lambda: _structured(endpoint.client.batches.retrieve(name))
+                batch, endpoint, folder, lambda: ToldOfBatch.of(endpoint.client.batches.retrieve(name))
             )
-            if found.request_counts:
-                progress.to(found.request_counts.completed + found.request_counts.failed)
+            progress.to(min(found.done, len(batch.requests)))
             if found.status in ENDED:
                 return found
             time.sleep(endpoint.runtime.poll_seconds)
 
 
-def _keep_answers(batch: Batch, ended: Any, endpoint: Endpoint, answers: AnswersWriter) -> dict[Key, str]:
+def _keep_answers(
+    batch: Batch, ended: ToldOfBatch, endpoint: Endpoint, answers: AnswersWriter
+) -> dict[Key, str]:
     """Keep every answer of a batch that has ended; returns the requests that got none, and why."""
-    # When the batch ended is when its answers came, so that fetching them twice keeps them once.
-    stamp = ended.completed_at or ended.expired_at or ended.cancelled_at or ended.created_at
-    date = datetime.fromtimestamp(stamp, UTC)
     missing = dict(batch.requests)
     reasons: dict[Key, str] = {}
     sent, complaint = endpoint.parameters, ""
@@ -239,13 +239,13 @@ def _keep_answers(batch: Batch, ended: Any, endpoint: Endpoint, answers: Answers
                 continue
             missing.pop(request[0], None)
             if isinstance(reply, Reply):
-                keep(request[1], reply, answers, date)
+                keep(request[1], reply, answers, ended.date)
             else:
                 reasons[request[1].key] = f"no answer: {reply}"
                 complaint = complaint or reply
     if complaint:
         endpoint.adapt(sent, complaint)
-    return reasons | {r.key: f"no answer: the batch is {ended.status}" for r in missing.values()}
+    return reasons | {r.key: f"no answer: the batch is {shown(ended.status)}" for r in missing.values()}
 
 
 def _content(name: str, endpoint: Endpoint) -> str:

@@ -22,6 +22,7 @@ from pipeline.captions.llm.replies import (
     read_json,
 )
 from pipeline.captions.llm.requests import Request
+from pipeline.captions.llm.told import Made
 from pipeline.config import LlmCaptions, LlmRuntime, check_base_url
 from pipeline.support import shown
 
@@ -151,7 +152,7 @@ class Endpoint:
 
         try:
             listed = self.client.with_options(timeout=seconds).models.list()
-            return [model.id for model in listed.data]
+            return [Made.of(model).id for model in listed.data]
         except OpenAIError as error:
             if getattr(error, "status_code", None) in {404, 405}:
                 return None
@@ -159,7 +160,7 @@ class Endpoint:
             raise RuntimeError(
                 f"the endpoint {self.url} must answer within {seconds:g} s: {self._said(error)}"
             ) from None
-        except (AttributeError, TypeError):
+        except (AttributeError, TypeError, ValueError, RecursionError, Malformed):
             raise RuntimeError(f"{self.url} must be the address of an API, found another answer") from None
 
     def body(self, request: Request, parameters: dict[str, Any] | None = None) -> dict[str, Any]:

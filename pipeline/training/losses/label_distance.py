@@ -47,7 +47,9 @@ def squared_label_distance(anchors: Tensor, candidates: Tensor) -> Tensor:
             "anchors and candidates must be (..., N, D) and (..., M, D), "
             f"found {tuple(anchors.shape)} and {tuple(candidates.shape)}"
         )
-    _check_labels(anchors=anchors, candidates=candidates)
+    _check_labels("anchors", anchors)
+    if candidates is not anchors:
+        _check_labels("candidates", candidates)
     ours, theirs = _whole_steps(anchors), _whole_steps(candidates)
     shape = (*ours.shape[:-1], theirs.shape[-2])
     distance = torch.zeros(shape, dtype=torch.int64, device=ours.device)
@@ -57,20 +59,17 @@ def squared_label_distance(anchors: Tensor, candidates: Tensor) -> Tensor:
     return distance
 
 
-def _check_labels(**labels: Tensor) -> None:
-    for name, values in labels.items():
-        if values.device.type != "cpu" or not values.numel():
-            continue
-        low, high = (float(end) for end in values.detach().aminmax())
-        most = math.sqrt(LONGEST / values.shape[-1]) / 2
-        if not (-most <= low and high <= most):  # nan is on neither side
-            place = int(
-                ((values.detach().double().abs() <= most).flatten(0, -2).all(-1)).logical_not().nonzero()[0]
-            )
-            raise ValueError(
-                f"{name} must be finite and within ±{most:.3g}, found {values.flatten(0, -2)[place].tolist()} in "
-                f"row {place}"
-            )
+def _check_labels(name: str, labels: Tensor) -> None:
+    if labels.device.type != "cpu" or not labels.numel():
+        return
+    low, high = labels.detach().aminmax()
+    most = math.sqrt(LONGEST / labels.shape[-1]) / 2
+    if not (-most <= float(low) and float(high) <= most):  # nan is on neither side
+        rows = labels.detach().flatten(0, -2).double()
+        row = int((rows.abs() <= most).all(-1).logical_not().nonzero()[0])
+        raise ValueError(
+            f"{name} must be finite and within ±{most:.3g}, found {rows[row].tolist()} in row {row}"
+        )
 
 
 def _whole_steps(labels: Tensor) -> Tensor:

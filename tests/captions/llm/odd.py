@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -116,6 +117,18 @@ def response(dice: random.Random) -> Act:
             ["0", "-1", "nan", "x", "Wed, 21 Oct 99999 07:28:00 GMT", "0.001", ""]
         )
     return Act(status, body=body, headers=headers, drop=dice.random() < 0.03)
+
+
+def changed(dice: random.Random, act: Act) -> Act:
+    """A response in which a few parts are others."""
+    if act.body is None or dice.random() < 0.1:
+        return Act(
+            dice.choice(STATUSES), body=dice.choice(PAGES), headers={"Content-Type": dice.choice(TYPES)}
+        )
+    lines = []
+    for line in act.body.split(b"\n"):
+        lines.append(json.dumps(mutated(dice, json.loads(line))).encode(errors="replace") if line else b"")
+    return replace(act, body=b"\n".join(lines))
 
 
 def table(dice: random.Random) -> pa.Table:

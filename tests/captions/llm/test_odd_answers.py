@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -18,9 +19,11 @@ import pytest
 
 from pipeline.captions.llm import endpoint as at
 from pipeline.captions.llm.answers import read_answers, writing_answers
+from pipeline.captions.llm.endpoint import Endpoint
 from pipeline.captions.llm.replies import Malformed, NotAnApi, Reply, read_json
 from pipeline.captions.llm.table import ANSWERS_SCHEMA, Answer, judged, read_table
 from pipeline.captions.llm.validation import MOST_CHARACTERS, check_answer
+from pipeline.config import LlmCaptions, LlmRuntime
 from tests.captions.llm import odd
 from tests.captions.llm.conftest import KEY
 from tests.captions.llm.server import Act, ModelServer, completion, refusal
@@ -348,6 +351,31 @@ def test_a_run_against_an_odd_server_ends_in_captions_or_in_a_line(
         assert KEY not in answer.stdout + answer.stderr
         for kept in read_answers(project / "cache/answers"):
             assert judged(kept) == kept
+
+
+@pytest.mark.parametrize("seed", range(1))
+def test_a_batch_of_an_odd_server_ends_in_captions_or_in_a_line(seed: int, make_project: MakeProject) -> None:
+    for number in range(TIMES):
+        dice = random.Random(f"batch {seed} {number}")
+        share = dice.choice([0.1, 0.3])
+        with ModelServer(lambda n, body, d=dice: odd.response(d) if d.random() < 0.2 else None) as server:
+            plainly = server.batch_api
+
+            def oddly(*request: Any, d=dice, plain=plainly, share=share) -> Act:
+                return odd.changed(d, plain(*request)) if d.random() < share else plain(*request)
+
+            server.batch_api = oddly  # type: ignore[method-assign]
+            runtime = {"max_retries": 2, "batch": True, "poll_seconds": 0.001}
+            project = make_project(server.url, attempts=3, runtime=runtime)
+            for path in project.glob("cache/answers/*.*"):
+                path.unlink()
+            answer = erclap(project, "caption", OPENAI_API_KEY=KEY)
+            with contextlib.suppress(ValueError, RuntimeError):
+                models = Endpoint(LlmCaptions(model="m"), LlmRuntime(base_url=server.url)).models(5)
+                assert models is None or all(isinstance(model, str) for model in models)
+        assert answer.returncode in (0, 1, 2), answer
+        assert answer.returncode == 0 or error_line(answer)
+        assert KEY not in answer.stdout + answer.stderr
 
 
 @pytest.mark.parametrize("seed", range(2))
