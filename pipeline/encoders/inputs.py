@@ -123,7 +123,9 @@ def _samples(item: object, name: str, most: int) -> npt.NDArray[np.float32]:
     elif array.dtype.kind != "f":
         raise ValueError(f"{name} must hold floats within -1..1, or PCM of {', '.join(PCM)}, found {kind}")
     peak = float(np.abs(array).max(initial=0))
-    if 1 < peak < math.inf and (array == np.rint(array)).all():
+    if not math.isfinite(peak):  # before channels are averaged
+        raise AudioError("holds samples that are not finite numbers")
+    if peak > 1 and (array == np.rint(array)).all():
         raise ValueError(
             f"{name} must hold floats within -1..1, found whole numbers up to {peak:g}: divide PCM by its full "
             f"scale, or give it as int16"

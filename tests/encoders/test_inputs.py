@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 
@@ -255,3 +256,39 @@ def test_a_crop_that_holds_nothing_is_one_line(speech_checkpoint: Path, seconds:
 def test_a_number_of_tokens_that_is_none_is_one_line(text_checkpoint: Path, tokens: object) -> None:
     with pytest.raises(ValueError, match="max_tokens must be 3 to 128"):
         TextEncoder.from_pretrained(text_checkpoint, max_tokens=tokens)
+
+
+def odd(rng: np.random.Generator) -> object:
+    """An array, tensor or list of any type and shape, or nothing of the kind."""
+    shape = [(), (0,), (1,), (399,), (500,), (2, 500), (500, 3), (70, 600), (0, 500), (500, 0), (1, 2, 500)]
+    made = rng.normal(scale=rng.choice([0, 1e-9, 0.3, 5, 1e9, 1e300]), size=shape[rng.integers(len(shape))])
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = made.astype(rng.choice([*"bBhHiIlLqQefdg?FD", "S4", "U9", "O", "M8[s]", ">f8", ">i4"]))
+    if rng.random() < 0.2 and made.dtype.kind in "fO" and made.size:
+        made[(0,) * made.ndim] = rng.choice([np.nan, np.inf, -np.inf])
+    form = rng.integers(6)
+    if form == 0:
+        return made.tolist()
+    if form == 1:
+        return made.T[::-1] if made.ndim else made
+    if form == 2 and made.dtype.isnative and made.dtype.char in "bBhiqefd?FD":
+        return torch.from_numpy(np.ascontiguousarray(made))
+    return [None, "", b"x", {}, made, made][rng.integers(6)] if form == 3 else made
+
+
+def test_whatever_is_given_is_heard_or_refused_in_a_line(speech: SpeechEncoder, text: TextEncoder) -> None:
+    rng, heard = np.random.default_rng(0), 0
+    for _ in range(int(os.environ.get("ODD_INPUTS", "300"))):
+        given = odd(rng) if rng.random() < 0.4 else [odd(rng) for _ in range(rng.integers(3))]
+        for encoder in (speech, text):
+            try:
+                features = encoder.encode(given)
+            except ValueError as error:
+                line = str(error)
+            else:
+                assert np.isfinite(features).all()
+                assert features.shape[-1] in (32, 48)
+                heard, line = heard + 1, "heard"
+            assert line.isprintable()
+    assert heard > 20

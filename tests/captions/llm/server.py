@@ -163,8 +163,6 @@ class ModelServer:
                     "status": "processed",
                 }
             )
-        if method == "GET" and parts == ["models"]:
-            return _json({"object": "list", "data": [{"id": "m", "object": "model"}]})
         if method == "GET" and parts[0] == "files" and parts[1] in self.files:
             return Act(body=self.files[parts[1]])
         if method == "POST" and parts == ["batches"]:
