@@ -26,7 +26,7 @@ types: setup
 # (tests/conftest.py). A person's own `pytest` of a file or two is quicker without. More than four would wait for the
 # longest file.
 tests: setup
-	pytest -n $$(( $$(nproc) < 4 ? $$(nproc) + 1 : 4 )) --dist loadscope --no-loadscope-reorder
+	pytest -n $$(python -c 'import os; print(min(4, os.cpu_count() + 1))') --dist loadscope --no-loadscope-reorder
 
 format: setup
 	ruff check --fix .
