@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.config import Params, load_params
+from pipeline.config import load_params, read_params
+
+if TYPE_CHECKING:
+    from pipeline.config import Params
 
 CORPUS_FILE = Path("data/corpus.json")
 EXPERIMENTS = ".dvc/tmp/exps"
@@ -22,10 +26,10 @@ def command() -> None:
     as DVC cannot watch what lies outside the project; files that have not changed are not read again. Where there
     is no corpus, as with a teammate who has none, or much of it is out of reach, the manifest stands as it is.
     """
-    params = load_params()
-    if params.prepare.corpus == "sample":
+    if _is_sample(read_params()):
         _write("the sample, which params.yaml says all of")
         return
+    params = load_params()
     if why := _not_looked_at(params):
         click.echo(f"the corpus is not looked at, the manifest stands as it is: {why}")
         _write(_of_manifest())
@@ -40,6 +44,12 @@ def command() -> None:
         _write(_of_manifest())
         return
     _write(manifest.digest([reject.path for reject in rejects]))
+
+
+def _is_sample(written: Any) -> bool:
+    """Whether params.yaml names the sample: told before it is checked, which takes .3 s of each `dvc repro`."""
+    prepare = written.get("prepare") if isinstance(written, dict) else None
+    return isinstance(prepare, dict) and prepare.get("corpus") == "sample"
 
 
 def _not_looked_at(params: Params) -> str | None:

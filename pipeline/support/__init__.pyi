@@ -24,5 +24,5 @@ from .files import (
 )
 from .json_files import read_json_object as read_json_object
 from .parallel import in_order as in_order, torch_threads as torch_threads
-from .progress import Progress as Progress
+from .progress import Progress as Progress, progress_wanted as progress_wanted
 from .wording import counted as counted, shown as shown

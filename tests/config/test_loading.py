@@ -7,7 +7,7 @@ import yaml
 from ruamel.yaml import YAML
 
 from pipeline.config import load_params
-from pipeline.config.loading import ParamsLoader
+from pipeline.config.reading import ParamsLoader
 from tests.imports import ROOT
 
 

@@ -13,7 +13,8 @@ import huggingface_hub
 import numpy as np
 import pytest
 
-from pipeline.config import Extract, SpeechSettings, TextSettings
+from pipeline.config import Extract
+from pipeline.config.encoders import SpeechSettings, TextSettings
 from pipeline.encoders import SpeechEncoder, TextEncoder, planned_recipes
 from pipeline.encoders.checkpoint import locate
 from tests.encoders.conftest import use

@@ -8,7 +8,8 @@ import sys
 import pytest
 import torch
 
-from pipeline.config import Extract, SpeechSettings, TextSettings
+from pipeline.config import Extract
+from pipeline.config.encoders import SpeechSettings, TextSettings
 from pipeline.encoders import SpeechEncoder, TextEncoder
 from pipeline.encoders.planned import planned_recipes
 
