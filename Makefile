@@ -22,10 +22,11 @@ lint: setup
 types: setup
 	mypy
 
-# By a process a core, a test file to each in turn, the longest files first (tests/conftest.py); a person's own `pytest`
-# of a file or two is quicker without. More than four processes would wait for the longest file.
+# By one process more than there are cores, as some tests wait; a test file to each in turn, the longest files first
+# (tests/conftest.py). A person's own `pytest` of a file or two is quicker without. More than four would wait for the
+# longest file.
 tests: setup
-	pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+	pytest -n $$(python -c 'import os; print(min(4, os.cpu_count() + 1))') --dist loadscope --no-loadscope-reorder
 
 format: setup
 	ruff check --fix .

@@ -65,7 +65,7 @@ def main(clips: int, step: float, draws: int, rounds: int) -> None:
 
     def plan() -> list[str]:
         captioner = LlmCaptioner(utterances, variants, settings, LlmRuntime())
-        return estimate(captioner.requests(), Answers(), LlmRuntime()).lines()
+        return estimate(captioner.requests(), Answers(), LlmRuntime(), attempts=3).lines()
 
     lines = plan()
     print(f"{clips} clips, {len({(u.valence, u.arousal) for u in utterances})} distinct pairs of labels")

@@ -3,32 +3,20 @@
     python examples/embed_recordings.py FOLDER features.npz [MODEL]
 
 MODEL is the sample's small checkpoint unless a hub name or a checkpoint's folder is given; the paper's is
-3loi/SER-Odyssey-Baseline-WavLM-Multi-Attributes. Recordings of other rates are refused here; `erclap prepare` and
-`erclap extract` read every rate.
+3loi/SER-Odyssey-Baseline-WavLM-Multi-Attributes. Any rate and number of channels will do.
 """
 
 import sys
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from emotionrankclap import SpeechEncoder
-
-SAMPLING_RATE = 16_000
-
-
-def read(file: Path) -> np.ndarray:
-    """A recording as mono float32."""
-    samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
-    if rate != SAMPLING_RATE:
-        raise SystemExit(f"a recording must have {SAMPLING_RATE} Hz, found {rate} in {file}: resample it")
-    return samples.mean(axis=1)
 
 
 def main(folder: str, output: str, model: str = "builtin:sample-speech") -> None:
     files = sorted(path for path in Path(folder).rglob("*") if path.suffix in {".wav", ".flac", ".ogg"})
-    features = SpeechEncoder.from_pretrained(model).encode([read(file) for file in files])
+    features = SpeechEncoder.from_pretrained(model).encode(files)
     np.savez(output, path=[file.relative_to(folder).as_posix() for file in files], features=features)
     print(f"{output}: {features.shape[0]} rows of {features.shape[1]}, by {model}")
 

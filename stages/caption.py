@@ -23,7 +23,7 @@ from pipeline.config import LlmCaptions, Params, load_params
 from pipeline.manifest import Manifest, Utterance
 from pipeline.methods import MEASURED_CAPTIONS, METHODS
 from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE, write_captions
-from pipeline.support import remove_abandoned, write_parquet
+from pipeline.support import counted, remove_abandoned, write_parquet
 
 if TYPE_CHECKING:
     from pipeline.captions import LlmCaptioner
@@ -84,7 +84,11 @@ def _write(params: Params) -> None:
     utterances = manifest.utterances()
     captioners = VARIANTS | _acoustic_variants(variants, manifest, params)
     if params.caption.captioner == "llm":
-        captions, prompts = _llm(params, utterances, variants, captioners).write()
+        planned = _llm(params, utterances, variants, captioners)
+        captions, prompts = planned.write()
+        if planned.llm.otherwise:
+            for by, count in sorted(planned.written.items()):
+                click.echo(f"{by.kind}: {counted(count, 'answer')} of {by.model}, prompt {by.prompt_hash}")
     else:
         captions = pa.concat_tables(
             caption_utterances(utterances, variant, params.caption.seed, captioners) for variant in variants

@@ -34,6 +34,8 @@ ALIASES = {"evaluate": "eval"}
 
 BAD_INPUT, FAULT = 2, 1
 
+QUIET, DEBUG = "ERCLAP_QUIET", "ERCLAP_DEBUG"
+
 LONGEST = 4000
 """Characters of an error's line."""
 
@@ -46,13 +48,20 @@ class Commands(LazyGroup):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-q", "--quiet", is_flag=True, help="No progress; all else is said. As ERCLAP_QUIET=1.")
+@click.option("-v", "--verbose", is_flag=True, help="The traceback behind an error. As ERCLAP_DEBUG=1.")
 @click.version_option(package_name="emotionrankclap", prog_name="erclap")
-def cli() -> None:
+def cli(quiet: bool, verbose: bool) -> None:
     """Speaking-style sentences and speech in one space, ordered by valence and arousal.
 
     `dvc repro` runs the whole pipeline; each command here is one of its stages. All read params.yaml in the
-    current folder. ERCLAP_DEBUG=1 shows the traceback behind an error.
+    current folder.
     """
+    # Of the environment, as a stage's processes have it too, and `dvc repro` can be given it.
+    if quiet:
+        os.environ[QUIET] = "1"
+    if verbose:
+        os.environ[DEBUG] = "1"
 
 
 def main(args: list[str] | None = None) -> Any:
@@ -64,7 +73,7 @@ def main(args: list[str] | None = None) -> Any:
         with unwinding_on_sigterm():
             return cli.main(args=args, prog_name="erclap", standalone_mode=True)
     except (ValueError, RuntimeError, OSError) as error:
-        if os.environ.get("ERCLAP_DEBUG"):
+        if os.environ.get(DEBUG):
             raise
         print(f"error: {_one_line(error)}", file=sys.stderr)
         sys.exit(BAD_INPUT if isinstance(error, ValueError) else FAULT)

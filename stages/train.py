@@ -97,11 +97,13 @@ def _train_one(name: str, params: Params) -> None:
 
 def _reporter(name: str, epochs: int) -> Callable[[list[Epoch]], None]:
     """Tells of the first epoch and of every fifth part of all; losses are means over the seeds."""
+    from pipeline.support import progress_wanted
+
     started = time.monotonic()
 
     def report(seeds: list[Epoch]) -> None:
         number = seeds[0].epoch
-        if number == 1 or number % max(epochs // 5, 1) == 0:
+        if progress_wanted() and (number == 1 or number % max(epochs // 5, 1) == 0):
             left = (time.monotonic() - started) / number * (epochs - number)
             # The first epoch also pays for what is done once.
             remaining = f", {left:.0f} s left" if number > 1 else ""

@@ -10,11 +10,11 @@ from .captioning import (
 from .lexicon import describe as describe
 from .llm.answers import (
     answers_folder as answers_folder,
-    read_table as read_table,
     writing_answers as writing_answers,
 )
 from .llm.captioner import LlmCaptioner as LlmCaptioner, templates_in_use as templates_in_use
 from .llm.listing import models_of_endpoint as models_of_endpoint
+from .llm.table import read_table as read_table
 from .measuring import keep_memory as keep_memory, measure_clips as measure_clips
 from .nrc import words_come_from as words_come_from
 from .overlap import measure_overlap as measure_overlap

@@ -17,6 +17,22 @@ class Paraclap(Section):
     pitch, pitch variation, loudness, jitter, shimmer and duration."""
 
 
+class Otherwise(Section):
+    """What is asked, and of which model, where a request stays without a caption. What is None is as before."""
+
+    model: Annotated[str, Field(min_length=1)] | None = None
+    template: str | None = None
+    template_with_dominance: str | None = None
+    template_of_classes: str | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_dump(exclude_none=True):
+            raise ValueError("otherwise must name a model, a template or a temperature, found nothing in it")
+        return self
+
+
 class LlmCaptions(Section):
     """What a language model is asked for. How it is asked is in runtime.llm."""
 
@@ -41,6 +57,13 @@ class LlmCaptions(Section):
     """Of an answer; what a model that reasons thinks comes on top."""
     attempts: Count = 3
     """Answers that are paid for one caption before it counts as failed."""
+    otherwise: list[Otherwise] = []
+    """What is tried in turn for requests that stay without a caption."""
+
+    def forms(self) -> list[LlmCaptions]:
+        """These settings, and then those by which what they leave is asked."""
+        changes = [other.model_dump(exclude_none=True) for other in self.otherwise]
+        return [self, *(self.model_copy(update=change) for change in changes)]
 
 
 class Caption(Section):

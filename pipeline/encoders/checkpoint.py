@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,12 +56,15 @@ class Checkpoint(Found):
         return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
 
 
-def locate(model: str, revision: Revision = None) -> Checkpoint:
+def locate(model: str | os.PathLike[str], revision: Revision = None) -> Checkpoint:
     """Find a checkpoint by a builtin name, a local folder or a hub name.
 
     A hub name is fetched (configuration, tokenizer and weights only; no code) unless its cached copy serves.
     Raises ValueError where nothing is found under the name.
     """
+    model = os.fspath(model) if isinstance(model, os.PathLike) else model
+    if not isinstance(model, str) or not model:
+        raise ValueError(f"a model must be a name or a folder, found {model!r}")
     if revision is not None and model not in BUILTIN and Path(model).is_dir():
         raise ValueError(
             f"a local folder has no revision: remove revision {revision!r} or the folder {model}"

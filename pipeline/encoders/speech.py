@@ -7,6 +7,8 @@ copied there.
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import fields
@@ -17,17 +19,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pipeline.audio import MIN_SAMPLES, SAMPLING_RATE, Waveform, check_audible, crop
+from pipeline.audio import MIN_SAMPLES, SAMPLING_RATE, Waveform
 from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
 from pipeline.encoders.contents import CONFIG
 from pipeline.encoders.hub import Revision
+from pipeline.encoders.inputs import Recording, as_waveforms
 from pipeline.encoders.recipes import speech_recipe
 from pipeline.encoders.ser import SERConfig, SERModel
 from pipeline.encoders.settings import BACKBONE, SPEECH, check_heads, check_settings, described_by
 from pipeline.encoders.transfer import Transfers, halving, one_ahead
 from pipeline.encoders.wavlm import FrozenWavLM, check_covered
-from pipeline.support import in_order, shown, torch_threads
+from pipeline.support import check_device, check_dtype, in_order, shown, torch_threads
 
 Pooling = Literal["attentive-mean", "attentive-std", "attentive-stats", "regressor-hidden"]
 Padding = Literal["masked", "literal"]
@@ -35,6 +38,8 @@ Features = npt.NDArray[np.float32]
 
 BATCH_SECONDS = 320.0
 """Of padded speech at once on a GPU: by count of the activations some 5 GB at WavLM-large in bfloat16."""
+
+CROP_AT_LEAST = MIN_SAMPLES / SAMPLING_RATE
 
 FRAMES_A_STEP = 8
 """Batches on a GPU are padded to a multiple of so many frames: few shapes, and rows that kernels can read."""
@@ -60,11 +65,15 @@ class SpeechEncoder:
             raise ValueError(f"pooling must be one of {', '.join(get_args(Pooling))}, found {pooling!r}")
         if padding not in get_args(Padding):
             raise ValueError(f"padding must be one of {', '.join(get_args(Padding))}, found {padding!r}")
-        self.device, self.dtype = torch.device(device), dtype
+        self.device, self.dtype = check_device(device), check_dtype(dtype)
+        if not isinstance(crop_seconds, int | float) or not CROP_AT_LEAST <= crop_seconds < math.inf:
+            raise ValueError(
+                f"crop_seconds must be at least {CROP_AT_LEAST} and finite, found {crop_seconds!r}"
+            )
         self.pooling, self.padding, self.crop_seconds = pooling, padding, float(crop_seconds)
         self.batch_seconds = batch_seconds
         self.config = model.config
-        self.wavlm = FrozenWavLM(model.ssl_model, device=self.device, dtype=dtype, compiled=compiled)
+        self.wavlm = FrozenWavLM(model.ssl_model, device=self.device, dtype=self.dtype, compiled=compiled)
         self._statistics = model.pool_model.to(self.device).eval().requires_grad_(False)
         self._regressor = model.ser_model.to(self.device).eval().requires_grad_(False)
         self._transfers = Transfers(self.device)
@@ -74,13 +83,13 @@ class SpeechEncoder:
             pooling=pooling,
             padding=padding,
             crop_seconds=crop_seconds,
-            compute_dtype=str(dtype).removeprefix("torch."),
+            compute_dtype=str(self.dtype).removeprefix("torch."),
         )
 
     @classmethod
     def from_pretrained(
         cls,
-        model: str,
+        model: str | os.PathLike[str],
         pooling: Pooling = "attentive-mean",
         *,
         revision: Revision = None,
@@ -105,6 +114,7 @@ class SpeechEncoder:
         Raises ValueError for a name that leads nowhere and RuntimeError for a checkpoint with a tensor
         missing or left over.
         """
+        device, dtype = check_device(device), check_dtype(dtype)
         checkpoint = locate(model, revision)
         return cls(
             load_ser_model(checkpoint),
@@ -118,21 +128,28 @@ class SpeechEncoder:
             compiled=compiled,
         )
 
-    def encode(self, waveforms: Sequence[Waveform]) -> Features:
-        """Pool waveforms, each (samples,) mono at 16 kHz in -1..1, to features (N, F) float32.
+    def encode(
+        self, waveforms: Recording | Sequence[Recording], sampling_rate: int = SAMPLING_RATE
+    ) -> Features:
+        """Pool recordings to features (N, F) float32, and a single one to (F,).
 
-        Longer clips are cropped. Raises ValueError for a clip under 25 ms, silent, or with a sample that is
-        not finite.
+        Args:
+            waveforms: a list of N recordings, an array (N, samples), or one recording. A recording is an array,
+                list or tensor, (samples,), (channels, samples) or (samples, channels), of floats in -1..1 or of
+                PCM as int16, int32 or uint8; or the path of a file. Channels are averaged. An array (2, samples)
+                alone is two recordings.
+            sampling_rate: of the arrays, in Hz; other rates than 16 kHz are resampled. A file has its own.
+
+        Longer clips are cropped. Raises ValueError, which says which one, for a clip under 25 ms, silent, or with
+        a sample that is not finite, and for what is no recording.
         """
-        features = np.empty((len(waveforms), self.recipe.feature_size), dtype=np.float32)
-        heard = [crop(np.asarray(waveform, dtype=np.float32), self.crop_seconds) for waveform in waveforms]
-        for waveform in heard:
-            check_audible(waveform)
+        heard, alone = as_waveforms(waveforms, sampling_rate, self.crop_seconds)
+        features = np.empty((len(heard), self.recipe.feature_size), dtype=np.float32)
         batches = list(self.batches([len(waveform) / SAMPLING_RATE for waveform in heard]))
         encoded = self.encode_batches([[heard[i] for i in batch] for batch in batches])
         for batch, rows in zip(batches, encoded, strict=True):
             features[batch] = rows
-        return features
+        return features[0] if alone else features
 
     def batches(self, seconds: npt.ArrayLike) -> Iterator[list[int]]:
         """Which clips of these lengths go through the model together, by their indices, longest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,10 +18,11 @@ from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
 from pipeline.encoders.contents import CONFIG
 from pipeline.encoders.hub import Revision
+from pipeline.encoders.inputs import as_sentences
 from pipeline.encoders.recipes import text_recipe
 from pipeline.encoders.settings import MOST_LAYERS, TEXT, check_heads, check_settings, described_by
 from pipeline.encoders.tokens import ids_of, load_tokenizer, tokens_digest
-from pipeline.support import in_order, shown, torch_threads
+from pipeline.support import check_device, check_dtype, in_order, shown, torch_threads
 
 BATCH_TOKENS = 8192
 """Padded tokens at once on a GPU."""
@@ -44,26 +46,28 @@ class TextEncoder:
         self.pad = config.pad_token_id if config.pad_token_id is not None else 1
         capacity = config.max_position_embeddings - self.pad - 1
         max_tokens = min(512, capacity) if max_tokens is None else max_tokens
-        if not 2 < max_tokens <= capacity:
-            raise ValueError(f"max_tokens must be 3 to {capacity} for {checkpoint.model}, found {max_tokens}")
-        self.device = torch.device(device)
+        if not isinstance(max_tokens, int) or not 2 < max_tokens <= capacity:
+            raise ValueError(
+                f"max_tokens must be 3 to {capacity} for {checkpoint.model}, found {max_tokens!r}"
+            )
+        self.device, self.dtype = check_device(device), check_dtype(dtype)
         self.model = model.roberta.train(False).requires_grad_(False)
         self.model.to(device=self.device)
         self.tokenizer = tokenizer
         self.tokenizer.enable_truncation(max_tokens)
-        self.max_tokens, self.dtype, self.batch_tokens = max_tokens, dtype, batch_tokens
+        self.max_tokens, self.batch_tokens = max_tokens, batch_tokens
         self.recipe = text_recipe(
             checkpoint,
             model.config.hidden_size,
             max_tokens=max_tokens,
-            compute_dtype=str(dtype).removeprefix("torch."),
+            compute_dtype=str(self.dtype).removeprefix("torch."),
             tokens=tokens_digest(checkpoint.folder, tokenizer),
         )
 
     @classmethod
     def from_pretrained(
         cls,
-        model: str,
+        model: str | os.PathLike[str],
         *,
         revision: Revision = None,
         max_tokens: int | None = None,
@@ -79,6 +83,7 @@ class TextEncoder:
         padded tokens go through the model at once on a GPU. Raises ValueError for a name that leads nowhere and
         RuntimeError for a checkpoint with a tensor missing or left over.
         """
+        device, dtype = check_device(device), check_dtype(dtype)
         checkpoint = locate(model, revision)
         return cls(
             load_classifier(checkpoint),
@@ -90,15 +95,16 @@ class TextEncoder:
             batch_tokens=batch_tokens,
         )
 
-    def encode(self, sentences: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Sentences to features (N, F) float32. Raises ValueError for an empty sentence."""
-        for sentence in sentences:
-            if not sentence.strip():
-                raise ValueError("a sentence must have words, found an empty one")
-        features = np.empty((len(sentences), self.recipe.feature_size), dtype=np.float32)
-        if not sentences:
+    def encode(self, sentences: str | Iterable[str]) -> npt.NDArray[np.float32]:
+        """Sentences in a list, an array or a series to features (N, F) float32, and a single one to (F,).
+
+        Raises ValueError, which says which one, for an empty sentence and for what is none.
+        """
+        listed, alone = as_sentences(sentences)
+        features = np.empty((len(listed), self.recipe.feature_size), dtype=np.float32)
+        if not listed:
             return features
-        tokens = ids_of(self.tokenizer, sentences)
+        tokens = ids_of(self.tokenizer, listed)
         lengths = [len(row) for row in tokens]
         if (
             self.device.type == "cpu"
@@ -113,13 +119,15 @@ class TextEncoder:
         else:
             for batch in batches_by_length(lengths, self.batch_tokens):
                 features[batch] = self._encode_batch([tokens[i] for i in batch])
-        return features
+        return features[0] if alone else features
 
-    def cut_short(self, sentences: Iterable[str]) -> int:
+    def cut_short(self, sentences: str | Iterable[str]) -> int:
         """How many of the sentences have more than `max_tokens`, whose rest is not read."""
         # Ids are joined bytes, so that few sentences have to be looked at.
         bytes_alone = self.tokenizer.normalizer is None
-        long = [s for s in sentences if not bytes_alone or len(s.encode()) + 3 > self.max_tokens]
+        long = [
+            s for s in as_sentences(sentences)[0] if not bytes_alone or len(s.encode()) + 3 > self.max_tokens
+        ]
         return sum(bool(encoding.overflowing) for encoding in self.tokenizer.encode_batch(long))
 
     @torch.inference_mode()

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.measures.arguments import floats, number
 from pipeline.measures.transport import least_transport_cost
 
 Points = NDArray[np.floating[Any]]
@@ -25,6 +26,9 @@ MEDIAN_ROWS = 4096
 
 CANCELLED = 1e-10
 """Share of |x|² + |y|² below which |x|² + |y|² − 2x·y is mostly rounding error."""
+
+FAR = 1e9
+"""γ|x|² above which the rounding of |x|² + |y|² − 2x·y would show in the kernel."""
 
 PAIRS_AT_ONCE = 4096
 """Whose distances are computed again by differences."""
@@ -50,7 +54,7 @@ def mmd_rbf(x: Points, y: Points, *, gamma: float) -> float:
     >>> round(mmd_rbf(np.array([[0.0]]), np.array([[1.0]]), gamma=1.0), 4)  # √(2 − 2/e)
     1.1244
     """
-    x, y = _centred(x, y)
+    gamma, (x, y) = number("gamma", gamma, positive=True), _centred(x, y)
     return float(np.sqrt(_mmd_squared(x, y, [gamma])[0]))
 
 
@@ -69,7 +73,7 @@ def mean_kernel(x: Points, *, gamma: float) -> float:
     >>> round(mean_kernel(np.array([[0.0], [1.0]]), gamma=1.0), 4)  # (2 + 2/e) / 4
     0.6839
     """
-    centred, _ = _centred(x, x)
+    gamma, (centred, _) = number("gamma", gamma, positive=True), _centred(x, x)
     return float(_mean_kernels(centred, centred, [gamma])[0])
 
 
@@ -117,7 +121,7 @@ def wasserstein(x: Points, y: Points, *, p: Literal[1, 2] = 1) -> float:
     2.0
     """
     if p not in (1, 2):
-        raise ValueError(f"p must be 1 or 2, found {p}")
+        raise ValueError(f"p must be 1 or 2, found {p!r}")
     x, y = _centred(x, y)
     return _wasserstein(_squared_distances(x, y), p)
 
@@ -158,12 +162,9 @@ def alignment_readings(x: Points, y: Points) -> dict[str, float]:
 
 def _centred(x: Points, y: Points) -> tuple[Doubles, Doubles]:
     """Checked, in float64, around their common mean: what lies far from 0 loses digits in a dot product."""
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or not len(x) or not len(y):
+    x, y = floats("x", x), floats("y", y)
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or not x.size or not y.size:
         raise ValueError(f"x and y must be (N, E) and (M, E), neither empty, found {x.shape} and {y.shape}")
-    for name, points in (("x", x), ("y", y)):
-        if not np.isfinite(points).all():
-            row = int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])
-            raise ValueError(f"{name} must be finite, found another value in row {row} of {len(points)}")
     wide_x, wide_y = x.astype(np.float64), y.astype(np.float64)
     centre = (wide_x.sum(axis=0) + wide_y.sum(axis=0)) / (len(x) + len(y))
     return wide_x - centre, wide_y - centre
@@ -199,13 +200,12 @@ def _mmd_squared(x: Doubles, y: Doubles, gammas: Sequence[float], across: Double
 
 def _mean_kernels(x: Doubles, y: Doubles, gammas: Sequence[float]) -> Doubles:
     """Mean kernel over all pairs for each gamma, in blocks; of a sample with itself one triangle of them."""
-    for gamma in gammas:
-        if not (gamma > 0 and np.isfinite(gamma)):
-            raise ValueError(f"gamma must be positive and finite, found {gamma}")
     total = np.zeros(len(gammas))
+    far = max(np.einsum("ij,ij->i", side, side).max() for side in (x, y))
+    apart = _squared_distances if max(gammas) * far > FAR else _product_distances
     for top in range(0, len(x), BLOCK_ROWS):
         for left in range(top if x is y else 0, len(y), BLOCK_ROWS):
-            block = _product_distances(x[top : top + BLOCK_ROWS], y[left : left + BLOCK_ROWS])
+            block = apart(x[top : top + BLOCK_ROWS], y[left : left + BLOCK_ROWS])
             total += _kernel_sums(block, gammas) * (2 if x is y and left > top else 1)
     return total / (len(x) * len(y))
 

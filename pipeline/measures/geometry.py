@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.measures.alignment import mean_kernel
+from pipeline.measures.arguments import floats
 
 Embeddings = NDArray[np.floating[Any]]
+
+LEAST_KERNEL = math.exp(-8.001)
+"""Of two rows of length one, exp(−2‖u − v‖²), less rounding."""
 
 BLOCK_ROWS = 1024
 """In float64 at once."""
@@ -30,8 +35,17 @@ def modality_gap(speech: Embeddings, text: Embeddings) -> float:
     >>> modality_gap(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[-1.0, 0.0], [0.0, 1.0]]))
     1.0
     """
-    if speech.ndim != 2 or text.ndim != 2 or speech.shape[1] != text.shape[1]:
-        raise ValueError(f"speech and text must be (N, E) and (M, E), found {speech.shape} and {text.shape}")
+    speech, text = floats("speech", speech), floats("text", text)
+    if (
+        speech.ndim != 2
+        or text.ndim != 2
+        or speech.shape[1] != text.shape[1]
+        or not speech.size
+        or not text.size
+    ):
+        raise ValueError(
+            f"speech and text must be (N, E) and (M, E), neither empty, found {speech.shape} and {text.shape}"
+        )
     return float(np.linalg.norm(speech.mean(axis=0, dtype=np.float64) - text.mean(axis=0, dtype=np.float64)))
 
 
@@ -50,8 +64,11 @@ def pair_distance(speech: Embeddings, text: Embeddings) -> float:
     >>> pair_distance(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]))
     2.0
     """
-    if speech.ndim != 2 or speech.shape != text.shape:
-        raise ValueError(f"speech and text must both be (N, E), found {speech.shape} and {text.shape}")
+    speech, text = floats("speech", speech), floats("text", text)
+    if speech.ndim != 2 or speech.shape != text.shape or not speech.size:
+        raise ValueError(
+            f"speech and text must both be (N, E) and not empty, found {speech.shape} and {text.shape}"
+        )
     distances = np.empty(len(speech))
     for start in range(0, len(speech), BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)
@@ -73,8 +90,12 @@ def uniformity(embeddings: Embeddings) -> float:
     >>> round(uniformity(np.array([[1.0, 0.0], [0.0, 1.0]])), 6)
     -4.0
     """
-    count = len(embeddings)
+    embeddings = floats("embeddings", embeddings)
+    count = len(embeddings) if embeddings.ndim == 2 else 0
     if count < 2:
-        raise ValueError(f"uniformity needs at least two rows, found {count}")
+        raise ValueError(f"embeddings must be (N, E), at least two rows, found {embeddings.shape}")
     with_itself = mean_kernel(embeddings, gamma=2.0)
-    return float(np.log((count * with_itself - 1) / (count - 1)))
+    of_others = (count * with_itself - 1) / (count - 1)
+    if of_others < LEAST_KERNEL:
+        raise ValueError("embeddings must be of length one, found rows further apart than such can be")
+    return float(np.log(of_others))

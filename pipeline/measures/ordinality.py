@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.measures.arguments import floats, numbers
+
 Embeddings = NDArray[np.floating[Any]]
 Values = NDArray[Any]
 
@@ -52,7 +54,8 @@ def retrieve_without_replacement(queries: Embeddings, pool: Embeddings) -> NDArr
     >>> retrieve_without_replacement(np.array([[1.0, 0.0], [1.0, 0.1]]), np.array([[0.0, 1.0], [2.0, 0.0]]))
     array([1, 0])
     """
-    _check(queries, pool, dimensions=2)
+    queries, pool = floats("queries", queries), floats("pool", pool)
+    _check_shapes(queries, pool, dimensions=2)
     taken: NDArray[np.int64] = _take_in_turn((_unit(queries) @ _unit(pool).T)[None])[0]
     return taken
 
@@ -61,7 +64,7 @@ def kendall_tau(x: Values, y: Values) -> NDArray[np.float64]:
     """Kendall's tau-b of each list, which counts ties on either side.
 
     Args:
-        x: (L, Q), L lists of at least two values.
+        x: (L, Q), L lists of at least two values, of any type of integers or floats.
         y: (L, Q).
 
     Returns: (L,), within [−1, 1]; 1 for the same order, −1 for the reverse, and 0 where one side is constant:
@@ -73,22 +76,23 @@ def kendall_tau(x: Values, y: Values) -> NDArray[np.float64]:
     >>> kendall_tau(np.array([[1, 2, 3]]), np.array([[1.0, 3.0, 2.0]])).round(4)  # two pairs agree, one does not
     array([0.3333])
     """
+    x, y = numbers("x", x), numbers("y", y)
     if x.ndim != 2 or x.shape != y.shape or x.shape[1] < 2:
         raise ValueError(f"x and y must be (L, Q), Q at least 2, found {x.shape} and {y.shape}")
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        bad = np.flatnonzero(~(np.isfinite(x) & np.isfinite(y)).all(axis=1))[0]
-        raise ValueError(
-            f"x and y must be finite, found {x[bad].tolist()} and {y[bad].tolist()} in list {bad}"
-        )
     agree, untied_x, untied_y = np.zeros((3, len(x)), dtype=np.int64)
     for apart in range(1, x.shape[1]):  # every pair of positions that are so far apart, of all lists at once
-        later_x, later_y = (np.sign(side[:, apart:] - side[:, :-apart]).astype(np.int64) for side in (x, y))
+        later_x, later_y = (_signs(side[:, apart:], side[:, :-apart]) for side in (x, y))
         agree += (later_x * later_y).sum(axis=1)
         untied_x += np.abs(later_x).sum(axis=1)
         untied_y += np.abs(later_y).sum(axis=1)
     ordered = np.sqrt(untied_x * untied_y.astype(np.float64))
     tau: NDArray[np.float64] = np.divide(agree, ordered, out=np.zeros(len(x)), where=ordered > 0)
     return tau
+
+
+def _signs(later: Values, earlier: Values) -> NDArray[np.int64]:
+    """1 where the later value is larger, −1 where it is smaller: a difference of unsigned integers wraps."""
+    return (later > earlier).astype(np.int64) - (later < earlier)
 
 
 def ordinal_consistency(
@@ -113,7 +117,9 @@ def ordinal_consistency(
     >>> ordinal_consistency(pool[None], np.array([[1, 4, 7]]), pool, np.array([1.5, 4.0, 6.5])).tau
     array([1.])
     """
-    _check(queries, pool, dimensions=3)
+    queries, pool = floats("queries", queries), floats("pool", pool)
+    intended, pool_labels = numbers("intended", intended), numbers("pool_labels", pool_labels)
+    _check_shapes(queries, pool, dimensions=3)
     if intended.shape != queries.shape[:2] or pool_labels.shape != pool.shape[:1]:
         raise ValueError(
             f"intended and pool_labels must be {queries.shape[:2]} and {pool.shape[:1]}, "
@@ -153,7 +159,7 @@ def _unit(embeddings: Embeddings) -> NDArray[np.float64]:
     return unit
 
 
-def _check(queries: Embeddings, pool: Embeddings, *, dimensions: int) -> None:
+def _check_shapes(queries: Embeddings, pool: Embeddings, *, dimensions: int) -> None:
     if queries.ndim != dimensions or pool.ndim != 2 or queries.shape[-1] != pool.shape[-1]:
         expected = "(Q, E)" if dimensions == 2 else "(L, Q, E)"
         raise ValueError(
@@ -163,7 +169,3 @@ def _check(queries: Embeddings, pool: Embeddings, *, dimensions: int) -> None:
         raise ValueError(
             f"a pool must hold an item for each query, found {len(pool)} for {queries.shape[-2]}"
         )
-    for name, embeddings in (("queries", queries), ("pool", pool)):
-        if not np.isfinite(embeddings).all():
-            bad = np.count_nonzero(~np.isfinite(embeddings).all(axis=-1))
-            raise ValueError(f"{name} must be finite, found {bad} rows of {embeddings.shape} that are not")

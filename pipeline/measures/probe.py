@@ -7,11 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.measures.arguments import floats
+
 Embeddings = NDArray[np.floating[Any]]
 Doubles = NDArray[np.float64]
 
 BLOCK_ROWS = 4096
 """Rows that are predicted at once."""
+
+LEAST_VARIANCE = 1e-300
+"""Below it all rows are one: there is nothing to read, and a penalty as small would divide nothing by nothing."""
 
 RIDGE = 1e-3
 """The penalty, as a share of the embeddings' mean variance: enough for columns that are always 0."""
@@ -35,6 +40,15 @@ def probe_concordance(fitted: Embeddings, labels: Doubles, tested: Embeddings, w
     >>> probe_concordance(x, 2 * x, x + 0.5, 2 * x + 1).round(3)
     array([1.])
     """
+    fitted, tested = floats("fitted", fitted), floats("tested", tested)
+    labels, wanted = (
+        floats(name, side).astype(np.float64) for name, side in (("labels", labels), ("wanted", wanted))
+    )
+    if not all(side.ndim == 2 and side.size for side in (fitted, labels, tested, wanted)):
+        raise ValueError(
+            f"embeddings and labels must be (N, E) and (N, K), none empty, found {fitted.shape} with "
+            f"{labels.shape} and {tested.shape} with {wanted.shape}"
+        )
     if fitted.shape[:1] != labels.shape[:1] or tested.shape[:1] != wanted.shape[:1]:
         raise ValueError(
             f"embeddings and labels must have the same rows, found {fitted.shape} with {labels.shape} and "
@@ -44,7 +58,8 @@ def probe_concordance(fitted: Embeddings, labels: Doubles, tested: Embeddings, w
     x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
     x -= x_mean
     covariance = x.T @ x / len(x)
-    penalty = RIDGE * max(float(covariance.trace()) / len(covariance), np.finfo(float).tiny)
+    variance = float(covariance.trace()) / len(covariance)
+    penalty = RIDGE * variance if variance > LEAST_VARIANCE else 1.0
     weights = np.linalg.solve(covariance + penalty * np.eye(len(covariance)), x.T @ (y - y_mean) / len(x))
     del x
     predicted = np.empty(wanted.shape)
@@ -69,8 +84,9 @@ def concordance(x: Doubles, y: Doubles) -> Doubles:
     >>> concordance(np.array([[1.0], [3.0]]), np.array([[2.0], [4.0]])).round(4)  # 2 / (1 + 1 + 1)
     array([0.6667])
     """
-    if x.ndim != 2 or x.shape != y.shape:
-        raise ValueError(f"x and y must both be (N, K), found {x.shape} and {y.shape}")
+    x, y = floats("x", x).astype(np.float64), floats("y", y).astype(np.float64)
+    if x.ndim != 2 or x.shape != y.shape or not x.size:
+        raise ValueError(f"x and y must both be (N, K) and not empty, found {x.shape} and {y.shape}")
     x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
     covariance = ((x - x_mean) * (y - y_mean)).mean(axis=0)
     spread = x.var(axis=0) + y.var(axis=0) + (x_mean - y_mean) ** 2

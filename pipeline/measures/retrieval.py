@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.measures.arguments import floats, number
+
 Embeddings = NDArray[np.floating[Any]]
 Doubles = NDArray[np.float64]
 
@@ -45,10 +47,19 @@ def first_relevant_ranks(
     >>> first_relevant_ranks(pool[:1], pool, np.array([[6.5, 7.0]]), labels, radius=1.0)
     array([3])
     """
-    if queries.shape[0] != labels.shape[0] or pool.shape[0] != pool_labels.shape[0] or not radius >= 0:
+    queries, pool = floats("queries", queries), floats("pool", pool)
+    labels = floats("labels", labels).astype(np.float64)
+    pool_labels = floats("pool_labels", pool_labels).astype(np.float64)
+    radius = number("radius", radius)
+    if (
+        not all(side.ndim == 2 for side in (queries, pool, labels, pool_labels))
+        or (len(queries), len(pool)) != (len(labels), len(pool_labels))
+        or (queries.shape[1], labels.shape[1]) != (pool.shape[1], pool_labels.shape[1])
+        or not len(pool)
+    ):
         raise ValueError(
-            f"rows must have labels and the radius must not be negative, found {queries.shape} with "
-            f"{labels.shape}, {pool.shape} with {pool_labels.shape}, radius {radius}"
+            f"queries and pool must be (Q, E) and (P, E) with labels (Q, K) and (P, K), the pool not empty, found "
+            f"{queries.shape} and {pool.shape} with {labels.shape} and {pool_labels.shape}"
         )
     wide = pool.astype(np.float64).T
     ranks = []
@@ -71,4 +82,7 @@ def recall_at(ranks: NDArray[np.int64], k: int) -> float:
     >>> recall_at(np.array([1, 3, 8, 2]), 3)
     0.75
     """
-    return float((ranks <= k).mean())
+    found = floats("ranks", ranks)
+    if not found.size or number("k", k) < 1:
+        raise ValueError(f"recall at k needs ranks and a k of at least 1, found {found.shape} and {k}")
+    return float((found <= k).mean())

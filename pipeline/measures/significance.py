@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from pipeline.measures.arguments import floats, number
+
 Scores = NDArray[np.floating[Any]]
 
 ROUNDING = 1e-12
@@ -31,10 +33,9 @@ def paired_test(ours: Scores, theirs: Scores) -> float:
     >>> round(paired_test(np.array([2.0, 3.0, 5.0]), np.array([1.0, 1.0, 2.0])), 4)  # differences 1, 2, 3
     0.0742
     """
+    ours, theirs = floats("ours", ours), floats("theirs", theirs)
     if ours.ndim != 1 or ours.shape != theirs.shape:
         raise ValueError(f"ours and theirs must both be (K,), found {ours.shape} and {theirs.shape}")
-    if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
-        raise ValueError(f"scores must be finite, found {ours.tolist()} and {theirs.tolist()}")
     if len(ours) < 2:
         return float("nan")
     difference = ours - theirs
@@ -94,10 +95,13 @@ def bootstrap_interval(
     >>> 0.4 <= low < 0.5 < high <= 0.6
     True
     """
-    if scores.ndim != 2 or not scores.size or not np.isfinite(scores).all():
-        raise ValueError(f"scores must be (S, K) and finite, found {scores.shape}, or other values")
-    if not 0 < level < 1:
+    scores = floats("scores", scores)
+    if scores.ndim != 2 or not scores.size:
+        raise ValueError(f"scores must be (S, K) and not empty, found {scores.shape}")
+    if not 0 < number("level", level) < 1:
         raise ValueError(f"level must lie between 0 and 1, found {level}")
+    if number("resamples", resamples) < 1:
+        raise ValueError(f"resamples must be at least 1, found {resamples}")
     if scores.size == 1:
         return float("nan"), float("nan")
     rng = np.random.default_rng(seed)

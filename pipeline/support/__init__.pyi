@@ -1,6 +1,8 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
 from .devices import (
+    check_device as check_device,
+    check_dtype as check_dtype,
     choose_device as choose_device,
     device_name as device_name,
     multiplies_by_onednn as multiplies_by_onednn,
@@ -25,5 +27,5 @@ from .killable import Killable as Killable
 from .leftovers import remove_abandoned as remove_abandoned
 from .parallel import in_order as in_order, torch_threads as torch_threads
 from .patience import patiently as patiently
-from .progress import Progress as Progress
+from .progress import Progress as Progress, progress_wanted as progress_wanted
 from .wording import counted as counted, shown as shown

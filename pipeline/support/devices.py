@@ -7,6 +7,10 @@ from functools import cache
 
 import torch
 
+from pipeline.support.wording import counted, shown
+
+COMPUTED_IN = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
 
 def choose_device(name: str) -> torch.device:
     """`auto` is the GPU where there is one; anything else is a torch device. Raises ValueError for none."""
@@ -22,6 +26,30 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def check_device(device: torch.device | str) -> torch.device:
+    """A device that is here to compute on. Raises ValueError for any other."""
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+        usable = found.type != "meta"
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError, ValueError):
+        usable = False
+    if not usable:
+        raise ValueError(
+            f"device must be one that torch can compute on here, such as cpu, found {shown(repr(device), 60)} and "
+            f"{counted(torch.cuda.device_count(), 'CUDA device')}"
+        )
+    return found
+
+
+def check_dtype(dtype: torch.dtype | str) -> torch.dtype:
+    """The torch type of a name, or the type itself. Raises ValueError for one that no encoder computes in."""
+    name = str(dtype).removeprefix("torch.")
+    if name not in COMPUTED_IN:
+        raise ValueError(f"dtype must be torch's {', '.join(COMPUTED_IN)}, found {shown(repr(dtype), 60)}")
+    return COMPUTED_IN[name]
+
+
 def device_name(device: torch.device) -> str:
     """What a device is called in a record of what was computed on it: `cpu`, `cuda (NVIDIA H100 80GB HBM3)`."""
     return "cpu" if device.type == "cpu" else f"{device.type} ({torch.cuda.get_device_name(device)})"
@@ -29,8 +57,7 @@ def device_name(device: torch.device) -> str:
 
 def torch_dtype(name: str) -> torch.dtype:
     """The torch type of that name."""
-    types = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    return types[name]
+    return COMPUTED_IN[name]
 
 
 def slow_dtype(device: torch.device, dtype: torch.dtype) -> str | None:

@@ -1,13 +1,19 @@
-"""Progress with a rate and a remaining time: a bar on a terminal, plain lines in a log."""
+"""Progress with a rate and a remaining time: a bar on a terminal, plain lines in a log, or nothing."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from types import TracebackType
 from typing import Self
 
 SECONDS_BETWEEN_LINES = 10.0
+
+
+def progress_wanted() -> bool:
+    """Whether progress is to be told at all."""
+    return not os.environ.get("ERCLAP_QUIET")
 
 
 class Progress:
@@ -24,8 +30,8 @@ class Progress:
         self.done = 0
         self._work, self._worked = float(total if work is None else work), 0.0
         self._started = self._last_line = time.monotonic()
-        self._bar = None
-        if sys.stderr.isatty():
+        self._bar, self._told = None, progress_wanted()
+        if self._told and sys.stderr.isatty():
             from tqdm import tqdm
 
             self._bar = tqdm(
@@ -44,7 +50,7 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
-        elif self.total:
+        elif self._told and self.total:
             self._line("done" if kind is None else "stopped")
 
     def advance(self, count: int = 1, *, work: float | None = None) -> None:
@@ -55,7 +61,11 @@ class Progress:
         if self._bar is not None:
             self._bar.unit = f"{self._count()}, {self._rate()}"  # a postfix would begin with a comma
             self._bar.update(worked)
-        elif self.done < self.total and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+        elif (
+            self._told
+            and self.done < self.total
+            and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES
+        ):
             self._line(f"{self._remaining()} left")
 
     def to(self, done: int) -> None:

@@ -20,7 +20,9 @@ from stages.check.corpus import Seen
 from stages.check.encoders import Rates
 from stages.check.findings import Finding
 
-BATCHES_TIMED = 20
+ROWS_TIMED, BATCHES_TIMED = 2560, (2, 20)
+"""So many rows make as many batches as they do, but neither fewer nor more than that."""
+
 SENTENCES_TIMED = 300
 POINTS_TIMED = 400
 
@@ -105,9 +107,11 @@ def _seconds_a_sentence() -> float:
 
 def _training_seconds(params: Params, counts: Counter[str], rates: Rates) -> float:
     """A few batches of each loss, and from them all epochs of all methods."""
-    batch = params.train.batch_size
-    rows = batch * BATCHES_TIMED
-    timed = _pairs(rows, rates.sizes)
+    batch = min(params.train.batch_size, max(counts[TRAIN], 2))  # a larger one is refused, not waited for
+    settings = params.train.model_copy(update={"batch_size": batch})
+    fewest, most = BATCHES_TIMED
+    batches_timed = min(max(ROWS_TIMED // batch, fewest), most)
+    timed = _pairs(batch * batches_timed, rates.sizes)
     seconds: dict[Loss, float] = {}
     total = 0.0
     for name in params.train.methods:
@@ -115,7 +119,7 @@ def _training_seconds(params: Params, counts: Counter[str], rates: Rates) -> flo
         if loss is None:
             continue
         if loss not in seconds:
-            seconds[loss] = _an_epoch(loss, timed, settings_of(params.train, name)) / BATCHES_TIMED
+            seconds[loss] = _an_epoch(loss, timed, settings_of(settings, name)) / batches_timed
         # A step of validation takes about a third of one of training.
         batches = counts[TRAIN] / batch + counts[DEVELOPMENT] / batch / 3
         total += seconds[loss] * batches * params.train.epochs * params.train.seeds

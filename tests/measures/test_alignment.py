@@ -249,5 +249,5 @@ def test_samples_that_do_not_fit_are_refused(left: tuple[int, ...], right: tuple
 def test_values_that_are_not_finite_are_refused() -> None:
     y = drawn(4, 2, 17)
     y[2, 1] = np.nan
-    with pytest.raises(ValueError, match="y must be finite, found another value in row 2 of 4"):
+    with pytest.raises(ValueError, match="y must be finite .* found nan in row 2 of"):
         wasserstein(drawn(4, 2, 18), y)

@@ -19,7 +19,7 @@ from tests.stages.test_commands import change_params, erclap
 
 @pytest.fixture(autouse=True)
 def less_is_timed(monkeypatch) -> None:
-    for name, value in (("BATCHES_TIMED", 2), ("POINTS_TIMED", 20), ("SENTENCES_TIMED", 10)):
+    for name, value in (("BATCHES_TIMED", (2, 2)), ("POINTS_TIMED", 20), ("SENTENCES_TIMED", 10)):
         monkeypatch.setattr(costs, name, value)
 
 
@@ -72,6 +72,17 @@ def test_a_corpus_that_is_gone_or_half_gone_fails(project):
     ((state, says),) = checked(project, 2)["corpus"]
     assert state == "fail"
     assert "found no file labels.csv" in says
+
+
+def test_no_larger_batch_is_timed_than_there_are_clips(project, monkeypatch):
+    timed = []
+    monkeypatch.setattr(
+        costs, "train", lambda loss, pairs, _, settings: timed.append((len(pairs), settings.batch_size))
+    )
+    change_params(project, train__batch_size=4096)
+    ((_, says),) = [found for found in checked(project, 2)["counts"] if "batch_size" in found[1]]
+    assert "found train 41, " in says
+    assert set(timed) == {(82, 41)}
 
 
 def test_counts_that_training_and_the_test_need_fail(project):

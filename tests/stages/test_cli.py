@@ -43,3 +43,16 @@ def test_a_device_that_is_none_is_found_out_by_every_command(tmp_path, device):
     with pytest.raises(ValueError, match=f"runtime.device: .* found '{device}'"):
         load_params(tmp_path / "params.yaml")
     fails(tmp_path, "caption", code=2, message="runtime.device")
+
+
+def test_verbose_shows_what_is_behind_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"there must be a params\.yaml"):
+        erclap(tmp_path, "-v", "tables")
+
+
+def test_quiet_tells_no_progress_and_what_was_done(project):
+    change_params(project, train__epochs=1, train__methods=["emotionrankclap"])
+    told, quiet = (erclap(project, *options, "train") for options in ([], ["-q"]))
+    assert "epoch 1/1" in told.stdout
+    assert "epoch 1/1" not in quiet.stdout
+    assert "kept epoch 1" in quiet.stdout

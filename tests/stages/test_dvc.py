@@ -66,8 +66,8 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def reproduced(tmp_path_factory) -> Path:
-    """A checkout of its own, run once, by the command as it is installed."""
+def reproduced(tmp_path_factory, warm) -> Path:
+    """A checkout of its own, run once."""
     project = tmp_path_factory.mktemp("checkout")
     for name in ("pipeline", "stages"):
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -102,6 +102,13 @@ def test_one_command_runs_all_and_a_second_nothing(project):
     again = run(project, "dvc", "repro")
     assert stages_run(again) == []
     assert again.count("didn't change, skipping") == 3 + len(TRAINING)
+
+
+def test_the_installed_command_is_what_dvc_runs(project, monkeypatch):
+    monkeypatch.delenv("WARM_COMMANDS")
+    with (project / "pipeline/report/page/__init__.py").open("a") as file:
+        file.write("# edited\n")
+    assert stages_run(run(project, "dvc", "repro")) == ["report"]
 
 
 def test_editing_a_loss_runs_training_and_evaluation_alone(project):

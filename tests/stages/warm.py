@@ -1,7 +1,7 @@
 """`erclap` for tests that have DVC run it many times: in forks of one process that has torch and the like loaded.
 
 A stage's own work takes a second, importing what it needs up to five. A fork imports the project's own code, that
-of the checkout in which it runs, as any process does. The first run of test_dvc is by the installed command.
+of the checkout in which it runs, as any process does. One test of DVC is by the installed command.
 """
 
 from __future__ import annotations

@@ -45,6 +45,13 @@ def test_nothing_to_do_says_nothing(lines):
     assert lines() == []
 
 
+def test_where_quiet_is_asked_for_nothing_is_said(lines, monkeypatch):
+    monkeypatch.setenv("ERCLAP_QUIET", "1")
+    with Progress("speech", 4, "clips") as shown:
+        shown.advance()
+    assert lines() == []
+
+
 def test_a_terminal_gets_a_bar(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -1,8 +1,8 @@
 """Every answer that was paid for, kept: a journal that is safe when a line returns, and a table to share.
 
-A folder holds `answers.parquet` and `journal.jsonl`. An answer is appended to the journal and synced to the disk
-as it arrives; when a run ends, the journal goes into the table. One process at a time may write, the others wait
-for it: so none asks what another is asking.
+A folder holds `answers.parquet` and `journal.jsonl`, and in `prompts` what each hash of a prompt stands for. An
+answer is appended to the journal and synced to the disk as it arrives; when a run ends, the journal goes into the
+table. One process at a time may write, the others wait for it: so none asks what another is asking.
 """
 
 from __future__ import annotations
@@ -12,59 +12,20 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.captions.llm.requests import Key, Kind
-from pipeline.captions.llm.validation import check_answer
-from pipeline.support import sync_folder, write_parquet
+from pipeline.captions.llm.requests import Key, Question, Request
+from pipeline.captions.llm.table import ANSWERS_SCHEMA, Answer, judged, read_table
+from pipeline.support import sync_folder, write_parquet, write_text
 
-TABLE, JOURNAL, LOCK = "answers.parquet", "journal.jsonl", "lock"
-
-ANSWERS_SCHEMA = pa.schema(
-    [
-        pa.field("model", pa.string(), nullable=False),
-        pa.field("prompt_hash", pa.string(), nullable=False),
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("cell", pa.string(), nullable=False),
-        pa.field("draw", pa.int32(), nullable=False),
-        pa.field("answer", pa.string()),  # the captions, one a line; null where there is a problem
-        pa.field("problem", pa.string()),
-        pa.field("raw", pa.string(), nullable=False),
-        pa.field("date", pa.string(), nullable=False),  # UTC, ISO 8601
-        pa.field("input_tokens", pa.int32()),
-        pa.field("output_tokens", pa.int32()),
-    ]
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the model said to one request, good or not."""
-
-    model: str
-    prompt_hash: str
-    kind: str
-    cell: str
-    draw: int
-    answer: str | None
-    problem: str | None
-    raw: str
-    date: str
-    input_tokens: int | None
-    output_tokens: int | None
-
-    @property
-    def key(self) -> Key:
-        """What it belongs to."""
-        return Key(self.model, self.prompt_hash, self.kind, self.cell, self.draw)
+TABLE, JOURNAL, LOCK, PROMPTS = "answers.parquet", "journal.jsonl", "lock", "prompts"
 
 
 def answers_folder() -> Path:
@@ -83,6 +44,7 @@ class Answers:
         self._rows: dict[Answer, None] = {}
         self._good: dict[Key, Answer] = {}
         self._bad: dict[Key, list[Answer]] = {}
+        self._questions: set[Question] = set()
         for row in rows:
             self.put(row)
 
@@ -94,6 +56,7 @@ class Answers:
         if row.answer is None:
             self._bad.setdefault(row.key, []).append(row)
             return
+        self._questions.add(row.key.question)
         best = self._good.get(row.key)
         if best is None or (row.date, row.raw) < (best.date, best.raw):
             self._good[row.key] = row
@@ -102,6 +65,31 @@ class Answers:
         """The captions of a request, one a line; None where there is no good answer."""
         found = self._good.get(key)
         return found.answer if found else None
+
+    def written(self, request: Request) -> tuple[Key, str] | None:
+        """The captions of a request, one a line, and what they answer: it, or else how it was put otherwise."""
+        form: Request | None = request
+        while form is not None:
+            if (text := self.text(form.key)) is not None:
+                return form.key, text
+            form = form.otherwise
+        return None
+
+    def text_of(self, request: Request) -> str | None:
+        """The captions of a request however it was put, one a line; None where there are none."""
+        found = self.written(request)
+        return found[1] if found else None
+
+    def to_ask(self, request: Request, attempts: int) -> Request | None:
+        """What is asked next for a request that has no captions; None where that was done often enough."""
+        form: Request | None = request
+        while form is not None and len(self.problems(form.key)) >= attempts:
+            form = form.otherwise
+        return form
+
+    def has_good(self, question: Question) -> bool:
+        """Whether any cell and draw of a question has its captions."""
+        return question in self._questions
 
     def problems(self, key: Key) -> list[Answer]:
         """The answers to a request that were no captions."""
@@ -125,20 +113,6 @@ def read_answers(folder: Path) -> Answers:
     rows = _read_journal(folder / JOURNAL)
     table = folder / TABLE
     return Answers([*(read_table(table) if table.exists() else []), *rows])
-
-
-def read_table(path: Path) -> list[Answer]:
-    """A table of answers from anywhere. Raises RuntimeError where it is none."""
-    try:
-        found = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError):
-        found = None
-    if found is None or not found.schema.equals(ANSWERS_SCHEMA):
-        raise RuntimeError(
-            f"{path} must be a table of answers, found another or a damaged file: bring back a copy; "
-            f"without it, what it held is asked and paid for again"
-        )
-    return [Answer(**row) for row in found.to_pylist()]
 
 
 def _read_journal(path: Path) -> list[Answer]:
@@ -189,17 +163,22 @@ class AnswersWriter:
             self._journal.truncate(end)
             raise
 
+    def say_what_was_asked(self, prompts: Mapping[str, Mapping[str, object]]) -> None:
+        """Write down what the hashes of prompts stand for, a file each."""
+        for name, prompt in prompts.items():
+            file = self.folder / PROMPTS / f"{name}.json"
+            if not file.exists():
+                file.parent.mkdir(exist_ok=True)
+                write_text(json.dumps(prompt, ensure_ascii=False, indent=2) + "\n", file)
+
     def merge(self, rows: Iterable[Answer]) -> int:
-        """Take in answers from elsewhere, judged anew; returns how many were not there yet."""
+        """Take in answers from elsewhere, judged anew; returns how many were not there yet.
+
+        Raises RuntimeError for one that cannot have come from an endpoint; then none is taken in.
+        """
         before = len(self.known)
-        for row in rows:
-            answer, problem = check_answer(row.raw, _kind(row))
-            if problem is None and row.problem is not None:
-                answer, problem = (
-                    None,
-                    row.problem,
-                )  # such as one that was cut off, which the text does not show
-            self.known.put(Answer(**(asdict(row) | {"answer": answer, "problem": problem})))
+        for row in [judged(row) for row in rows]:
+            self.known.put(row)
         return len(self.known) - before
 
     def compact(self) -> None:
@@ -210,13 +189,6 @@ class AnswersWriter:
             write_parquet(self.known.table(), self.folder / TABLE)
             sync_folder(self.folder)
             self._journal.truncate(0)
-
-
-def _kind(row: Answer) -> Kind:
-    for kind in ("va", "clap4emo", "voc", "aoc"):
-        if row.kind == kind:
-            return kind
-    raise RuntimeError(f"an answer must be for va, clap4emo, voc or aoc, found {row.kind!r} for {row.cell!r}")
 
 
 @contextmanager

@@ -9,25 +9,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipeline.captions.llm.answers import Answer, AnswersWriter
-from pipeline.captions.llm.endpoint import Endpoint, NoAnswer, Reply, Stopped
+from pipeline.captions.llm.answers import AnswersWriter
+from pipeline.captions.llm.endpoint import Declined, Endpoint, NoAnswer, Stopped
+from pipeline.captions.llm.patience import Patience
+from pipeline.captions.llm.replies import Reply
 from pipeline.captions.llm.requests import Request
-from pipeline.captions.llm.validation import check_answer
-from pipeline.support import Progress
-
-CUT_OFF = "length"
-"""A finish reason."""
+from pipeline.captions.llm.table import Answer
+from pipeline.captions.llm.validation import MOST_CHARACTERS, check_answer
+from pipeline.support import Progress, shown
 
 
 @dataclass(frozen=True)
 class Failure:
     """A request without a usable answer, and why."""
 
+    model: str
     kind: str
     cell: str
     draw: int
     answers: int
-    """Answers that were paid for and are no captions."""
+    """Answers that were paid for and are no captions, and refusals of a filter."""
     reason: str
     last_answer: str
 
@@ -38,18 +39,19 @@ class Failure:
         last = problems[-1] if problems else None
         why = reason or (last.problem if last else None) or "not asked"
         key = request.key
-        return cls(key.kind, key.cell, key.draw, len(problems), why, last.raw if last else "")
+        return cls(
+            key.model, key.kind, key.cell, key.draw, len(problems), shown(why), last.raw if last else ""
+        )
 
 
 def keep(request: Request, reply: Reply, answers: AnswersWriter, date: datetime | None = None) -> bool:
     """Judge an answer and keep it; returns whether it is good. `date` is when it came, now where it is None."""
     text, problem = check_answer(reply.text, request.key.kind)
-    if reply.finish_reason == CUT_OFF:
-        text, problem = None, "the answer was cut off: raise caption.llm.max_tokens"
+    if reply.fault:
+        text, problem = None, reply.fault
     written = (date or datetime.now(UTC)).isoformat(timespec="microseconds")
-    answers.add(
-        Answer(*request.key, text, problem, reply.text, written, reply.input_tokens, reply.output_tokens)
-    )
+    raw = reply.text[:MOST_CHARACTERS]
+    answers.add(Answer(*request.key, text, problem, raw, written, reply.input_tokens, reply.output_tokens))
     return text is not None
 
 
@@ -97,6 +99,7 @@ class _Asker:
 
     def __init__(self, endpoint: Endpoint, answers: AnswersWriter, attempts: int) -> None:
         self.endpoint, self.answers, self.attempts = endpoint, answers, attempts
+        self.patience = Patience(endpoint.url, answers)
         self.todo: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self.done: queue.SimpleQueue[Failure | BaseException | None] = queue.SimpleQueue()
 
@@ -110,24 +113,16 @@ class _Asker:
         return threads
 
     def collect(self, count: int, progress: Progress) -> list[Failure]:
-        """What failed of so many requests; raises RuntimeError where the endpoint seems to be gone."""
+        """What failed of so many requests; raises what ended a thread."""
         failures: list[Failure] = []
-        without_answer = 0
         for _ in range(count):
             outcome = self.done.get()
             if isinstance(outcome, BaseException):
                 raise outcome
             if outcome is None:
-                without_answer = 0
+                progress.advance()
             else:
                 failures.append(outcome)
-                without_answer += outcome.answers == 0
-                if without_answer >= MOST_WITHOUT_ANSWER:
-                    raise RuntimeError(
-                        f"{self.endpoint.url} must answer, found {without_answer} requests in a row without an "
-                        f"answer in all their retries (the last: {outcome.reason}); what was answered is kept"
-                    )
-            progress.advance()
         return failures
 
     def _work(self) -> None:
@@ -148,12 +143,14 @@ class _Asker:
         for attempt in range(len(self.answers.known.problems(request.key)), self.attempts):
             try:
                 reply = self.endpoint.ask(request, attempt)
+            except Declined as error:
+                self.patience.in_vain(request, "declined", str(error))
+                return Failure.of(request, self.answers, f"declined: {error}")
             except NoAnswer as error:
+                self.patience.unanswered(str(error))
                 return Failure.of(request, self.answers, f"no answer: {error}")
             if keep(request, reply, self.answers):
+                self.patience.captioned()
                 return None
+            self.patience.in_vain(request, Failure.of(request, self.answers).reason, reply.text)
         return Failure.of(request, self.answers)
-
-
-MOST_WITHOUT_ANSWER = 8
-"""Requests in a row, each with all its retries: then the endpoint is gone rather than busy."""

@@ -11,17 +11,19 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.captions.llm.answers import AnswersWriter
 from pipeline.captions.llm.asking import Failure, keep
-from pipeline.captions.llm.endpoint import Endpoint, Malformed, NoAnswer, Reply, Result
+from pipeline.captions.llm.endpoint import MOST_SAID, Endpoint, NoAnswer, Result
+from pipeline.captions.llm.patience import Patience
+from pipeline.captions.llm.replies import Malformed, Reply, filters_code, read_json
 from pipeline.captions.llm.requests import Key, Request
-from pipeline.support import Progress, sync_folder, write_text
+from pipeline.captions.llm.told import Made, ToldOfBatch
+from pipeline.support import Progress, shown, sync_folder, write_text
 
 MOST_REQUESTS = 50_000
 """OpenAI's limit for one batch."""
@@ -54,7 +56,7 @@ class Batch:
 
     def write(self, folder: Path) -> None:
         """Write it down for good."""
-        requests = {name: asdict(request) for name, request in self.requests.items()}
+        requests = {name: {"key": r.key, "text": r.text} for name, r in self.requests.items()}
         record = {"token": self.token, "url": self.url, "batch_id": self.batch_id, "requests": requests}
         write_text(json.dumps(record), self.path(folder))
         sync_folder(folder)
@@ -91,9 +93,11 @@ def ask_by_batch(
 ) -> list[Failure]:
     """Ask what is not answered, a batch a round, up to `attempts` answers for each, and return what failed.
 
-    Raises ValueError where the endpoint offers no batches, RuntimeError where it refuses one.
+    Raises ValueError where the endpoint offers no batches, RuntimeError where it refuses one, or where all that
+    it answers is no caption.
     """
     reasons: dict[Key, str] = {}
+    patience = Patience(endpoint.url, answers)
     for _ in range(attempts + 1):  # once more than answers, for what got none at all
         work = [
             r
@@ -106,7 +110,11 @@ def ask_by_batch(
             names = {r.id(len(answers.known.problems(r.key))): r for r in chunk}
             batch = Batch(uuid.uuid4().hex, endpoint.url, None, names)
             batch.write(answers.folder)
+            before = {r.key: len(answers.known.problems(r.key)) for r in chunk}
             reasons |= _finish(batch, endpoint, answers)
+            for request in chunk:
+                if problems := answers.known.problems(request.key)[before[request.key] :]:
+                    patience.in_vain(request, problems[-1].problem or "", problems[-1].raw)
     unanswered = [r for r in requests if answers.known.text(r.key) is None]
     return [Failure.of(r, answers, reasons.get(r.key)) for r in unanswered]
 
@@ -131,8 +139,7 @@ def _finish(batch: Batch, endpoint: Endpoint, answers: AnswersWriter) -> dict[Ke
     batch.path(answers.folder).unlink()
     sync_folder(answers.folder)
     if ended.status == "failed":
-        errors = (ended.errors.data if ended.errors else None) or []
-        said = endpoint.redacted("; ".join(error.message or "" for error in errors)) or "no reason given"
+        said = shown(endpoint.redacted(ended.reasons)) or "no reason given"
         raise RuntimeError(f"{endpoint.url} must take the batch, found that it refused it: {said}")
     return reasons
 
@@ -157,22 +164,33 @@ def _made(batch: Batch, endpoint: Endpoint, folder: Path) -> str:
 def _find_or_make(batch: Batch, endpoint: Endpoint) -> str:
     """The server's name of a batch: of the one that an earlier try made, or else of a new one."""
     client = endpoint.client
-    for made in itertools.islice(_structured(client.batches.list(limit=100)), MOST_LISTED):
+    for made in _listed(client.batches.list(limit=100)):
         if (made.metadata or {}).get(MARK) == batch.token:
-            return str(made.id)
+            return made.id
     lines = [
         {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": endpoint.body(request)}
         for name, request in batch.requests.items()
     ]
     content = "\n".join(json.dumps(line) for line in lines).encode()
-    uploaded = _structured(client.files.create(file=(f"{batch.token}.jsonl", content), purpose="batch"))
-    made = client.batches.create(
+    uploaded = Made.of(client.files.create(file=(f"{batch.token}.jsonl", content), purpose="batch"))
+    new = client.batches.create(
         input_file_id=uploaded.id,
         endpoint="/v1/chat/completions",
         completion_window="24h",
         metadata={MARK: batch.token},
     )
-    return str(_structured(made).id)
+    return Made.of(new).id
+
+
+def _listed(response: Any) -> list[ToldOfBatch]:
+    """The latest batches that a server lists. Raises Malformed for what is no list of them."""
+    if isinstance(response, str):  # as the client hands over what does not call itself JSON
+        read_json("", response)
+    try:
+        found = list(itertools.islice(iter(response), MOST_LISTED))
+    except (AttributeError, TypeError, ValueError):  # the client reads a page when it is asked for
+        raise Malformed("a malformed list of batches") from None
+    return [ToldOfBatch.of(one) for one in found]
 
 
 def _fetch(batch: Batch, endpoint: Endpoint, folder: Path, get: Callable[[], Result]) -> Result:
@@ -191,72 +209,67 @@ def _fetch(batch: Batch, endpoint: Endpoint, folder: Path, get: Callable[[], Res
     return endpoint.persistently(look)
 
 
-def _structured(response: Any) -> Any:
-    """A response of the protocol's; the client hands over as text what does not call itself JSON."""
-    if isinstance(response, str):
-        raise Malformed("a malformed answer")
-    return response
-
-
-def _wait(batch: Batch, endpoint: Endpoint, folder: Path) -> Any:
+def _wait(batch: Batch, endpoint: Endpoint, folder: Path) -> ToldOfBatch:
     """Poll a batch until it has ended."""
     name = str(batch.batch_id)
     with Progress(f"batch {name}", len(batch.requests), "answers") as progress:
         while True:
             found = _fetch(
-                batch, endpoint, folder, lambda: _structured(endpoint.client.batches.retrieve(name))
+                batch, endpoint, folder, lambda: ToldOfBatch.of(endpoint.client.batches.retrieve(name))
             )
-            if found.request_counts:
-                progress.to(found.request_counts.completed + found.request_counts.failed)
+            progress.to(min(found.done, len(batch.requests)))
             if found.status in ENDED:
                 return found
             time.sleep(endpoint.runtime.poll_seconds)
 
 
-def _keep_answers(batch: Batch, ended: Any, endpoint: Endpoint, answers: AnswersWriter) -> dict[Key, str]:
+def _keep_answers(
+    batch: Batch, ended: ToldOfBatch, endpoint: Endpoint, answers: AnswersWriter
+) -> dict[Key, str]:
     """Keep every answer of a batch that has ended; returns the requests that got none, and why."""
-    # When the batch ended is when its answers came, so that fetching them twice keeps them once.
-    stamp = ended.completed_at or ended.expired_at or ended.cancelled_at or ended.created_at
-    date = datetime.fromtimestamp(stamp, UTC)
     missing = dict(batch.requests)
     reasons: dict[Key, str] = {}
     sent, complaint = endpoint.parameters, ""
     for file_id in filter(None, (ended.output_file_id, ended.error_file_id)):
         name = str(file_id)
         content = _fetch(batch, endpoint, answers.folder, partial(_content, name, endpoint))
-        for line in endpoint.redacted(content).splitlines():
-            request, reply = _read_line(line, batch)
+        for line in content.split("\n"):
+            request, reply = _read_line(line, batch, endpoint)
             if request is None:
                 continue
             missing.pop(request[0], None)
             if isinstance(reply, Reply):
-                keep(request[1], reply, answers, date)
+                keep(request[1], reply, answers, ended.date)
             else:
                 reasons[request[1].key] = f"no answer: {reply}"
                 complaint = complaint or reply
     if complaint:
         endpoint.adapt(sent, complaint)
-    return reasons | {r.key: f"no answer: the batch is {ended.status}" for r in missing.values()}
+    return reasons | {r.key: f"no answer: the batch is {shown(ended.status)}" for r in missing.values()}
 
 
 def _content(name: str, endpoint: Endpoint) -> str:
     return endpoint.client.files.content(name).text
 
 
-def _read_line(line: str, batch: Batch) -> tuple[tuple[str, Request] | None, Reply | str]:
+def _read_line(line: str, batch: Batch, endpoint: Endpoint) -> tuple[tuple[str, Request] | None, Reply | str]:
     """The request of a line of a batch's answers, and its answer or else what the server says."""
     try:
         written = json.loads(line)
         name = written["custom_id"]
         request = batch.requests[name]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None, "a malformed line"
-    response = written.get("response") or {}
+    response = written.get("response")
+    response = response if isinstance(response, dict) else {}
+    body = response.get("body")
     if response.get("status_code") == 200:
         try:
-            return (name, request), Reply.of(response.get("body"))
+            return (name, request), endpoint.reply(body)
         except Malformed as error:
             return (name, request), str(error)
-    said = written.get("error") or (response.get("body") or {}).get("error") or "no reason given"
-    message = said.get("message", said) if isinstance(said, dict) else said
-    return (name, request), " ".join(str(message).split())[:300]
+    told = body.get("error") if isinstance(body, dict) else None
+    fault = written.get("error") or told or "no reason given"
+    message = fault.get("message", fault) if isinstance(fault, dict) else fault
+    said = shown(" ".join(endpoint.redacted(str(message)).split()), MOST_SAID)
+    return (name, request), endpoint.filtered(said) if filters_code(fault) else said

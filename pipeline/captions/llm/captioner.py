@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -21,7 +22,7 @@ from pipeline.captions.llm.batches import ask_by_batch, fetch_pending, pending_b
 from pipeline.captions.llm.endpoint import Endpoint
 from pipeline.captions.llm.estimate import Estimate, estimate
 from pipeline.captions.llm.planning import Planner, word_prompts
-from pipeline.captions.llm.requests import Request
+from pipeline.captions.llm.requests import Question, Request
 from pipeline.captions.prompts import ordinality_plan
 from pipeline.config import Caption, LlmCaptions, LlmRuntime
 from pipeline.manifest import Utterance
@@ -54,6 +55,8 @@ class LlmCaptioner:
         self.planner = Planner.of(self.llm, settings.seed, settings.prompt_lists)
         self.plan = ordinality_plan(settings.prompt_lists)
         self.folder = answers_folder()
+        self.written: Counter[Question] = Counter()
+        """Who wrote the captions and prompts of the last `write`, in requests."""
 
     def requests(self) -> list[Request]:
         """Every distinct request of the captions, and the first one of each prompt of the ordinality test."""
@@ -67,7 +70,8 @@ class LlmCaptioner:
 
     def estimate(self) -> Estimate:
         """What a run would send, and what it would cost."""
-        return estimate(self.requests(), read_answers(self.folder), self.runtime)
+        answers = read_answers(self.folder)
+        return estimate(self.requests(), answers, self.runtime, attempts=self.llm.attempts)
 
     def write(self) -> tuple[pa.Table, pa.Table]:
         """Ask for what is missing and return the captions and the prompts.
@@ -77,12 +81,13 @@ class LlmCaptioner:
         """
         FAILURES_FILE.unlink(missing_ok=True)
         with writing_answers(self.folder) as answers:
+            answers.say_what_was_asked(self.planner.prompts())
             requests = self.requests()
             self._fill(requests, answers)
             captions = self._captions(answers.known)
             texts = set(captions.column("text").to_pylist())
             while True:
-                wording = word_prompts(self.plan, self.planner, answers.known.text, texts)
+                wording = word_prompts(self.plan, self.planner, answers.known.text_of, texts)
                 if not wording.missing:
                     break
                 self._fill(wording.missing, answers)
@@ -94,6 +99,8 @@ class LlmCaptioner:
                     f"{first.valence:g}, arousal {first.arousal:g}): the model says the same again and again, "
                     f"raise caption.llm.temperature"
                 )
+            written = (answers.known.written(request) for request in requests)
+            self.written = Counter(found[0].question for found in written if found)
         return captions, prompts_table(wording.worded)
 
     def _captions(self, known: Answers) -> pa.Table:
@@ -110,7 +117,7 @@ class LlmCaptioner:
             captions = []
             for utterance in utterances:
                 request, line = self.planner.pick(utterance, variant)
-                text = known.text(request.key)
+                text = known.text_of(request)
                 if text is None:
                     raise RuntimeError(f"a caption must be answered, found no answer for {request}")
                 captions.append(text.split("\n")[line])
@@ -119,20 +126,27 @@ class LlmCaptioner:
         return caption
 
     def _fill(self, requests: Sequence[Request], answers: AnswersWriter) -> None:
-        """Ask for what has no answer; the endpoint is not needed where there is nothing."""
-        if all(answers.known.text(request.key) for request in requests):
-            return
-        endpoint = Endpoint(self.llm, self.runtime)
+        """Ask for what has no answer, and otherwise for what is left; where there is nothing, nobody."""
+        known, left, failures = answers.known, list(requests), []
+        for form in self.llm.forms():
+            left = [request for request in left if known.written(request) is None]
+            if left:
+                failures += self._ask(left, form, answers)
+            left = [r.otherwise for r in left if known.text(r.key) is None and r.otherwise]
+        unwritten = {request.key[2:] for request in requests if known.written(request) is None}
+        failures = [f for f in failures if (f.kind, f.cell, f.draw) in unwritten]
+        _report(failures, len(unwritten), len(requests))
+
+    def _ask(self, requests: Sequence[Request], form: LlmCaptions, answers: AnswersWriter) -> list[Failure]:
+        """Ask one model in one way, and return what failed."""
+        endpoint, attempts = Endpoint(form, self.runtime), form.attempts
+        endpoint.takes_requests = any(answers.known.has_good(request.key.question) for request in requests)
         if pending_batches(answers.folder, endpoint.url):
             fetch_pending(endpoint, answers)
-        attempts = self.llm.attempts
         if self.runtime.batch:
-            failures = ask_by_batch(requests, endpoint, answers, attempts=attempts)
-        else:
-            failures = ask_all(
-                requests, endpoint, answers, attempts=attempts, concurrency=self.runtime.concurrency
-            )
-        _report(failures, len(requests))
+            return ask_by_batch(requests, endpoint, answers, attempts=attempts)
+        concurrency = self.runtime.concurrency
+        return ask_all(requests, endpoint, answers, attempts=attempts, concurrency=concurrency)
 
 
 def _llm(settings: Caption) -> LlmCaptions:
@@ -141,16 +155,17 @@ def _llm(settings: Caption) -> LlmCaptions:
     return settings.llm
 
 
-def _report(failures: Sequence[Failure], requests: int) -> None:
+def _report(failures: Sequence[Failure], unwritten: int, requests: int) -> None:
     """List what failed and raise RuntimeError where anything did."""
-    if not failures:
+    if not unwritten:
         return
     write_csv([asdict(f) for f in failures], FAILURES_FILE, [field.name for field in fields(Failure)])
     first = failures[0]
     raise RuntimeError(
-        f"every caption must have a usable answer, {len(failures)} of {requests} requests have none: see "
+        f"every caption must have a usable answer, {unwritten} of {requests} requests have none: see "
         f"{FAILURES_FILE} (the first: {first.kind} {first.cell}, draw {first.draw}: {first.reason}); the others "
-        f"are kept; run the command again, or raise caption.llm.attempts where answers were no captions"
+        f"are kept; run the command again, raise caption.llm.attempts where answers were no captions, or name "
+        f"another template or model in caption.llm.otherwise"
     )
 
 

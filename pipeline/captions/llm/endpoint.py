@@ -5,14 +5,26 @@ from __future__ import annotations
 import json
 import os
 import random
+import sys
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.captions.llm.parameters import first_parameters, without_unsupported
+from pipeline.captions.llm.replies import (
+    FILTERED,
+    Malformed,
+    NotAnApi,
+    Reply,
+    filters_code,
+    read_json,
+)
 from pipeline.captions.llm.requests import Request
+from pipeline.captions.llm.told import Made
 from pipeline.config import LlmCaptions, LlmRuntime, check_base_url
+from pipeline.support import shown
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -26,10 +38,16 @@ FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0
 LONGEST_RETRY_AFTER = 600.0
 """Seconds; a server that asks for more has to be asked another day."""
 
+LEAST_SAID, SECONDS_BETWEEN_WORDS = 1.0, 60.0
+"""Seconds of a pause that is worth a word, and between two such words, however many requests wait."""
+
 MOST_ADAPTATIONS = 4
 
-MOST_TOKENS = 2**31 - 1
-"""Of one answer; a server that counts more miscounts."""
+MOST_SAID = 300
+"""Characters of a complaint in a message."""
+
+SHORTEST_KEY = 16
+"""Characters; what is shorter, as the `x` that a local server takes, is no secret and stands in many a word."""
 
 Result = TypeVar("Result")
 
@@ -38,55 +56,19 @@ class Stopped(Exception):
     """The run was told to stop while this request waited."""
 
 
-class Malformed(Exception):
-    """An answer that is none of the protocol's."""
-
-
 class NoAnswer(Exception):
     """A request got no answer in all its retries; the message says what came last."""
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What the model said, and what that took."""
-
-    text: str
-    finish_reason: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-
-    @classmethod
-    def of(cls, body: object) -> Reply:
-        """Read a completion. Raises Malformed where it is none.
-
-        An answer counts whatever is odd about its token counts, since it is paid for.
-        """
-        try:
-            choice = body["choices"][0]  # type: ignore[index]
-            text = choice["message"]["content"] or ""
-            reason = choice.get("finish_reason")
-            usage = body.get("usage")  # type: ignore[attr-defined]
-        except (KeyError, IndexError, TypeError, AttributeError):
-            raise Malformed("a malformed answer") from None
-        if not isinstance(text, str):
-            raise Malformed("a malformed answer")
-        text = text.encode(errors="replace").decode()  # half of a surrogate pair can be kept in no file
-        counts = usage if isinstance(usage, dict) else {}
-        return cls(
-            text, reason, *(_tokens(counts.get(f"{side}_tokens")) for side in ("prompt", "completion"))
-        )
-
-
-def _tokens(count: object) -> int | None:
-    """A number of tokens; None for what cannot be one."""
-    return int(count) if isinstance(count, int | float) and 0 <= count <= MOST_TOKENS else None
+class Declined(NoAnswer):
+    """The endpoint answers others and will not take this request, as often as it is sent."""
 
 
 class Endpoint:
     """One model at one endpoint; any number of threads may ask.
 
     Raises ValueError for an address that is none, and where the key is missing. The key is read from the
-    environment, and struck out of whatever the server says.
+    environment, and struck out of whatever the server says, once that was read.
     """
 
     def __init__(self, settings: LlmCaptions, runtime: LlmRuntime) -> None:
@@ -101,11 +83,15 @@ class Endpoint:
             )
         if not all("!" <= character <= "~" for character in self._key):
             raise ValueError(f"{KEY_VARIABLE} must be a key in plain characters, found others in it")
+        self.named_in = "runtime.llm.base_url" if runtime.base_url else URL_VARIABLE
         self.client = self._connect()
         self.stop = threading.Event()
         self.parameters = first_parameters(settings)
+        self.takes_requests = False
+        """It has taken such a request, in this run or before: one that it will not take is a matter of its own."""
         self._adaptations = 0
         self._reached = False
+        self._last_word = -SECONDS_BETWEEN_WORDS
         self._lock = threading.Lock()
 
     def _connect(self) -> OpenAI:
@@ -140,13 +126,25 @@ class Endpoint:
                         **self.body(request, sent), extra_headers=headers
                     )
                 except Exception as error:
+                    if filters_code(error):
+                        return self.filtered(self._said(error))
                     refused = getattr(error, "status_code", None) in {400, 422}
                     if refused and self.adapt(sent, self._said(error)):
                         continue
                     raise
-                return Reply.of(json.loads(self.redacted(raw.http_response.text)))
+                response = raw.http_response
+                return self.reply(read_json(response.headers.get("content-type", ""), response.text))
 
         return self.persistently(send)
+
+    def reply(self, body: object) -> Reply:
+        """Read a completion, and strike the key out of what was read. Raises Malformed where it is none."""
+        reply = Reply.of(body)
+        return replace(reply, text=self.redacted(reply.text))
+
+    def filtered(self, said: str) -> Reply:
+        """What counts for an answer where a filter let none through."""
+        return Reply(said, FILTERED, None, None)
 
     def models(self, seconds: float) -> list[str] | None:
         """The models that it lists, asked once; None where it has no such list. Raises as `ask` does."""
@@ -154,7 +152,7 @@ class Endpoint:
 
         try:
             listed = self.client.with_options(timeout=seconds).models.list()
-            return [model.id for model in listed.data]
+            return [Made.of(model).id for model in listed.data]
         except OpenAIError as error:
             if getattr(error, "status_code", None) in {404, 405}:
                 return None
@@ -162,7 +160,7 @@ class Endpoint:
             raise RuntimeError(
                 f"the endpoint {self.url} must answer within {seconds:g} s: {self._said(error)}"
             ) from None
-        except (AttributeError, TypeError):
+        except (AttributeError, TypeError, ValueError, RecursionError, Malformed):
             raise RuntimeError(f"{self.url} must be the address of an API, found another answer") from None
 
     def body(self, request: Request, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -181,21 +179,31 @@ class Endpoint:
             try:
                 result = send()
             except (OpenAIError, json.JSONDecodeError, Malformed) as error:
-                delay = self._judge(error)
+                delay, why = self._judge(error), self._said(error)
                 if turn == self.runtime.max_retries:
-                    raise NoAnswer(self._said(error)) from None
+                    raise NoAnswer(why) from None
             else:
-                self._reached = True
+                self._reached = self.takes_requests = True
                 return result
-            if delay is None:
+            if not delay:  # also where a server asks for none, or for a time that is over
                 delay = min(LONGEST_DELAY, FIRST_DELAY * 2**turn) * random.uniform(0.5, 1)
+            self._say_why(delay, why)
             if self.stop.wait(delay):
                 raise Stopped
         raise NoAnswer("no retry was allowed")
 
+    def _say_why(self, seconds: float, why: str) -> None:
+        """Say why nothing goes on, once for all requests that wait."""
+        with self._lock:
+            soon = time.monotonic() - self._last_word < SECONDS_BETWEEN_WORDS
+            if soon or seconds < LEAST_SAID:
+                return
+            self._last_word = time.monotonic()
+        print(f"{self.url}: retrying in {seconds:.0f} s: {why}", file=sys.stderr, flush=True)
+
     def redacted(self, text: str) -> str:
-        """The text without the key."""
-        return text.replace(self._key, "[key]") if self._key else text
+        """The text without the key, where that is long enough to be one."""
+        return text.replace(self._key, "[key]") if len(self._key) >= SHORTEST_KEY else text
 
     def adapt(self, sent: dict[str, Any], complaint: str) -> bool:
         """After the server refused one of the parameters sent: whether to send again, with others."""
@@ -212,6 +220,10 @@ class Endpoint:
         """The seconds that the server asks to wait, or None where it says nothing; raises what no retry mends."""
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
+        if isinstance(error, NotAnApi) and not self._reached:
+            raise RuntimeError(
+                f"{self.url} answers with {error}, not JSON: is {self.named_in} right?"
+            ) from None
         if isinstance(error, APIStatusError):
             self._raise_if_final(error)
             return _retry_after(error)
@@ -240,8 +252,8 @@ class Endpoint:
             raise RuntimeError(
                 f"the account at {self.url} must have credit left, found none: {said}"
             ) from None
-        if status in {400, 413, 422} and self._reached:  # this request alone, such as by a filter of contents
-            raise NoAnswer(said) from None
+        if status in {400, 413, 422} and self.takes_requests:  # this request alone
+            raise Declined(said) from None
         if status not in {408, 409, 425, 429} and status < 500:
             raise RuntimeError(
                 f"{self.url} must take the request, found that it refuses it: {said}"
@@ -256,8 +268,8 @@ class Endpoint:
     def _said(self, error: Exception) -> str:
         """An error in a few words, without the key."""
         status = getattr(error, "status_code", None)
-        text = " ".join(str(getattr(error, "message", error)).split())[:300]
-        return self.redacted(f"{status}: {text}" if status and str(status) not in text else text)
+        text = shown(" ".join(self.redacted(str(getattr(error, "message", error))).split()), MOST_SAID)
+        return f"{status}: {text}" if status and str(status) not in text else text
 
 
 def _retry_after(error: Any) -> float | None:

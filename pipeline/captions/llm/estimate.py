@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.captions.llm.answers import Answers
 from pipeline.captions.llm.parameters import is_reasoning
-from pipeline.captions.llm.requests import CAPTIONS_PER_ANSWER, Request
+from pipeline.captions.llm.requests import CAPTIONS_PER_ANSWER, Question, Request
 from pipeline.config import LlmRuntime
 
 CHARACTERS_PER_TOKEN = 4
@@ -27,8 +27,8 @@ RULE = (
 class Estimate:
     """Requests and tokens that are still to be paid."""
 
-    requests: dict[str, tuple[int, int]]
-    """Kind → requests that have their answer, and that are to be sent."""
+    requests: dict[str, tuple[int, int, int]]
+    """Kind → requests that have their answer, that are to be sent, and that were answered in vain too often."""
     input_tokens: int
     output_tokens: int
     rule: str
@@ -38,13 +38,14 @@ class Estimate:
     @property
     def to_send(self) -> int:
         """Requests of all kinds."""
-        return sum(missing for _, missing in self.requests.values())
+        return sum(missing for _, missing, _ in self.requests.values())
 
     def lines(self) -> list[str]:
         """The estimate for people to read."""
         shown = [
-            f"{kind}: {there + missing} requests, {there} answered, {missing} to send"
-            for kind, (there, missing) in self.requests.items()
+            f"{kind}: {there + missing + given_up} requests, {there} answered, {missing} to send"
+            + (f", {given_up} given up" if given_up else "")
+            for kind, (there, missing, given_up) in self.requests.items()
         ]
         tokens = f"{self.input_tokens} in, {self.output_tokens} out"
         cost = (
@@ -56,14 +57,22 @@ class Estimate:
         return [*shown, f"to send: {self.to_send}", f"tokens: {tokens} ({self.rule})", f"cost: {cost}"]
 
 
-def estimate(requests: Sequence[Request], answers: Answers, runtime: LlmRuntime) -> Estimate:
+def estimate(
+    requests: Sequence[Request], answers: Answers, runtime: LlmRuntime, *, attempts: int
+) -> Estimate:
     """Count what is missing. The model's own answers, where there are any, say how long the others will be."""
-    missing = [request for request in requests if answers.text(request.key) is None]
-    all_of, missing_of = (Counter(r.key.kind for r in some) for some in (requests, missing))
-    counts = {kind: (all_of[kind] - missing_of[kind], missing_of[kind]) for kind in sorted(all_of)}
-    means = _measured(requests, answers)
-    tokens_in = sum(means[r.key.kind][0] if r.key.kind in means else _guess(r)[0] for r in missing)
-    tokens_out = sum(means[r.key.kind][1] if r.key.kind in means else _guess(r)[1] for r in missing)
+    unwritten = [request for request in requests if answers.written(request) is None]
+    missing = [form for request in unwritten if (form := answers.to_ask(request, attempts))]
+    all_of, unwritten_of, missing_of = (
+        Counter(r.key.kind for r in some) for some in (requests, unwritten, missing)
+    )
+    counts = {
+        kind: (all_of[kind] - unwritten_of[kind], missing_of[kind], unwritten_of[kind] - missing_of[kind])
+        for kind in sorted(all_of)
+    }
+    means = _measured(requests, missing, answers)
+    tokens = [means.get(r.key.question) or _guess(r) for r in missing]
+    tokens_in, tokens_out = sum(i for i, _ in tokens), sum(o for _, o in tokens)
     input_price, output_price = (
         runtime.price_per_million_input_tokens,
         runtime.price_per_million_output_tokens,
@@ -71,7 +80,8 @@ def estimate(requests: Sequence[Request], answers: Answers, runtime: LlmRuntime)
     cost = None
     if input_price is not None and output_price is not None:
         cost = (tokens_in * input_price + tokens_out * output_price) / 1e6
-    rule = RULE if not means else f"as in the answers so far for {', '.join(means)}; elsewhere {RULE}"
+    kinds = dict.fromkeys(question.kind for question in means)
+    rule = f"as in the answers so far for {', '.join(kinds)}; elsewhere {RULE}" if means else RULE
     return Estimate(counts, round(tokens_in), round(tokens_out), rule, cost)
 
 
@@ -81,14 +91,16 @@ def _guess(request: Request) -> tuple[float, float]:
     return len(request.text) / CHARACTERS_PER_TOKEN, output
 
 
-def _measured(requests: Sequence[Request], answers: Answers) -> dict[str, tuple[float, float]]:
-    """Kind → mean tokens in and out of the answers that this model gave to this prompt."""
-    asked = {(r.key.model, r.key.prompt_hash, r.key.kind) for r in requests}
-    found: dict[str, list[tuple[int, int]]] = {}
+def _measured(
+    requests: Sequence[Request], missing: Sequence[Request], answers: Answers
+) -> dict[Question, tuple[float, float]]:
+    """Question → mean tokens in and out of the answers that it has had."""
+    asked = {r.key.question for some in (requests, missing) for r in some}
+    found: dict[Question, list[tuple[int, int]]] = {}
     for row in answers:
-        if (row.model, row.prompt_hash, row.kind) in asked and row.input_tokens and row.output_tokens:
-            found.setdefault(row.kind, []).append((row.input_tokens, row.output_tokens))
+        if row.key.question in asked and row.input_tokens and row.output_tokens:
+            found.setdefault(row.key.question, []).append((row.input_tokens, row.output_tokens))
     return {
-        kind: (sum(i for i, _ in used) / len(used), sum(o for _, o in used) / len(used))
-        for kind, used in sorted(found.items())
+        question: (sum(i for i, _ in used) / len(used), sum(o for _, o in used) / len(used))
+        for question, used in sorted(found.items(), key=lambda item: item[0].kind)
     }

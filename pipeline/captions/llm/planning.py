@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pipeline.captions.categorical import emotion_of
 from pipeline.captions.llm.requests import CAPTIONS_PER_ANSWER, Key, Kind, Request
-from pipeline.captions.llm.templates import Template, Templates
+from pipeline.captions.llm.templates import Templates
 from pipeline.captions.nrc import class_words
 from pipeline.captions.seeding import rng_of
 from pipeline.config import LlmCaptions
@@ -38,7 +38,8 @@ class Planner:
     """Requests by the settings of one run."""
 
     settings: LlmCaptions
-    templates: Templates
+    forms: Sequence[tuple[LlmCaptions, Templates]]
+    """How a request is put: first by the settings, and then otherwise, for what stays without a caption."""
     words: Mapping[str, Sequence[str]]
     """Emotion class → the words that its requests go through."""
     seed: int
@@ -50,14 +51,15 @@ class Planner:
     def of(cls, settings: LlmCaptions, seed: int, lists: int) -> Planner:
         """Read the files that the settings name. Raises ValueError for one that is not right."""
         nrc = Path(settings.nrc_file) if settings.nrc_file else None
-        return cls(settings, Templates.read(settings), class_words(nrc), seed, lists)
+        forms = [(form, Templates.read(form)) for form in settings.forms()]
+        return cls(settings, forms, class_words(nrc), seed, lists)
 
     def pick(self, utterance: Utterance, variant: str) -> Pick:
         """The caption of an utterance. Raises ValueError where it lacks what the variant needs."""
         rng = rng_of(self.seed, variant, utterance.id)
         if variant == "va":
             draw = int(rng.integers(self.settings.draws))
-            return Pick(self._request("va", self._labels(utterance), draw, self.templates.labels), 0)
+            return Pick(self._request("va", self._labels(utterance), draw), 0)
         code = emotion_of(utterance, "clap4emo")
         line = int(rng.integers(self.settings.pool))
         turn, place = divmod(line, CAPTIONS_PER_ANSWER["clap4emo"])
@@ -66,13 +68,13 @@ class Planner:
         stride = max(1, len(words) // answers)  # more words than answers are gone through from a to z
         draw, place_of_word = divmod(turn * stride, len(words))
         word = words[place_of_word]
-        return Pick(self._request("clap4emo", f"{code} {word}", draw, self.templates.classes), place)
+        return Pick(self._request("clap4emo", f"{code} {word}", draw), place)
 
     def request_of_prompt(self, prompt: Prompt, turn: int = 0) -> Request:
         """The request of a prompt of the ordinality test; each turn is one more draw."""
         rounds = math.ceil(self.lists / PROMPTS_PER_LIST)  # lists that share their fixed value
         draw = prompt.list // PROMPTS_PER_LIST + turn * rounds
-        return self._request(prompt.test, f"{prompt.valence:g} {prompt.arousal:g}", draw, self.templates.test)
+        return self._request(prompt.test, f"{prompt.valence:g} {prompt.arousal:g}", draw)
 
     def _labels(self, utterance: Utterance) -> str:
         labels = [utterance.valence, utterance.arousal]
@@ -85,16 +87,28 @@ class Planner:
             labels.append(utterance.dominance)
         return " ".join(f"{rounded(label, self.settings.step):g}" for label in labels)
 
-    def _request(self, kind: Kind, cell: str, draw: int, template: Template) -> Request:
+    def prompts(self) -> dict[str, dict[str, object]]:
+        """The hash that answers keep → the template and the temperature that it stands for."""
+        return {
+            template.hash(settings.temperature): {
+                "template": template.text,
+                "temperature": settings.temperature,
+            }
+            for settings, templates in self.forms
+            for template in (templates.labels, templates.test, templates.classes)
+        }
+
+    def _request(self, kind: Kind, cell: str, draw: int) -> Request:
         made = self._made.get((kind, cell, draw))
         if made is None:
-            prompt_hash = template.hash(self.settings.temperature)
-            key = Key(self.settings.model, prompt_hash, kind, cell, draw)
             values = cell.split(" ", 1) if kind == "clap4emo" else cell.split(" ")
             if kind == "clap4emo":
                 values[0] = EMOTIONS[values[0]]
-            made = self._made[kind, cell, draw] = Request(key, template.fill(*values))
-        return made
+            for settings, templates in reversed(self.forms):
+                template = templates.of(kind)
+                key = Key(settings.model, template.hash(settings.temperature), kind, cell, draw)
+                made = self._made[kind, cell, draw] = Request(key, template.fill(*values), made)
+        return self._made[kind, cell, draw]
 
 
 def rounded(label: float, step: float) -> float:
@@ -117,7 +131,7 @@ class Wording(NamedTuple):
 
 
 def word_prompts(
-    plan: Sequence[Prompt], planner: Planner, text_of: Callable[[Key], str | None], captions: Set[str]
+    plan: Sequence[Prompt], planner: Planner, text_of: Callable[[Request], str | None], captions: Set[str]
 ) -> Wording:
     """Give each prompt its sentence: no caption's, and none that its list has already.
 
@@ -130,7 +144,7 @@ def word_prompts(
         taken = of_list.setdefault((prompt.test, prompt.list), set())
         for turn in range(MOST_TURNS):
             request = planner.request_of_prompt(prompt, turn)
-            text = text_of(request.key)
+            text = text_of(request)
             if text is None:
                 result.missing.append(request)
                 break

@@ -13,6 +13,14 @@ Kind = Literal["va", "clap4emo", "voc", "aoc"]
 CAPTIONS_PER_ANSWER: dict[str, int] = {"va": 1, "clap4emo": 3, "voc": 1, "aoc": 1}
 
 
+class Question(NamedTuple):
+    """What is asked of one model for all cells and draws."""
+
+    model: str
+    prompt_hash: str
+    kind: str
+
+
 class Key(NamedTuple):
     """What an answer belongs to."""
 
@@ -23,6 +31,11 @@ class Key(NamedTuple):
     """Valence, arousal and perhaps dominance as `4.25 3.5`, or an emotion class and a word as `A furious`."""
     draw: int
 
+    @property
+    def question(self) -> Question:
+        """What it has in common with other cells and draws."""
+        return Question(self.model, self.prompt_hash, self.kind)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -30,6 +43,8 @@ class Request:
 
     key: Key
     text: str = field(compare=False)
+    otherwise: Request | None = field(default=None, compare=False)
+    """The same in other words, or to another model: for when this one stays without a caption."""
 
     def id(self, attempt: int = 0) -> str:
         """A short name, for a batch and for a server that knows idempotency keys."""

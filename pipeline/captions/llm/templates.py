@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.captions.llm.requests import Kind
 from pipeline.config import LlmCaptions
 
 SHIPPED_FOLDER = Path(__file__).parent
@@ -65,6 +66,10 @@ class Templates:
     """Of the ordinality test, whose plan has no dominance."""
     classes: Template
     """Of CLAP4emo's pools. The authors' own is unpublished."""
+
+    def of(self, kind: Kind) -> Template:
+        """The one that such answers are asked for with."""
+        return {"va": self.labels, "clap4emo": self.classes}.get(kind, self.test)
 
     @classmethod
     def read(cls, settings: LlmCaptions) -> Templates:

@@ -1,4 +1,4 @@
-"""Whether an answer is a caption: its beginning, one sentence, no digits, English by its looks, its length."""
+"""Whether an answer is a caption: its beginning, one sentence, no digits, no label's name, in English."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ BEGINNING = "The person is speaking"
 
 FEWEST_WORDS, MOST_WORDS = 6, 70
 
+MOST_CHARACTERS = 100_000
+"""Of a whole answer, with what a model thought aloud."""
+
 COMMON_WORDS = frozenset(
     word
     for line in (
@@ -21,6 +24,9 @@ COMMON_WORDS = frozenset(
     for word in line.split()
 )
 """English by its looks is: in Latin letters, and with one of these after the beginning."""
+
+ATTRIBUTES = re.compile(r"\b(?:valen[cz]|arousal|dominan[cz])\w*", re.IGNORECASE)
+"""The labels' names, also as Spanish, German and Italian write them: what is to be said in words of the voice."""
 
 ABBREVIATIONS = re.compile(r"\b(?:e\.g|i\.e|etc|vs)\.", re.IGNORECASE)
 
@@ -32,8 +38,9 @@ def check_answer(raw: str, kind: str) -> tuple[str | None, str | None]:
     prompt's own dots after the beginning are taken off first, and a full stop that is missing is put on: the
     answer has been paid for.
     """
-    said = re.sub(r"<think>.*?</think>", "", raw, flags=re.DOTALL)
-    lines = [line for line in (_tidied(line) for line in said.splitlines()) if line]
+    if len(raw) > MOST_CHARACTERS:
+        return None, f"an answer must have at most {MOST_CHARACTERS:,} characters, found {len(raw):,}"
+    lines = [line for line in (_tidied(line) for line in _without_thoughts(raw).splitlines()) if line]
     if not lines:
         return None, "the answer is empty"
     wanted = CAPTIONS_PER_ANSWER[kind]
@@ -45,6 +52,15 @@ def check_answer(raw: str, kind: str) -> tuple[str | None, str | None]:
     if len(set(lines)) < wanted:
         return None, "the captions of an answer must differ, found one twice"
     return "\n".join(lines), None
+
+
+def _without_thoughts(raw: str) -> str:
+    """The answer without what stands between <think> and </think>."""
+    said, rest = [], raw
+    while (start := rest.find("<think>")) >= 0 and (end := rest.find("</think>", start)) >= 0:
+        said.append(rest[:start])
+        rest = rest[end + len("</think>") :]
+    return "".join([*said, rest])
 
 
 def _tidied(line: str) -> str:
@@ -60,6 +76,8 @@ def _problem(text: str) -> str | None:
         return f"a caption must begin with '{BEGINNING}', found {text[: len(BEGINNING)]!r}"
     if digits := [c for c in text if c.isnumeric()]:
         return f"a caption must have no digits, found {digits[0]!r}"
+    if named := ATTRIBUTES.search(text):
+        return f"a caption must not name the attributes that it is made from, found {named[0]!r}"
     inner = ABBREVIATIONS.sub("", text[:-1])
     if text[-1] not in ".!" or re.search(r"[.!?…](?:\s|[\"'”)]|$)|[\x00-\x1f{}<>|\[\]]", inner):
         return "a caption must be one sentence that ends with a full stop"

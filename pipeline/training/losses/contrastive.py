@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from pipeline.training.losses.similarity import check_floating
+from pipeline.training.losses.similarity import check_floating, check_tensors
 
 
 def symmetric_cross_entropy(similarity: Tensor) -> Tensor:
@@ -47,7 +47,8 @@ def supervised_contrastive(similarity: Tensor, labels: Tensor) -> Tensor:
     1.3863
     """
     _check_square(similarity)
-    if labels.shape != similarity.shape[:-1] or labels.is_floating_point() or labels.is_complex():
+    check_tensors(labels=labels)
+    if labels.shape != similarity.shape[:-1] or labels.is_floating_point():
         raise ValueError(
             f"labels must be integers and {tuple(similarity.shape[:-1])}, "
             f"found {labels.dtype} and {tuple(labels.shape)}"
@@ -66,6 +67,7 @@ def _both_normalisers(similarity: Tensor) -> Tensor:
 
 
 def _check_square(similarity: Tensor) -> None:
+    check_tensors(similarity=similarity)
     if similarity.ndim < 2 or similarity.shape[-2] != similarity.shape[-1] or not similarity.numel():
         raise ValueError(f"similarity must be (..., N, N), N at least 1, found {tuple(similarity.shape)}")
     check_floating(similarity)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pipeline.training.losses.similarity import check_floating
+from pipeline.training.losses.similarity import check_floating, check_tensors
 
 Candidates = Literal["farther", "farther-or-equal"]
 
@@ -53,7 +53,8 @@ def rank_n_contrast(
     be differentiated once.
 
     Raises ValueError for shapes or dtypes that do not fit and, on a CPU, for a row whose similarities span
-    over 1000. On a GPU, where a look at them would wait for the device, such a loss may be infinite or nan.
+    over 1000 or whose distances hold nan. On a GPU, where a look at them would wait for the device, such a loss
+    may be anything.
 
     >>> similarity = torch.tensor([[1.0, 0.5, 0.0]])
     >>> round(rank_n_contrast(similarity, torch.tensor([[0, 1, 2]])).item(), 4)
@@ -63,6 +64,7 @@ def rank_n_contrast(
     values = similarity.detach()
     if values.device.type == "cpu":
         _check_span(values)
+        _check_distance(label_distance.detach())
     terms = torch.empty(values.shape[:-1], dtype=torch.float64, device=values.device)
     gradient = torch.empty_like(values, memory_format=torch.contiguous_format)
     for rows, matrix, distance, weight in _rows_at_once(values, label_distance.detach(), weights):
@@ -206,21 +208,31 @@ def _check_rank_n_contrast(
 ) -> None:
     if candidates not in get_args(Candidates):
         raise ValueError(f"candidates must be one of {', '.join(get_args(Candidates))}, found {candidates!r}")
+    check_tensors(similarity=similarity, label_distance=label_distance)
     if similarity.ndim < 2 or similarity.numel() == 0 or similarity.shape != label_distance.shape:
         raise ValueError(
             "similarity and label_distance must be the same (..., N, M), none 0, "
             f"found {tuple(similarity.shape)} and {tuple(label_distance.shape)}"
         )
     check_floating(similarity)
-    if label_distance.dtype in (torch.bool, torch.float16, torch.bfloat16) or label_distance.is_complex():
+    if label_distance.dtype in (torch.bool, torch.float16, torch.bfloat16):
         raise ValueError(
             f"label_distance must hold integers, float32 or float64, found {label_distance.dtype}"
         )
+    if weights is not None:
+        check_tensors(weights=weights)
     if weights is not None and (weights.shape != similarity.shape or not weights.is_floating_point()):
         raise ValueError(
             f"weights must be floating and {tuple(similarity.shape)}, "
             f"found {weights.dtype} and {tuple(weights.shape)}"
         )
+
+
+def _check_distance(label_distance: Tensor) -> None:
+    """What is not a number has no place in an order."""
+    if label_distance.is_floating_point() and label_distance.isnan().any():
+        row = int(label_distance.isnan().flatten(0, -2).any(-1).nonzero()[0])
+        raise ValueError(f"label_distance must hold numbers, found nan in row {row} of its rows")
 
 
 def _check_span(similarity: Tensor) -> None:

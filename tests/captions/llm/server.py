@@ -70,6 +70,7 @@ class ModelServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet: for two the client's system waits 40 ms
 
             def do_POST(self) -> None:
                 server.answer(self)

@@ -11,16 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.captions.llm.answers import (
-    ANSWERS_SCHEMA,
-    Answer,
-    Answers,
-    answers_folder,
-    read_answers,
-    read_table,
-    writing_answers,
-)
+from pipeline.captions.llm.answers import Answers, answers_folder, read_answers, writing_answers
 from pipeline.captions.llm.requests import Key
+from pipeline.captions.llm.table import ANSWERS_SCHEMA, Answer, read_table
 from pipeline.support.files import write_parquet
 
 GOOD = "The person is speaking in a soft voice, with joy in the tone."
@@ -144,7 +137,7 @@ def test_an_answer_of_an_unknown_kind_is_refused(tmp_path):
     write_parquet(Answers([replace(answer(), kind="x")]).table(), tmp_path / "theirs.parquet")
     with (
         writing_answers(tmp_path / "ours") as answers,
-        pytest.raises(RuntimeError, match="must be for va, clap4emo, voc or aoc, found 'x' for '4 4'"),
+        pytest.raises(RuntimeError, match="must be for one of va, clap4emo, voc, aoc, found 'x' for '4 4'"),
     ):
         answers.merge(read_table(tmp_path / "theirs.parquet"))
 

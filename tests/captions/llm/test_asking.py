@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.captions.llm.answers import Answers, read_answers, read_table
+from pipeline.captions.llm.answers import Answers, read_answers
+from pipeline.captions.llm.table import read_table
 from pipeline.sentences import read_captions, read_prompts
 from tests.captions.llm.conftest import KEY, ROOT
 from tests.captions.llm.server import Act, Behaviour, ModelServer, refusal, sentence
@@ -231,7 +232,7 @@ def test_a_prompt_that_the_server_refuses_is_listed_and_all_else_is_kept(make_pr
         answer = erclap(project, "caption")
     assert answer.returncode == 1
     assert "2 of 76 requests have none" in error_line(answer)
-    assert "no answer: Error code: 400" in error_line(answer)
+    assert "declined: Error code: 400" in error_line(answer)
     assert len(answers_of(project)) == 74
     assert once_each(server, project)
 

@@ -108,8 +108,8 @@ def test_dominance_that_is_missing_names_the_clip():
 def test_a_prompt_avoids_captions_and_its_own_list_by_more_draws():
     plan, one = ordinality_plan(1), planner(lists=1)
 
-    def text_of(key):
-        return "Taken, twice." if key.draw == 0 else f"Free {key}."
+    def text_of(request):
+        return "Taken, twice." if request.key.draw == 0 else f"Free {request.key}."
 
     result = word_prompts(plan, one, text_of, {"taken twice"})
     assert not result.missing
@@ -148,7 +148,7 @@ def test_a_full_corpus_takes_thousands_of_requests_and_not_a_hundred_thousand():
     assert counts["clap4emo"] == 8 * 200
     assert (counts["voc"], counts["aoc"]) == (1400, 1400)
     prices = LlmRuntime(price_per_million_input_tokens=2.0, price_per_million_output_tokens=8.0)
-    found = estimate(requests, Answers(), prices)
+    found = estimate(requests, Answers(), prices, attempts=3)
     assert found.to_send == len(requests)
     assert found.cost == pytest.approx((found.input_tokens * 2 + found.output_tokens * 8) / 1e6, rel=1e-3)
     tokens = sum(len(request.text) for request in requests) / 4

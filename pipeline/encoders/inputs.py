@@ -1,0 +1,170 @@
+"""What people hand to `encode`: recordings as arrays of any kind or as files, and sentences in any container."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping, Set
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.audio import (
+    MAX_RATE,
+    MIN_RATE,
+    MIN_SAMPLES,
+    AudioError,
+    Waveform,
+    check_audible,
+    crop,
+    read_waveform,
+    to_mono_16k,
+)
+from pipeline.support import shown
+
+PCM = {"int16": (0, 2**15), "int32": (0, 2**31), "uint8": (2**7, 2**7)}
+"""Type of a recording's samples → the step that is silence, and full scale."""
+
+MOST_CHANNELS = 64
+
+MARGIN_SECONDS = 0.1
+"""Resampled beyond a crop, as of a file, so that what follows changes no sample of the crop."""
+
+
+Recording = npt.ArrayLike | os.PathLike[str]
+"""Samples as an array, a list or a tensor, or a file."""
+
+
+def as_waveforms(given: object, sampling_rate: object, crop_seconds: float) -> tuple[list[Waveform], bool]:
+    """Recordings as the encoder hears them, cropped and checked, and whether one was given rather than several.
+
+    Raises ValueError, with the recording's place, for what is none; AudioError for one that cannot be heard.
+    """
+    if (
+        isinstance(sampling_rate, bool)
+        or not isinstance(sampling_rate, int | float | np.integer | np.floating)
+        or not MIN_RATE <= sampling_rate <= MAX_RATE
+        or sampling_rate != int(sampling_rate)
+    ):
+        raise ValueError(
+            f"sampling_rate must be a whole number of Hz from {MIN_RATE} to {MAX_RATE}, found "
+            f"{_named(sampling_rate)}"
+        )
+    items, alone = _recordings(given)
+    heard = []
+    for place, item in enumerate(items):
+        name = "waveforms" if alone else f"waveforms[{place}]"
+        try:
+            heard.append(_heard(item, name, int(sampling_rate), crop_seconds))
+        except AudioError as error:
+            raise AudioError(f"{name}: {error}") from None
+    return heard, alone
+
+
+def as_sentences(given: object) -> tuple[list[str], bool]:
+    """Sentences as a list, and whether one was given rather than several. Raises ValueError for what is none."""
+    alone = isinstance(given, str)
+    items = [given] if alone else _listed(given, "sentences", "str")
+    for place, item in enumerate(items):
+        name = "sentences" if alone else f"sentences[{place}]"
+        if not isinstance(item, str):
+            raise ValueError(f"{name} must be a str, found {_named(item)}")
+        if not item.strip():
+            raise ValueError(f"{name}: a sentence must have words, found an empty one")
+        if not item.isascii() and item != item.encode(errors="replace").decode():
+            raise ValueError(f"{name} must be text, found half of a surrogate pair in it")
+    return [str(item) for item in items], alone
+
+
+def _recordings(given: object) -> tuple[list[Any], bool]:
+    """What was given as a list of recordings, and whether it is a single one."""
+    if isinstance(given, str | os.PathLike):
+        return [given], True
+    if _is_array(given):
+        array = _as_array(given, "waveforms")
+        flat = array.ndim == 1 and array.dtype.kind not in "OUT"
+        # No clip is as short as the channels of one recording are few.
+        interleaved = array.ndim == 2 and array.shape[1] <= MOST_CHANNELS < MIN_SAMPLES <= array.shape[0]
+        return ([array], True) if flat or interleaved else (_listed(array, "waveforms", "arrays"), False)
+    items = _listed(given, "waveforms", "arrays")
+    if items and isinstance(items[0], int | float | np.number):
+        return [items], True
+    return items, False
+
+
+def _heard(item: object, name: str, sampling_rate: int, crop_seconds: float) -> Waveform:
+    if isinstance(item, str | os.PathLike):
+        return read_waveform(Path(item), crop_seconds)
+    most = math.ceil((crop_seconds + MARGIN_SECONDS) * sampling_rate)
+    waveform = crop(to_mono_16k(_samples(item, name, most), sampling_rate), crop_seconds)
+    check_audible(waveform)
+    return waveform
+
+
+def _samples(item: object, name: str, most: int) -> npt.NDArray[np.float32]:
+    """At most so many (samples,) or (samples, channels), in -1..1."""
+    if not (_is_array(item) or isinstance(item, list | tuple)):
+        raise ValueError(f"{name} must be an array of samples or the path of a file, found {_named(item)}")
+    array = _as_array(item, name)
+    shape = array.shape
+    if array.ndim == 2 and shape[0] < shape[1]:
+        array = array.T
+    if array.ndim not in (1, 2) or (array.ndim == 2 and not 1 <= array.shape[1] <= MOST_CHANNELS):
+        raise ValueError(
+            f"{name} must be (samples,), (channels, samples) or (samples, channels), found {shape}"
+        )
+    array = array[:most]
+    kind = array.dtype.name
+    if kind in PCM:
+        silence, full = PCM[kind]
+        array = (array.astype(np.float64) - silence) / full
+    elif array.dtype.kind != "f":
+        raise ValueError(f"{name} must hold floats within -1..1, or PCM of {', '.join(PCM)}, found {kind}")
+    peak = float(np.abs(array).max(initial=0))
+    if not math.isfinite(peak):  # before channels are averaged
+        raise AudioError("holds samples that are not finite numbers")
+    if peak > 1 and (array == np.rint(array)).all():
+        raise ValueError(
+            f"{name} must hold floats within -1..1, found whole numbers up to {peak:g}: divide PCM by its full "
+            f"scale, or give it as int16"
+        )
+    return np.require(array, np.float32, ["C", "W"])
+
+
+def _is_array(given: object) -> bool:
+    return hasattr(given, "__array__") or hasattr(given, "detach")
+
+
+def _as_array(given: Any, name: str) -> npt.NDArray[Any]:
+    """An array or a tensor of any device as an array of this machine's byte order."""
+    try:
+        if hasattr(given, "detach"):
+            given = given.detach().cpu()
+            given = (given.float() if given.is_floating_point() else given).numpy()
+        array = np.asarray(given)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(
+            f"{name} must be an array of samples, found {_named(given)} ({shown(error, 80)})"
+        ) from None
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _listed(given: Any, name: str, of: str) -> list[Any]:
+    """The items of a list, an array, a series or anything else in order."""
+    scalar = isinstance(given, np.ndarray) and not given.ndim
+    if scalar or isinstance(given, bytes | bytearray | Mapping | Set) or not isinstance(given, Iterable):
+        raise ValueError(f"{name} must be a list of {of}, found {_named(given)}")
+    if of == "str" and hasattr(given, "tolist"):  # so that numpy's and pandas' own scalars become str
+        given = given.tolist()
+    if not isinstance(given, Iterable) or isinstance(given, str):
+        raise ValueError(f"{name} must be a list of {of}, found {_named(given)}")
+    return list(given)
+
+
+def _named(given: object) -> str:
+    """A value in a message: short ones as they are, of others the type."""
+    if given is None or isinstance(given, bool | int | float | str):
+        return shown(repr(given), 60)
+    return f"a {type(given).__name__}"
