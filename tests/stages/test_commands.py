@@ -263,6 +263,7 @@ def test_extract_takes_up_a_new_clip_and_lets_go_of_an_old_one(project):
     (project / "audio/train/new.wav").write_bytes((project / "audio/train/0.wav").read_bytes()[:-400])
     header = bytearray((project / "audio/train/new.wav").read_bytes())
     header[4:8] = (len(header) - 8).to_bytes(4, "little")
+    header[40:44] = (len(header) - 44).to_bytes(4, "little")
     (project / "audio/train/new.wav").write_bytes(header)
     lines[1] = "train/new.wav,train,3.0,3.0,N"
     (project / "labels.csv").write_text("\n".join(lines) + "\n")
