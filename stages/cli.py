@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from pipeline.support import shown
 from stages.lazy import LazyGroup
 
 COMMANDS = {
@@ -34,6 +35,8 @@ ALIASES = {"evaluate": "eval"}
 """As DVC's stage is called."""
 
 BAD_INPUT, FAULT = 2, 1
+ERROR_AT_MOST = 2000
+"""Characters of an error, which may quote what somebody else wrote."""
 
 
 class Commands(LazyGroup):
@@ -71,8 +74,8 @@ def main(args: list[str] | None = None) -> Any:
 
 def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename} cannot be read or written: {error.strerror}"
-    return " ".join(str(error).split())
+        return shown(f"{error.filename} cannot be read or written: {error.strerror}", ERROR_AT_MOST)
+    return shown(" ".join(str(error).split()), ERROR_AT_MOST)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -12,6 +12,7 @@ from .files import (
     check_writable as check_writable,
     leftovers as leftovers,
     read_parquet as read_parquet,
+    remove as remove,
     remove_leftovers as remove_leftovers,
     replacing as replacing,
     replacing_folder as replacing_folder,
@@ -23,4 +24,4 @@ from .files import (
 from .json_files import read_json_object as read_json_object
 from .parallel import in_order as in_order, torch_threads as torch_threads
 from .progress import Progress as Progress
-from .wording import counted as counted
+from .wording import counted as counted, shown as shown

@@ -82,9 +82,24 @@ def test_a_file_that_cannot_be_read_is_no_damaged_one(tmp_path, monkeypatch):
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
     monkeypatch.setattr(os, "pread", fails)
-    with pytest.raises(OSError, match="Input/output error"):
-        ShardFolder(tmp_path).verify()
+    folder = ShardFolder(tmp_path)
+    assert [str(finding) for finding in folder.verify()] == [
+        f"{path.name} cannot be read: Input/output error"
+    ]
+    assert folder.verify() == folder.findings  # named once
+    assert len(folder.findings) == 1
     assert path.exists()
+
+
+def test_where_no_file_can_be_read_the_folder_is_an_error(tmp_path, monkeypatch):
+    fill(tmp_path, (0, 3))
+
+    def fails(*args):
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(os, "pread", fails)
+    with pytest.raises(OSError, match="Stale file handle"):
+        ShardFolder(tmp_path).verify()
 
 
 def test_a_full_disk_is_an_error_and_leaves_the_store_as_it_was(small_disk):

@@ -7,17 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.features.shards.header import BLOCK_ROWS, HEADER_AT_MOST, DamagedShardError, LaterFormatError
 from pipeline.features.shards.keys import packed
 from pipeline.features.shards.provenance import Provenance
 from pipeline.features.shards.rows import Rows, portions
-from pipeline.features.shards.shard import (
-    BLOCK_ROWS,
-    ChangedShardError,
-    DamagedShardError,
-    LaterFormatError,
-    read_shard,
-    write_shard,
-)
+from pipeline.features.shards.shard import ChangedShardError, read_shard
+from pipeline.features.shards.writing import write_shard
 from tests.features.samples import DAMAGES, RECIPE, damage, features_of, rows_of
 
 
@@ -136,10 +131,11 @@ def test_portions_are_full_shards_and_whole_ones_stay_as_they_are(monkeypatch):
     assert list(portions([])) == []
 
 
-def test_a_first_line_that_promises_more_than_memory_holds_is_damage(tmp_path):
+@pytest.mark.parametrize("length", [HEADER_AT_MOST + 1, 10**9 - 1, 10**14])
+def test_a_first_line_that_promises_more_than_a_header_can_be_is_damage(tmp_path, length):
     path = write_shard(tmp_path, rows_of(0, 3), RECIPE).path
     whole = path.read_bytes()
-    line = f"emotionrankclap shard, format 2, header {10**14} bytes, crc32 00000000\n".encode()
-    path.write_bytes(line + whole[len(line) :])
-    with pytest.raises(DamagedShardError, match="fails the checksum of its header"):
+    line = f"emotionrankclap shard, format 2, header {length} bytes, crc32 00000000\n".encode()
+    path.write_bytes(line + bytes(512 - len(line)) + whole[512:])
+    with pytest.raises(DamagedShardError, match="must have a header of at most|is not a shard"):
         read_shard(path)

@@ -1,0 +1,168 @@
+"""Where a shard's arrays lie, told from the HDF5 in its first bytes without any HDF5 library.
+
+HDF5 can do much: name other files, links, filters, sizes without bytes. A shard may come from anybody, so that
+what is read here is what our own writer writes and no more: superblock 0, a root group of four datasets under one
+leaf, object headers of version 1, contiguous arrays of four types, one attribute. Every address, length and count
+is compared with the bytes at hand before it is followed, and nothing is followed twice. The structures are those
+of HDF5's file format specification; numbers are little-endian, and addresses count from the user block's end.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+USER_BLOCK = 512
+"""Bytes before the HDF5, which it skips."""
+
+NAMES = {"provenance", "key", "crc32", "features"}
+
+NIL, DATASPACE, DATATYPE, FILL, LAYOUT, ATTRIBUTE, CONTINUATION, SYMBOLS = 0, 1, 3, 5, 8, 12, 16, 17
+"""Kinds of messages in an object's header."""
+
+MESSAGES_AT_MOST, NAMES_AT_MOST = 16, 1024
+"""Messages of an object, and bytes of the names of a group's members: twice what there are, and more."""
+
+UNDEFINED = 2**64 - 1
+SUPERBLOCK = bytes.fromhex("89484446 0d0a1a0a 0000000000080800 04001000 00000000")
+TYPES = {
+    bytes.fromhex("10000000 01000000 0000080000000000"): ("uint8", 1),
+    bytes.fromhex("10000000 04000000 0000200000000000"): ("uint32", 4),
+    bytes.fromhex("11200f00 02000000 00001000 0a05000a 0f00000000000000"): ("float16", 2),
+    bytes.fromhex("11201f00 04000000 00002000 17080017 7f00000000000000"): ("float32", 4),
+}
+TEXT = bytes.fromhex("13010000")
+"""The type of a text of fixed length, whose four bytes follow."""
+
+NO_FILL = bytes.fromhex("02020201 00000000")
+RECIPE = bytes.fromhex(
+    "0100 0700 1400 0800 7265636970650000"  # `recipe`, and how long its name, type and shape are
+    "19010100 10000000 10000000 01000000 0000080000000000"  # a text of any length in UTF-8
+    "0100000000000000"  # one of it
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An array in the file."""
+
+    kind: str
+    """`text`, or numpy's name of its type."""
+    shape: tuple[int, ...]
+    offset: int
+    size: int
+    """Where it begins in the file, and its bytes."""
+
+
+def read_structure(header: bytes, size: int) -> tuple[bytes, dict[str, Dataset]]:
+    """The attribute `recipe` and the four datasets, by name, of a file of `size` bytes that begins with `header`.
+
+    All but the datasets' bytes lies in the header. Raises ValueError where anything is not as we write it.
+    """
+    file = _Bytes(header)
+    start, base, free, end, driver = file.unpack("<24sQQQQ", 0)
+    _require(start == SUPERBLOCK, "superblock")
+    _require((base, free, end, driver) == (USER_BLOCK, UNDEFINED, size, UNDEFINED), "superblock's addresses")
+    name, root, cached, reserved, *cache = file.unpack("<QQIIQQ", 56)
+    _require((name, cached, reserved) == (0, 1, 0), "root group's entry")
+    messages = _messages(file, root)
+    _require(messages.keys() == {SYMBOLS, ATTRIBUTE}, "root group")
+    _require(messages[SYMBOLS] == struct.pack("<QQ", *cache), "root group's table")
+    members = _members(file, *cache)
+    return _recipe(file, messages[ATTRIBUTE]), {name: _dataset(file, at) for name, at in members.items()}
+
+
+class _Bytes:
+    """The bytes at hand, by HDF5's addresses."""
+
+    def __init__(self, header: bytes) -> None:
+        self._header = header
+
+    def take(self, address: int, length: int) -> bytes:
+        start = USER_BLOCK + address
+        if start + length > len(self._header):
+            raise ValueError("its HDF5 points to what is not in its header")
+        return self._header[start : start + length]
+
+    def unpack(self, layout: str, address: int) -> tuple[Any, ...]:
+        return struct.unpack(layout, self.take(address, struct.calcsize(layout)))
+
+
+def _messages(file: _Bytes, address: int) -> dict[int, bytes]:
+    """An object's messages by kind, each of which may be there once; they lie in one place or in two."""
+    version, count, references, length = file.unpack("<BxHII4x", address)
+    _require((version, references) == (1, 1) and count <= MESSAGES_AT_MOST, "object header")
+    found: dict[int, bytes] = {}
+    at, end = address + 16, address + 16 + length
+    for left in reversed(range(count)):
+        kind, size, flags = file.unpack("<HHB3x", at)
+        _require(flags <= 1 and kind not in found and at + 8 + size <= end, "message of an object")
+        body = file.take(at + 8, size)
+        at += 8 + size
+        if kind != NIL:
+            found[kind] = body
+        if at == end and left:
+            _require(len(found.get(CONTINUATION, b"")) == 16, "continuation of an object")
+            at, length = struct.unpack("<QQ", found[CONTINUATION])
+            end = at + length
+    _require(at == end, "object header's length")
+    found.pop(CONTINUATION, None)
+    return found
+
+
+def _members(file: _Bytes, tree: int, heap: int) -> dict[str, int]:
+    """The addresses of a group's objects by name."""
+    *node, _, leaf, _ = file.unpack("<4sBBHQQQQQ", tree)
+    _require(node == [b"TREE", 0, 0, 1, UNDEFINED, UNDEFINED], "group's tree")
+    _require(file.unpack("<4sBBH", leaf) == (b"SNOD", 1, 0, len(NAMES)), "group's leaf")
+    signature, size, _, data = file.unpack("<4s4xQQQ", heap)
+    _require(signature == b"HEAP" and size <= NAMES_AT_MOST, "group's heap")
+    names = file.take(data, size)
+    members = {}
+    for place in range(len(NAMES)):
+        at, address, cached = file.unpack("<QQI20x", leaf + 8 + 40 * place)
+        _require(cached == 0, "group's entry")
+        members[names[at:].split(b"\0")[0].decode("ascii", "replace")] = address
+    _require(members.keys() == NAMES, "group's names")
+    return members
+
+
+def _recipe(file: _Bytes, attribute: bytes) -> bytes:
+    """The text that an attribute has in a heap of its own."""
+    _require(len(attribute) == len(RECIPE) + 16 and attribute.startswith(RECIPE), "attribute")
+    length, heap, index = struct.unpack_from("<IQI", attribute, len(RECIPE))
+    signature, size, item, _, _, stored = file.unpack("<4s4xQHHIQ", heap)
+    _require(signature == b"GCOL" and item == index == 1, "attribute's heap")
+    _require(stored == length <= size, "attribute's length")
+    return file.take(heap + 32, length)
+
+
+def _dataset(file: _Bytes, address: int) -> Dataset:
+    messages = _messages(file, address)
+    _require(messages.keys() == {DATASPACE, DATATYPE, FILL, LAYOUT}, "dataset")
+    _require(messages[FILL] == NO_FILL, "fill value")
+    space, kind, layout = messages[DATASPACE], messages[DATATYPE], messages[LAYOUT]
+    rank = (len(space) - 8) // 16
+    _require(rank in (0, 1, 2) and space == _space(rank, space[8 : 8 + 8 * rank]), "shape")
+    shape = struct.unpack_from(f"<{rank}Q", space, 8)
+    if len(kind) == 8 and kind.startswith(TEXT):
+        name, width = "text", int.from_bytes(kind[4:], "little")
+    else:
+        _require(kind in TYPES, "type of number")
+        name, width = TYPES[kind]
+    _require(len(layout) == 24 and layout[:2] == b"\x03\x01" and not any(layout[18:]), "layout")
+    at, size = struct.unpack_from("<QQ", layout, 2)
+    _require(at < UNDEFINED and size == width * math.prod(shape), "size")
+    return Dataset(name, shape, USER_BLOCK + at, size)
+
+
+def _space(rank: int, sides: bytes) -> bytes:
+    """The message of a shape that cannot grow: its sides, twice."""
+    return bytes((1, rank, rank > 0, 0, 0, 0, 0, 0)) + 2 * sides
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise ValueError(f"its HDF5 has another {what} than a shard")
