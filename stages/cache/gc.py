@@ -97,7 +97,7 @@ def _remove_unasked(folders: list[ShardFolder], kept_files: tuple[Path, ...], da
     click.echo(f"{asked.refs} branches, tags and experiments of this repository were asked")
     if asked.unknown:
         for line in asked.unknown:
-            click.echo(f"  {line}")
+            click.echo(f"  {shown(line, 400)}")
         click.echo(
             "what they ask for cannot be told, so no row is removed: `dvc fetch --all-branches --all-tags "
             "data/manifest.parquet data/captions.parquet data/prompts.parquet` brings it"

@@ -22,6 +22,8 @@ NAMES = {"provenance", "key", "crc32", "features"}
 NIL, DATASPACE, DATATYPE, FILL, LAYOUT, ATTRIBUTE, CONTINUATION, SYMBOLS = 0, 1, 3, 5, 8, 12, 16, 17
 """Kinds of messages in an object's header."""
 
+FOREIGN = {7: "data in other files", 11: "filters"}
+
 MESSAGES_AT_MOST, NAMES_AT_MOST = 16, 1024
 """Messages of an object, and bytes of the names of a group's members: twice what there are, and more."""
 
@@ -141,18 +143,20 @@ def _recipe(file: _Bytes, attribute: bytes) -> bytes:
 
 def _dataset(file: _Bytes, address: int) -> Dataset:
     messages = _messages(file, address)
+    for kind in sorted(messages.keys() & FOREIGN.keys()):
+        raise ValueError(f"its HDF5 has {FOREIGN[kind]}")
     _require(messages.keys() == {DATASPACE, DATATYPE, FILL, LAYOUT}, "dataset")
-    _require(messages[FILL] == NO_FILL, "fill value")
-    space, kind, layout = messages[DATASPACE], messages[DATATYPE], messages[LAYOUT]
+    space, numbers, layout = messages[DATASPACE], messages[DATATYPE], messages[LAYOUT]
     rank = (len(space) - 8) // 16
     _require(rank in (0, 1, 2) and space == _space(rank, space[8 : 8 + 8 * rank]), "shape")
     shape = struct.unpack_from(f"<{rank}Q", space, 8)
-    if len(kind) == 8 and kind.startswith(TEXT):
-        name, width = "text", int.from_bytes(kind[4:], "little")
+    if len(numbers) == 8 and numbers.startswith(TEXT):
+        name, width = "text", int.from_bytes(numbers[4:], "little")
     else:
-        _require(kind in TYPES, "type of number")
-        name, width = TYPES[kind]
+        _require(numbers in TYPES, "type of number")
+        name, width = TYPES[numbers]
     _require(len(layout) == 24 and layout[:2] == b"\x03\x01" and not any(layout[18:]), "layout")
+    _require(messages[FILL] == NO_FILL, "fill value")
     at, size = struct.unpack_from("<QQ", layout, 2)
     _require(at < UNDEFINED and size == width * math.prod(shape), "size")
     return Dataset(name, shape, USER_BLOCK + at, size)

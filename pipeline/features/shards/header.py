@@ -72,7 +72,9 @@ def length_and_checksum(beginning: bytes) -> tuple[int, int]:
         raise LaterFormatError(f"has format {int(found[1])}, this version reads {FORMAT}")
     length = int(found[2])
     if not USER_BLOCK < length <= HEADER_AT_MOST:
-        raise DamagedShardError(f"must have a header of at most {HEADER_AT_MOST} bytes, found {length}")
+        raise DamagedShardError(
+            f"must have a header of more than {USER_BLOCK} and at most {HEADER_AT_MOST} bytes, found {length}"
+        )
     return length, int(found[3], 16)
 
 
