@@ -17,15 +17,22 @@ from typing import Any
 USER_BLOCK = 512
 """Bytes before the HDF5, which it skips."""
 
-NAMES = {"provenance", "key", "crc32", "features"}
+NAMES = {"provenance": 8, "key": 24, "crc32": 32, "features": 40}
+"""Of the datasets, as they were made, and where each is among the names."""
+
+HEAP = bytes.fromhex(
+    "0000000000000000 70726f76656e616e6365000000000000 6b65790000000000 6372633332000000"
+    "66656174757265730000000000000000 0100000000000000 2000000000000000 00000000000000000000000000000000"
+)
+"""The names, and the room that is left, which begins with its own length."""
 
 NIL, DATASPACE, DATATYPE, FILL, LAYOUT, ATTRIBUTE, CONTINUATION, SYMBOLS = 0, 1, 3, 5, 8, 12, 16, 17
 """Kinds of messages in an object's header."""
 
 FOREIGN = {7: "data in other files", 11: "filters"}
 
-MESSAGES_AT_MOST, NAMES_AT_MOST = 16, 1024
-"""Messages of an object, and bytes of the names of a group's members: twice what there are, and more."""
+MESSAGES_AT_MOST = 16
+"""Of an object: twice what there are, and more."""
 
 UNDEFINED = 2**64 - 1
 SUPERBLOCK = bytes.fromhex("89484446 0d0a1a0a 0000000000080800 04001000 00000000")
@@ -85,7 +92,7 @@ class _Bytes:
     def take(self, address: int, length: int) -> bytes:
         start = USER_BLOCK + address
         if start + length > len(self._header):
-            raise ValueError("its HDF5 points to what is not in its header")
+            raise ValueError("its HDF5 is not as a shard's is: it points to what is not in its header")
         return self._header[start : start + length]
 
     def unpack(self, layout: str, address: int) -> tuple[Any, ...]:
@@ -116,18 +123,18 @@ def _messages(file: _Bytes, address: int) -> dict[int, bytes]:
 
 def _members(file: _Bytes, tree: int, heap: int) -> dict[str, int]:
     """The addresses of a group's objects by name."""
-    *node, _, leaf, _ = file.unpack("<4sBBHQQQQQ", tree)
-    _require(node == [b"TREE", 0, 0, 1, UNDEFINED, UNDEFINED], "group's tree")
-    _require(file.unpack("<4sBBH", leaf) == (b"SNOD", 1, 0, len(NAMES)), "group's leaf")
-    signature, size, _, data = file.unpack("<4s4xQQQ", heap)
-    _require(signature == b"HEAP" and size <= NAMES_AT_MOST, "group's heap")
-    names = file.take(data, size)
+    *node, leaf, last = file.unpack("<4sIQQQQQ", tree)
+    _require(
+        (*node, last) == (b"TREE", 1 << 16, UNDEFINED, UNDEFINED, 0, NAMES["provenance"]), "group's tree"
+    )
+    *names, data = file.unpack("<4sIQQQ", heap)
+    _require(names == [b"HEAP", 0, len(HEAP), len(HEAP) - 32], "group's heap")
+    _require(file.take(data, len(HEAP)) == HEAP, "group's names")
+    _require(file.unpack("<4sHH", leaf) == (b"SNOD", 1, len(NAMES)), "group's leaf")
     members = {}
-    for place in range(len(NAMES)):
-        at, address, cached = file.unpack("<QQI20x", leaf + 8 + 40 * place)
-        _require(cached == 0, "group's entry")
-        members[names[at:].split(b"\0")[0].decode("ascii", "replace")] = address
-    _require(members.keys() == NAMES, "group's names")
+    for place, name in enumerate(sorted(NAMES)):
+        at, members[name], cached = file.unpack("<QQQ16x", leaf + 8 + 40 * place)
+        _require((at, cached) == (NAMES[name], 0), "group's entry")
     return members
 
 
@@ -135,16 +142,19 @@ def _recipe(file: _Bytes, attribute: bytes) -> bytes:
     """The text that an attribute has in a heap of its own."""
     _require(len(attribute) == len(RECIPE) + 16 and attribute.startswith(RECIPE), "attribute")
     length, heap, index = struct.unpack_from("<IQI", attribute, len(RECIPE))
-    signature, size, item, _, _, stored = file.unpack("<4s4xQHHIQ", heap)
-    _require(signature == b"GCOL" and item == index == 1, "attribute's heap")
-    _require(stored == length <= size, "attribute's length")
-    return file.take(heap + 32, length)
+    *collection, size, item, stored = file.unpack("<4sIQQQ", heap)
+    _require(collection == [b"GCOL", 1] and item == index == 1, "attribute's heap")
+    end = 32 + -(-length // 8) * 8
+    _require(stored == length and size >= max(end, 4096), "attribute's length")
+    left = size - end
+    _require(left < 16 or file.unpack("<QQ", heap + end) == (0, left), "attribute's heap")
+    return file.take(heap, size)[32 : 32 + length]
 
 
 def _dataset(file: _Bytes, address: int) -> Dataset:
     messages = _messages(file, address)
     for kind in sorted(messages.keys() & FOREIGN.keys()):
-        raise ValueError(f"its HDF5 has {FOREIGN[kind]}")
+        raise ValueError(f"its HDF5 is not as a shard's is: {FOREIGN[kind]}")
     _require(messages.keys() == {DATASPACE, DATATYPE, FILL, LAYOUT}, "dataset")
     space, numbers, layout = messages[DATASPACE], messages[DATATYPE], messages[LAYOUT]
     rank = (len(space) - 8) // 16
@@ -169,4 +179,4 @@ def _space(rank: int, sides: bytes) -> bytes:
 
 def _require(holds: bool, what: str) -> None:
     if not holds:
-        raise ValueError(f"its HDF5 has another {what} than a shard")
+        raise ValueError(f"its HDF5 is not as a shard's is: another {what}")
