@@ -35,24 +35,25 @@ class Merged:
     """Files, with the reason; they stay as they are."""
 
 
-def shards_below(root: Path) -> tuple[list[Shard], list[str]]:
+def shards_below(root: Path, *, links: bool = False) -> tuple[list[Shard], list[str]]:
     """Every shard in a folder and the folders in it, and what is none. Raises ValueError for no folder.
 
-    The folder itself may be a link; what is in it is somebody else's, and no link there is followed.
+    The folder itself may be a link. What is in it is somebody else's, and no link there is followed; with `links`
+    it is our own, and those to files are.
     """
     if not root.is_dir():
         raise ValueError(f"what to merge must be a folder with shards, found no folder {root}")
     shards: list[Shard] = []
     unreadable: list[str] = []
-    for path in _below(root, unreadable):
+    for path in _below(root, unreadable, links):
         try:
-            shards.append(read_shard(path, links=False))
+            shards.append(read_shard(path, links=links))
         except (*UNREADABLE, LaterFormatError) as error:
             unreadable.append(_line(path, error))
     return shards, unreadable
 
 
-def _below(root: Path, unreadable: list[str]) -> list[Path]:
+def _below(root: Path, unreadable: list[str], links: bool) -> list[Path]:
     """The files in a folder and in its folders that are called shards; what is left out goes to `unreadable`."""
     found, folders = [], [root]
     while folders:
@@ -64,10 +65,10 @@ def _below(root: Path, unreadable: list[str]) -> list[Path]:
             continue
         for entry in entries:
             path = Path(entry.path)
-            if entry.is_symlink():
+            if entry.is_symlink() and not (links and path.is_file()):
                 if entry.name.endswith(SUFFIX) or path.is_dir():
                     unreadable.append(_line(path, LINK))
-            elif entry.is_dir():
+            elif entry.is_dir(follow_symlinks=False):
                 folders.append(path)
             elif entry.name.endswith(SUFFIX):
                 found.append(path)
