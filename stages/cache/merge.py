@@ -22,10 +22,10 @@ from stages.cache.places import local_folders, needed_team, wanted_recipes
 def command(folder: Path, team: bool) -> None:
     """Copy the rows that FOLDER has and the cache lacks: a teammate's cache/features, or another store.
 
-    Every row's checksum is compared on the way, and nothing in FOLDER changes. Links in it are not followed, unless
-    it is your own cache. The cache takes rows of the recipes that params.yaml asks for. After a conflict in
-    dvc.lock, where two branches have added features, this is the way out: take one side's dvc.lock, merge the other
-    side's features, and `dvc repro`.
+    Every row's checksum is compared on the way, and nothing in FOLDER changes. Links in it are not followed, but
+    for your own cache's. The cache takes rows of the recipes that params.yaml asks for. After a conflict in
+    dvc.lock, where two branches have added features, this is the way out: take one side's dvc.lock, merge the
+    other side's features, and `dvc repro`.
     """
     params = load_params()
     folder_for = _team(needed_team(params)) if team else _local(wanted_recipes(params.extract))
