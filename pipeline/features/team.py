@@ -175,6 +175,6 @@ class TeamStore:
 def _reason(error: Exception) -> str:
     """What went wrong, and with which file; of what we did not think of also its type."""
     if isinstance(error, OSError) and error.strerror:
-        return shown(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+        return shown(f"{error.strerror} ({error.filename})" if error.filename else error.strerror)
     thought_of = isinstance(error, (OSError, DamagedShardError))
     return shown(error if thought_of else f"{type(error).__name__}: {error}")
