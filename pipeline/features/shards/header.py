@@ -104,6 +104,9 @@ def _checked(whole: bytes, size: int) -> Header:
     _require(features, "features", recipe.stored_dtype, (rows, recipe.feature_size))
     _require(key, "key", "uint8", (rows, KEY_BYTES))
     _require(crc32, "crc32", "uint32", (blocks,))
+    for name in ("key", "crc32", "provenance"):
+        if datasets[name].offset + datasets[name].size > len(whole):
+            raise ValueError(f"its {name} must lie in its header")
     if features.offset != len(whole) or features.offset + features.size != size:
         raise ValueError(f"it must have {len(whole) + features.size} bytes, found {size}")
     keys = np.frombuffer(whole, f"S{KEY_BYTES}", rows, key.offset)
@@ -121,8 +124,6 @@ def _require(dataset: Dataset, name: str, kind: str, shape: tuple[int, ...]) -> 
 def _provenance(whole: bytes, dataset: Dataset, rows: int) -> Provenance:
     if (dataset.kind, dataset.shape) != ("text", ()) or dataset.size > PROVENANCE_AT_MOST:
         raise ValueError(f"its provenance must be a text of at most {PROVENANCE_AT_MOST} bytes")
-    if dataset.offset + dataset.size > len(whole):
-        raise ValueError("its provenance must lie in its header")
     text = whole[dataset.offset : dataset.offset + dataset.size].decode()
     provenance = Provenance.from_json(text)
     if provenance.rows != rows:
