@@ -33,9 +33,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.features import FeatureStore, ShardFolder, Wanted, packed, plan
+from pipeline.features.shards.header import BLOCK_ROWS
 from pipeline.features.shards.provenance import here
 from pipeline.features.shards.rows import SHARD_ROWS, Rows
-from pipeline.features.shards.shard import BLOCK_ROWS
 from pipeline.recipe import Recipe
 
 Matrix = npt.NDArray[np.float32]

@@ -11,6 +11,13 @@ FORWARD_VERSION = 2
 """Raised when our forward pass changes its results: older features are then not taken for today's."""
 
 
+COMPUTED, STORED = ("float32", "bfloat16", "float16", "float64"), ("float32", "float16")
+"""The types that features are computed in, and kept in."""
+
+FEATURES_AT_MOST = 8192
+"""Numbers in a feature, so that what memory a row takes is known before it is read."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a feature is computed: everything that changes its value, and nothing that does not.
@@ -52,11 +59,32 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Recipe:
-        """The recipe of these fields. Raises ValueError where they are not exactly a recipe's."""
+        """The recipe of these fields. Raises ValueError where they are not a recipe's, or one has another type."""
         try:
-            return cls(**fields)
+            recipe = cls(**fields)
         except TypeError as error:
             raise ValueError(f"not a recipe: {error}") from error
+        for name, (must, holds) in recipe._checks().items():
+            if not holds:
+                raise ValueError(f"a recipe's {name} must be {must}, found {getattr(recipe, name)!r:.60}")
+        return recipe
+
+    def _checks(self) -> dict[str, tuple[str, bool]]:
+        """What each field must be, and whether it is."""
+
+        def whole(value: object, least: int, most: int) -> bool:
+            return type(value) is int and least <= value <= most
+
+        texts = ("model", "revision", "pooling", "padding", "tokens")
+        number = type(self.max_length) in (int, float)
+        return {name: ("a text", isinstance(getattr(self, name), str)) for name in texts} | {
+            "modality": ("speech or text", self.modality in ("speech", "text")),
+            "feature_size": (f"1 to {FEATURES_AT_MOST}", whole(self.feature_size, 1, FEATURES_AT_MOST)),
+            "max_length": ("a number above 0", number and 0 < self.max_length < 1e9),
+            "compute_dtype": (" or ".join(COMPUTED), self.compute_dtype in COMPUTED),
+            "stored_dtype": (" or ".join(STORED), self.stored_dtype in STORED),
+            "forward_version": ("a number", whole(self.forward_version, 0, 10**6)),
+        }
 
     @property
     def digest(self) -> str:

@@ -37,7 +37,7 @@ BAD_INPUT, FAULT = 2, 1
 QUIET, DEBUG = "ERCLAP_QUIET", "ERCLAP_DEBUG"
 
 LONGEST = 4000
-"""Characters of an error's line."""
+"""Characters of an error's line, which may quote what somebody else wrote."""
 
 
 class Commands(LazyGroup):

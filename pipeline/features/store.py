@@ -52,17 +52,18 @@ class FeatureStore:
         asked: dict[str, object] | None = None,
         device: str = "unknown",
         share: Callable[[Recipe, Sequence[Shard]], None] | None = None,
+        shared: bool = False,
     ) -> None:
         """`asked` is what the params said, which the recipe was made from.
 
         `device` is what computes the rows that are appended, for their provenance, and `share` is told of the
-        shards that they become.
+        shards that they become. `shared` is a folder of the team's.
         """
         if recipe.stored_dtype not in ("float32", "float16"):
             raise ValueError(f"features are stored as float32 or float16, found {recipe.stored_dtype!r}")
         self.root, self.recipe, self.asked = root, recipe, asked or {}
         self.device, self.share = device, share
-        self.folder = ShardFolder(root)
+        self.folder = ShardFolder(root, shared=shared)
         self._served: Index | None = None
 
     @classmethod

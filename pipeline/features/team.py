@@ -2,7 +2,8 @@
 
 It is laid out as `<store>/<recipe>/`, a folder of shards each, with a recipe.json for people to read. Any number
 of people and jobs read and write at once, without a lock, as in every folder of shards. Whatever is wrong with
-it, work goes on without it after one warning: it may be unreachable, full, read-only, or hang.
+it, work goes on without it after one warning: it may be unreachable, full, read-only, or hang, and whatever others
+put there may make us fail in a way that nobody thought of.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.features.shards.folder import RECIPE_FILE, ShardFolder
+from pipeline.features.shards.folder import RECIPE_FILE, ShardFolder, refuse_link
+from pipeline.features.shards.header import DamagedShardError
 from pipeline.features.shards.keys import Keys, distinct
 from pipeline.features.shards.rows import Piece, portions
-from pipeline.features.shards.shard import DamagedShardError, Shard
+from pipeline.features.shards.shard import Shard
 from pipeline.features.store import FeatureStore
 from pipeline.recipe import Recipe
-from pipeline.support import patiently
+from pipeline.support import patiently, shown
 
 ENVIRONMENT = "ERCLAP_STORE"
 
@@ -51,6 +53,7 @@ def shared_folder(root: Path, recipe: Recipe) -> ShardFolder:
     """
     mode = stat.S_IMODE(root.stat().st_mode)  # a store that is not there is not made, it may be not mounted
     folder = root / recipe.digest
+    refuse_link(folder)
     if not folder.is_dir():
         # Made under another name, so that nobody finds it before they may write to it.
         made = root / f".{recipe.digest}.{uuid.uuid4().hex[:8]}.tmp"
@@ -72,7 +75,8 @@ def shared_folder(root: Path, recipe: Recipe) -> ShardFolder:
 
 def team_folders(root: Path) -> list[ShardFolder]:
     """The team's folders, one a recipe, and no others, such as lost+found. Raises OSError."""
-    names = sorted(path.name for path in root.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
+    with os.scandir(root) as entries:
+        names = sorted(e.name for e in entries if NAME.fullmatch(e.name) and (e.is_symlink() or e.is_dir()))
     return [ShardFolder(root / name, shared=True) for name in names]
 
 
@@ -128,7 +132,9 @@ class TeamStore:
 
     def _store(self, recipe: Recipe) -> FeatureStore:
         self.root.stat()  # a store that is not there is no empty one
-        store = self._stores.setdefault(recipe.digest, FeatureStore(self.root / recipe.digest, recipe))
+        store = self._stores.setdefault(
+            recipe.digest, FeatureStore(self.root / recipe.digest, recipe, shared=True)
+        )
         store.refresh()
         return store
 
@@ -138,7 +144,7 @@ class TeamStore:
             return
         try:
             yield from patiently(items, self._patience)
-        except OSError as error:
+        except Exception as error:
             self._reads = self._writes = False
             self._warn(f"is not used in this run: {_reason(error)}")
 
@@ -153,7 +159,7 @@ class TeamStore:
             return False
         try:
             return next(patiently(work(), self._patience))
-        except (OSError, DamagedShardError) as error:
+        except Exception as error:
             self._writes = False
             self._reads &= not isinstance(error, TimeoutError)
             self._warn(f"is offered nothing more in this run: {_reason(error)}")
@@ -166,4 +172,8 @@ class TeamStore:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(getattr(error, "strerror", None) or error).split())
+    """What went wrong, and with which file; of what we did not think of also its type."""
+    if isinstance(error, OSError) and error.strerror:
+        return shown(f"{error.strerror} ({error.filename})" if error.filename else error.strerror)
+    thought_of = isinstance(error, (OSError, DamagedShardError))
+    return shown(error if thought_of else f"{type(error).__name__}: {error}")

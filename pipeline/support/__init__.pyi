@@ -14,6 +14,7 @@ from .files import (
     check_writable as check_writable,
     leftovers as leftovers,
     read_parquet as read_parquet,
+    remove as remove,
     remove_leftovers as remove_leftovers,
     replacing as replacing,
     replacing_folder as replacing_folder,

@@ -54,15 +54,26 @@ def leftovers(folder: Path, older_than: float) -> list[Path]:
     found = []
     for path in folder.glob(".*.tmp"):
         with suppress(FileNotFoundError):  # that writer has just ended
-            if time.time() - path.stat().st_mtime > older_than:
+            if time.time() - path.lstat().st_mtime > older_than:
                 found.append(path)
     return found
 
 
 def remove_leftovers(folder: Path, older_than: float) -> None:
-    """Remove what `leftovers` finds."""
+    """Remove what `leftovers` finds, but for what this process may not remove."""
     for leftover in leftovers(folder, older_than):
-        leftover.unlink(missing_ok=True)
+        with suppress(OSError):
+            remove(leftover)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all in it. Others may do so at the same time. Raises OSError."""
+    with suppress(FileNotFoundError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)  # others remove what it is about to
+            path.rmdir()
+        else:
+            path.unlink()
 
 
 @contextmanager

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from pipeline.config import load_params
-from pipeline.features import compact, small_groups, team_folders
+from pipeline.features import compact, small_groups
 from pipeline.support import Progress, counted
-from stages.cache.places import local_folders, needed_team
+from stages.cache.places import local_folders, looked_into, needed_team
 
 
 @click.command("compact")
@@ -18,7 +18,7 @@ def command(team: bool) -> None:
     It may be interrupted at any moment, and run while others read and write. Of the cache it changes what DVC
     tracks: the stages after extract run again, and `dvc push` sends the new shards.
     """
-    folders = team_folders(needed_team(load_params())) if team else local_folders()
+    folders = list(looked_into(needed_team(load_params()))) if team else local_folders()
     small = sum(len(s) for folder in folders for group in small_groups(folder.refresh()) for s in group)
     with Progress("compact", small, "rows") as progress:
         results = [compact(folder, progress.advance) for folder in folders]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
@@ -19,12 +18,11 @@ from pipeline.features import (
     asked_by_refs,
     drop,
     keys_of,
-    team_folders,
 )
 from pipeline.manifest import MANIFEST_FILE
 from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE
-from pipeline.support import Progress, leftovers
-from stages.cache.places import in_bytes, local_folders, needed_team
+from pipeline.support import Progress, leftovers, remove, shown
+from stages.cache.places import in_bytes, local_folders, looked_into, needed_team
 
 SECONDS_A_DAY = 24 * 3600
 
@@ -53,32 +51,44 @@ def command(team: bool, kept_files: tuple[Path, ...], days: int, yes: bool) -> N
     """
     params = load_params()
     root = needed_team(params) if team else None
-    shared = team_folders(root) if root else []
-    removed = _remove_debris([*local_folders(), *shared], root, yes)
+    shared = list(looked_into(root)) if root else []
+    local = local_folders()
+    for folder in local:
+        folder.refresh()  # what is damaged is set aside
+    removed, kept = _remove_debris([*local, *shared], root, yes)
     if root:
         removed += _remove_unasked(shared, kept_files, days, yes)
     if removed and not yes:
         click.echo("nothing was removed: --yes removes it")
     if not removed:
         click.echo("nothing to remove")
+    if kept:
+        raise RuntimeError(f"what is damaged must go, found {kept} that cannot be removed: see the warnings")
     click.echo(
         "DVC's own cache: `dvc gc --workspace --all-branches --all-tags --all-experiments --dry` lists what no "
         "commit needs (name all other projects with --projects where several share that cache)"
     )
 
 
-def _remove_debris(folders: list[ShardFolder], team: Path | None, yes: bool) -> int:
-    """Damaged files and leftovers of killed writers; returns how many."""
+def _remove_debris(folders: list[ShardFolder], team: Path | None, yes: bool) -> tuple[int, int]:
+    """Damaged files and leftovers of killed writers; returns how many, and how many could not be removed."""
     debris = [(path, "set aside") for folder in folders for path in folder.damaged()]
     for root in [*(folder.root for folder in folders), *([team] if team else [])]:
         debris += [(path, "left by a killed writer") for path in leftovers(root, SECONDS_UNTIL_LEFTOVER)]
+    found = kept = 0
     for path, kind in debris:
-        click.echo(f"{path} ({kind}, {in_bytes(path.stat().st_size)})")
-        if yes and path.is_dir():  # a recipe's folder that did not get its name any more
-            shutil.rmtree(path)
-        elif yes:
-            path.unlink(missing_ok=True)
-    return len(debris)
+        name = shown(path, 400)
+        try:
+            click.echo(f"{name} ({kind}, {in_bytes(path.lstat().st_size)})")
+            found += 1
+            if yes:
+                remove(path)  # a recipe's folder, too, that did not get its name any more
+        except FileNotFoundError:
+            continue  # another has just removed it
+        except OSError as error:
+            kept += 1
+            click.echo(f"warning: {name} cannot be removed: {error.strerror}", err=True)
+    return found, kept
 
 
 def _remove_unasked(folders: list[ShardFolder], kept_files: tuple[Path, ...], days: int, yes: bool) -> int:
@@ -87,7 +97,7 @@ def _remove_unasked(folders: list[ShardFolder], kept_files: tuple[Path, ...], da
     click.echo(f"{asked.refs} branches, tags and experiments of this repository were asked")
     if asked.unknown:
         for line in asked.unknown:
-            click.echo(f"  {line}")
+            click.echo(f"  {shown(line, 400)}")
         click.echo(
             "what they ask for cannot be told, so no row is removed: `dvc fetch --all-branches --all-tags "
             "data/manifest.parquet data/captions.parquet data/prompts.parquet` brings it"

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pipeline.config import load_params
-from pipeline.features import ShardFolder, merge, shards_below, shared_folder
+from pipeline.features import SPEECH_FEATURES, ShardFolder, merge, shards_below, shared_folder
 from pipeline.recipe import Recipe
 from pipeline.support import Progress
 from stages.cache.places import local_folders, needed_team, wanted_recipes
@@ -22,13 +22,15 @@ from stages.cache.places import local_folders, needed_team, wanted_recipes
 def command(folder: Path, team: bool) -> None:
     """Copy the rows that FOLDER has and the cache lacks: a teammate's cache/features, or another store.
 
-    Every row's checksum is compared on the way, and nothing in FOLDER changes. The cache takes rows of the recipes
-    that params.yaml asks for. After a conflict in dvc.lock, where two branches have added features, this is the
-    way out: take one side's dvc.lock, merge the other side's features, and `dvc repro`.
+    Every row's checksum is compared on the way, and nothing in FOLDER changes. Links in it are not followed, but
+    for your own cache's. The cache takes rows of the recipes that params.yaml asks for. After a conflict in
+    dvc.lock, where two branches have added features, this is the way out: take one side's dvc.lock, merge the
+    other side's features, and `dvc repro`.
     """
     params = load_params()
     folder_for = _team(needed_team(params)) if team else _local(wanted_recipes(params.extract))
-    shards, unreadable = shards_below(folder)
+    own = folder.resolve().is_relative_to(SPEECH_FEATURES.parent.resolve())
+    shards, unreadable = shards_below(folder, links=own)  # which DVC may have made
     if not shards and not unreadable:
         raise ValueError(f"what to merge must hold shards, found no .h5 file in {folder}")
     with Progress("merge", sum(map(len, shards)), "rows") as progress:

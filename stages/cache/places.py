@@ -19,7 +19,7 @@ from pipeline.features import (
     team_root,
 )
 from pipeline.recipe import Recipe
-from pipeline.support import patiently
+from pipeline.support import patiently, shown
 
 
 def local_folders() -> list[ShardFolder]:
@@ -32,18 +32,19 @@ def folders_of_team(params: Params) -> list[ShardFolder]:
     root = team_root(params.runtime.store)
     if root is None:
         return []
-
-    def looked_into() -> Iterator[ShardFolder]:
-        for folder in team_folders(root):
-            folder.refresh()
-            yield folder
-
     try:
-        return list(patiently(looked_into(), PATIENCE))
+        return list(patiently(looked_into(root), PATIENCE))
     except OSError as error:
         reason = error.strerror or error
         print(f"warning: the team's store {root} is left out, it cannot be read: {reason}", file=sys.stderr)
         return []
+
+
+def looked_into(root: Path) -> Iterator[ShardFolder]:
+    """The folders in a team's store, each looked into; of one that cannot be read that is its finding."""
+    for folder in team_folders(root):
+        folder.look()
+        yield folder
 
 
 def needed_team(params: Params) -> Path:
@@ -76,8 +77,11 @@ def describe(recipe: Recipe) -> str:
     """A recipe in a line."""
     heard = f"{recipe.max_length:g} {'s' if recipe.modality == 'speech' else 'tokens'}"
     revision = recipe.revision.removeprefix("sha256:")[:12]
+    model, revision, pooling, padding = (
+        shown(text, 100) for text in (recipe.model, revision, recipe.pooling, recipe.padding)
+    )
     return (
-        f"{recipe.modality}, {recipe.model} at {revision}, {recipe.pooling}, {recipe.padding}, {heard}, "
+        f"{recipe.modality}, {model} at {revision}, {pooling}, {padding}, {heard}, "
         f"{recipe.compute_dtype}, forward pass {recipe.forward_version}"
     )
 

@@ -6,7 +6,7 @@ import click
 
 from pipeline.config import load_params
 from pipeline.features import ShardFolder, summarise, team_root
-from pipeline.support import counted
+from pipeline.support import counted, shown
 from stages.cache.places import describe, folders_of_team, in_bytes, local_folders
 
 
@@ -43,5 +43,7 @@ def _print(folder: ShardFolder) -> None:
             click.echo(f"  {contribution}")
     if damaged := folder.damaged():
         click.echo(f"  {counted(len(damaged), 'damaged file')} set aside: see `erclap cache gc`")
+    if left := [finding for finding in folder.findings if not finding.set_aside]:
+        click.echo(f"  {counted(len(left), 'file')} not served: {', '.join(shown(f.name) for f in left)}")
     if strangers := folder.strangers():
-        click.echo(f"  not the store's: {', '.join(strangers)}")
+        click.echo(f"  not the store's: {', '.join(map(shown, strangers))}")

@@ -111,11 +111,13 @@ def test_readers_meanwhile_get_every_row(tmp_path):
     assert holds(tmp_path, (0, 60))
 
 
-def test_a_damaged_shard_is_left_to_verify(tmp_path):
+def test_a_damaged_shard_is_set_aside_and_the_others_are_joined(tmp_path, capsys):
     bad, *_ = fill(tmp_path, (0, 3), (3, 3), (6, 3))
     damage(bad, "flipped")
-    assert compact(ShardFolder(tmp_path)).rows == 0
-    assert bad.exists()
+    assert compact(ShardFolder(tmp_path)).rows == 6
+    assert f"{bad.name} fails its checksum in rows 0 to 2, set aside" in capsys.readouterr().err
+    assert len(list(tmp_path.glob("*.h5"))) == 1
+    assert holds(tmp_path, (3, 6))
 
 
 def test_dropping_keeps_the_given_rows_alone(tmp_path):

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from pipeline.features.shards.folder import ShardFolder
+from pipeline.features.shards.folder import LINK, ShardFolder
 from pipeline.features.store import FeatureStore
 from tests.features.samples import DAMAGES, OTHER, RECIPE, damage, fill, holds, keys_of, rows_of
 
@@ -82,9 +82,61 @@ def test_a_file_that_cannot_be_read_is_no_damaged_one(tmp_path, monkeypatch):
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
     monkeypatch.setattr(os, "pread", fails)
-    with pytest.raises(OSError, match="Input/output error"):
-        ShardFolder(tmp_path).verify()
+    folder = ShardFolder(tmp_path)
+    assert [str(finding) for finding in folder.verify()] == [
+        f"{path.name} cannot be read: Input/output error"
+    ]
+    assert folder.verify() == folder.findings  # named once
+    assert len(folder.findings) == 1
     assert path.exists()
+
+
+def test_where_no_file_can_be_read_the_folder_is_an_error(tmp_path, monkeypatch):
+    fill(tmp_path, (0, 3))
+
+    def fails(*args):
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(os, "pread", fails)
+    with pytest.raises(OSError, match="Stale file handle"):
+        ShardFolder(tmp_path).verify()
+
+
+def test_links_are_followed_at_home_and_not_in_a_folder_of_others(tmp_path, capsys):
+    (path,) = fill(tmp_path / "cache", (0, 3))
+    home = tmp_path / "home"
+    fill(home, (3, 3))
+    (home / "linked.h5").symlink_to(path)  # as DVC may place it
+    (home / "loop.h5").symlink_to("loop.h5")
+    (home / "nothing.h5").symlink_to("nowhere")
+    os.mkfifo(home / "pipe.h5")
+    reasons = {
+        False: {
+            "loop.h5": "cannot be read: Too many levels of symbolic links",
+            "nothing.h5": "is a link to nothing: No such file or directory",
+        },
+        True: dict.fromkeys(("linked.h5", "loop.h5", "nothing.h5"), LINK),
+    }
+    for shared, rows in ((False, 6), (True, 3)):
+        folder = ShardFolder(home, shared=shared)
+        for _ in range(2):
+            folder.verify()
+        assert sum(map(len, folder.refresh())) == rows
+        assert {finding.name: finding.reason for finding in folder.findings} == reasons[shared]
+        assert folder.strangers() == ["pipe.h5"]
+    (tmp_path / "link").symlink_to(home)
+    assert sum(map(len, ShardFolder(tmp_path / "link").refresh())) == 6
+    with pytest.raises(OSError, match=LINK):
+        ShardFolder(tmp_path / "link", shared=True).refresh()
+    assert path.exists()
+
+
+def test_what_a_folder_is_found_to_hold_is_shown_in_one_line(tmp_path, capsys):
+    (tmp_path / "\x1b[2J\n\u202e\udcff.h5").write_text("no shard")
+    assert [str(f).split(" is not")[0] for f in ShardFolder(tmp_path).verify()] == [
+        r"\x1b[2J\n\u202e\udcff.h5"
+    ]
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_full_disk_is_an_error_and_leaves_the_store_as_it_was(small_disk):

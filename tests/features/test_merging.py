@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from pipeline.features.shards.folder import ShardFolder
@@ -64,12 +66,16 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_taken(tmp_path):
     theirs = tmp_path / "theirs"
     fill(theirs, (0, 5))
     (theirs / "folder.h5").mkdir()
-    (theirs / "gone.h5").symlink_to("nowhere")
+    os.mkfifo(theirs / "folder.h5" / "pipe.h5")
+    (theirs / "linked.h5").symlink_to("nowhere")
+    (theirs / "loop").symlink_to(".")
     merged, unreadable = merged_into(tmp_path / "ours", theirs)
     assert merged.taken == 5
-    assert unreadable == [
-        f"{theirs}/folder.h5 cannot be read: Is a directory",
-        f"{theirs}/gone.h5 cannot be read: No such file or directory",
+    reason = "is a link, and links in a folder of others are not followed"
+    assert sorted(unreadable) == [
+        f"{theirs}/folder.h5/pipe.h5 cannot be read: it is no regular file",
+        f"{theirs}/linked.h5 {reason}",
+        f"{theirs}/loop {reason}",
     ]
 
 

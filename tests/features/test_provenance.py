@@ -37,7 +37,21 @@ def test_what_is_computed_here_says_who_when_on_what_with_which_versions():
     assert origin.keys() == {"user", "host", "date", "device", *VERSIONS}
 
 
+def test_what_is_computed_here_is_no_more_than_a_shard_may_say(monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: "\U0001f600" * 10_000)
+    provenance = here(7, "\udc80" * 500)
+    assert Provenance.from_json(provenance.to_json()) == provenance
+    assert provenance.runs[0][1]["user"] == "\U0001f600" * 16
+
+
 def test_what_is_no_provenance_is_refused():
-    for text in ("{}x", "[1]", '[{"user": "a"}]'):
+    for text in (
+        "{}x",
+        "[1]",
+        '[{"user": "a"}]',
+        '{"rows": 1}',
+        '[{"rows": true}]',
+        '[{"rows": 1, "user": 2}]',
+    ):
         with pytest.raises(ValueError, match="provenance|JSON|Extra data"):
             Provenance.from_json(text)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
+from pipeline.features.shards.folder import ShardFolder
+from pipeline.features.shards.header import BLOCK_ROWS, HEADER_AT_MOST, DamagedShardError, LaterFormatError
 from pipeline.features.shards.keys import packed
 from pipeline.features.shards.provenance import Provenance
 from pipeline.features.shards.rows import Rows, portions
-from pipeline.features.shards.shard import (
-    BLOCK_ROWS,
-    ChangedShardError,
-    DamagedShardError,
-    LaterFormatError,
-    read_shard,
-    write_shard,
-)
+from pipeline.features.shards.shard import ChangedShardError, UnreadableShardError, read_shard, stamp_of
+from pipeline.features.shards.writing import write_shard
 from tests.features.samples import DAMAGES, RECIPE, damage, features_of, rows_of
 
 
@@ -26,10 +24,11 @@ def test_a_flipped_bit_anywhere_is_found_or_changes_no_row(tmp_path):
     path = write_shard(tmp_path, wanted, RECIPE).path
     whole = path.read_bytes()
     seen = 0
-    for position in range(len(whole)):
-        path.write_bytes(
-            whole[:position] + bytes([whole[position] ^ 1 << position % 8]) + whole[position + 1 :]
-        )
+    for position, byte in enumerate(whole):
+        with path.open("r+b", buffering=0) as file:  # a file cut off to be written again takes a millisecond
+            os.pwrite(file.fileno(), bytes([byte ^ 1 << position % 8]), position)
+            if position:
+                os.pwrite(file.fileno(), whole[position - 1 : position], position - 1)
         try:
             shard = read_shard(path)
             rows = shard.rows(np.arange(len(shard)))
@@ -105,6 +104,66 @@ def test_rows_go_where_they_belong_in_any_order_and_type(tmp_path, stored):
                 assert np.array_equal(target[positions], features[chosen].astype(np.float32))
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_any_hdf5_reader_reads_what_we_write_and_we_read_the_same(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    count = int(rng.choice([1, 2, 255, 256, 257, 1000, 4096]))
+    recipe = replace(
+        RECIPE,
+        modality=str(rng.choice(["speech", "text"])),
+        model="m" * int(rng.choice([1, 40, 300, 5000])),
+        feature_size=int(rng.choice([1, 4, 33])),
+        max_length=[10.0, 64][seed % 2],
+        stored_dtype=str(rng.choice(["float32", "float16"])),
+        tokens=["", "0123456789ab"][seed % 2],
+    )
+    starts = np.unique([0, *rng.integers(0, count, int(rng.choice([1, 3, 700]))), count])
+    runs = tuple((int(n), {"user": f"Zoë {n} \n" * (n % 9)}) for n in np.diff(starts))
+    features = rng.standard_normal((count, recipe.feature_size)).astype(recipe.stored_dtype)
+    keys = packed([rng.bytes(32).hex() for _ in range(count)])
+    path = write_shard(tmp_path, Rows(keys, features, Provenance(runs)), recipe).path
+    shard = read_shard(path)
+    rows = shard.rows(np.arange(count))
+    with h5py.File(path) as file:
+        assert set(file) == {"features", "key", "crc32", "provenance"}
+        assert list(file.attrs) == ["recipe"]
+        assert file["features"].dtype == rows.features.dtype == np.dtype(recipe.stored_dtype)
+        for read in (file["features"][:], rows.features):
+            assert np.array_equal(read, features)
+        for read in (file["key"][:], rows.keys):
+            assert read.tobytes() == keys.tobytes()
+        assert np.array_equal(file["crc32"][:], shard.header.checksums)
+        assert file.attrs["recipe"] == recipe.to_json() == shard.recipe.to_json()
+        assert bytes(file["provenance"][()]).decode() == Provenance(runs).to_json()
+    assert shard.provenance == Provenance(runs)
+
+
+def test_only_bytes_that_were_checked_are_copied(tmp_path):
+    theirs = write_shard(tmp_path / "theirs", rows_of(0, 300), RECIPE)
+    ours = ShardFolder(tmp_path / "ours")
+    ours.root.mkdir()
+    whole = theirs.path.read_bytes()
+    damage(theirs.path, "flipped")
+    for change in (
+        lambda: None,
+        lambda: os.truncate(theirs.path, 9000),
+        lambda: theirs.path.write_text("private"),
+    ):
+        change()
+        changed = replace(theirs, stamp=stamp_of(theirs.path.stat()))
+        with pytest.raises(
+            DamagedShardError, match="fails its checksum in rows 0 to 255|ends before its rows do"
+        ):
+            ours.copy(changed)
+        assert list(ours.root.iterdir()) == []
+    theirs.path.unlink()
+    theirs.path.symlink_to(tmp_path / "private")
+    (tmp_path / "private").write_bytes(whole)
+    with pytest.raises(UnreadableShardError, match="cannot be read: Too many levels of symbolic links"):
+        ours.copy(replace(theirs, links=False))
+    assert list(ours.root.iterdir()) == []
+
+
 def test_a_long_provenance_is_no_trouble(tmp_path):
     rows = rows_of(0, 2000)
     runs = tuple((1, {"user": f"user {i}", "note": "x" * 200}) for i in range(2000))
@@ -136,10 +195,11 @@ def test_portions_are_full_shards_and_whole_ones_stay_as_they_are(monkeypatch):
     assert list(portions([])) == []
 
 
-def test_a_first_line_that_promises_more_than_memory_holds_is_damage(tmp_path):
+@pytest.mark.parametrize("length", [HEADER_AT_MOST + 1, 10**9 - 1, 10**14])
+def test_a_first_line_that_promises_more_than_a_header_can_be_is_damage(tmp_path, length):
     path = write_shard(tmp_path, rows_of(0, 3), RECIPE).path
     whole = path.read_bytes()
-    line = f"emotionrankclap shard, format 2, header {10**14} bytes, crc32 00000000\n".encode()
-    path.write_bytes(line + whole[len(line) :])
-    with pytest.raises(DamagedShardError, match="fails the checksum of its header"):
+    line = f"emotionrankclap shard, format 2, header {length} bytes, crc32 00000000\n".encode()
+    path.write_bytes(line + bytes(512 - len(line)) + whole[512:])
+    with pytest.raises(DamagedShardError, match="must have a header of more than|is not a shard"):
         read_shard(path)

@@ -128,6 +128,25 @@ def test_a_store_that_cannot_be_reached_is_one_warning(tmp_path, root, capsys, m
     works_alone(tmp_path, TeamStore(root), capsys, "Stale file handle")
 
 
+def test_a_store_that_makes_us_fail_is_one_warning(tmp_path, root, capsys, monkeypatch):
+    def fails(*args, **options):
+        raise IndexError("what nobody\nthought of")
+
+    monkeypatch.setattr(team_module.FeatureStore, "pieces", fails)
+    monkeypatch.setattr(team_module, "shared_folder", fails)
+    works_alone(tmp_path, TeamStore(root), capsys, r"IndexError: what nobody\nthought of")
+
+
+def test_a_folder_of_the_store_that_is_a_link_is_one_warning_and_left_alone(tmp_path, root, capsys):
+    fill(tmp_path / "private", (0, 9))
+    before = {path.name for path in (tmp_path / "private").iterdir()}
+    (root / RECIPE.digest).symlink_to(tmp_path / "private")
+    works_alone(
+        tmp_path, TeamStore(root), capsys, "is a link, and links in a folder of others are not followed"
+    )
+    assert {path.name for path in (tmp_path / "private").iterdir()} == before
+
+
 def test_a_store_that_hangs_is_one_warning(tmp_path, root, capsys, monkeypatch):
     hanging = threading.Event()
     monkeypatch.setattr(team_module, "shared_folder", lambda *args: hanging.wait())

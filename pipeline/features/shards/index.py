@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.features.shards.keys import KEY_BYTES, NO_KEYS, Keys
+from pipeline.features.shards.keys import NO_KEYS, Keys, beginnings
 from pipeline.features.shards.provenance import Positions
 from pipeline.features.shards.shard import Shard
 
@@ -22,14 +21,14 @@ class Index:
     def __init__(self, shards: Sequence[Shard]) -> None:
         self.shards = shards
         everything: Keys = np.concatenate([NO_KEYS, *(shard.keys for shard in shards)])
-        beginnings = _beginnings(everything)
-        self._where = np.argsort(beginnings)
-        self._beginnings = beginnings[self._where]
+        first = beginnings(everything)
+        self._where = np.argsort(first)
+        self._beginnings = first[self._where]
         self.keys = everything[self._where]
         """In order; `_where` says where each is among the rows of all shards, one shard after the other."""
         if (self._beginnings[1:] == self._beginnings[:-1]).any():  # rows that several shards have, as a rule
             self.keys, self._where = np.unique(everything, return_index=True)
-            self._beginnings = beginnings[self._where]
+            self._beginnings = first[self._where]
         self._starts = np.cumsum([0, *map(len, shards)])
 
     def __len__(self) -> int:
@@ -43,18 +42,17 @@ class Index:
         """For each key its place in `self.keys`, or -1, (N,)."""
         if not len(self.keys):
             return np.full(len(keys), -1)
-        wanted = _beginnings(keys)
+        wanted = beginnings(keys)
         order = np.argsort(wanted)  # as neighbours are then looked up together, much faster than without
         places = np.empty(len(keys), np.intp)
         places[order] = np.searchsorted(self._beginnings, wanted[order])
         places = np.minimum(places, len(self.keys) - 1)
         astray = np.flatnonzero(self.keys[places] != keys)
-        while len(astray):  # those with no row, and with the first bytes of another key
-            after = np.minimum(places[astray] + 1, len(self.keys) - 1)
-            more = (after > places[astray]) & (self._beginnings[after] == wanted[astray])
-            places[astray] = np.where(more, after, -1)
-            astray = astray[more]
-            astray = astray[self.keys[places[astray]] != keys[astray]]
+        alike = self._beginnings[places[astray]] == wanted[astray]
+        places[astray[~alike]] = -1
+        astray = astray[alike]  # another key is there with the same beginning, and this one may be beside it
+        exact = np.minimum(np.searchsorted(self.keys, keys[astray]), len(self.keys) - 1)
+        places[astray] = np.where(self.keys[exact] == keys[astray], exact, -1)
         return places
 
     def by_shard(self, places: Positions) -> Iterator[tuple[Shard, Positions, Positions]]:
@@ -70,9 +68,3 @@ class Index:
             if low < high:
                 part = order[low:high]
                 yield shard, where[part] - start, found[part]
-
-
-def _beginnings(keys: Keys) -> npt.NDArray[np.uint64]:
-    """The first eight bytes of each, as a number that sorts like them."""
-    first: npt.NDArray[np.uint64] = keys.view(">u8").reshape(-1, KEY_BYTES // 8)[:, 0].astype(np.uint64)
-    return first

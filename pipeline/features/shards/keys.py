@@ -76,3 +76,15 @@ def as_text(keys: Keys) -> list[str]:
     # Not by tolist(), which takes zeros from the end of a key.
     digits = np.ascontiguousarray(keys).tobytes().hex()
     return [digits[i : i + 2 * KEY_BYTES] for i in range(0, len(digits), 2 * KEY_BYTES)]
+
+
+def beginnings(keys: Keys) -> npt.NDArray[np.uint64]:
+    """The first eight bytes of each, as a number that sorts like them."""
+    first: npt.NDArray[np.uint64] = keys.view(">u8").reshape(-1, KEY_BYTES // 8)[:, 0].astype(np.uint64)
+    return first
+
+
+def repeat(keys: Keys) -> bool:
+    """Whether any is there twice."""
+    first = np.sort(beginnings(keys))  # which tells most keys apart, ten times as fast as whole ones
+    return bool((first[1:] == first[:-1]).any()) and len(np.unique(keys)) < len(keys)

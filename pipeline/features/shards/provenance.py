@@ -20,6 +20,12 @@ import numpy.typing as npt
 Origin = dict[str, str]
 """`user`, `host`, `date` (UTC, ISO 8601), `device`, and a version for each of `VERSIONS`."""
 
+ORIGIN_AT_MOST = 1000
+"""Characters of an origin as JSON, so that what a shard's rows may say of themselves has an end."""
+
+VALUE_AT_MOST = 200
+"""Characters as JSON of what this machine says of itself in one."""
+
 VERSIONS = ("emotionrankclap", "torch", "transformers", "h5py")
 
 Positions = npt.NDArray[np.intp]
@@ -57,11 +63,29 @@ class Provenance:
     @classmethod
     def from_json(cls, text: str) -> Provenance:
         """Read back what `to_json` wrote. Raises ValueError for anything else."""
-        try:
-            written: list[dict[str, Any]] = json.loads(text)
-            return cls(tuple((int(run.pop("rows")), run) for run in written))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a provenance: {error!r}") from error
+        written = json.loads(text)
+        if not isinstance(written, list):
+            raise ValueError(f"a provenance must be a list, found {type(written).__name__}")
+        return cls(tuple(map(_run, written)))
+
+    @property
+    def rows(self) -> int:
+        """How many rows it is of."""
+        return sum(count for count, _ in self.runs)
+
+
+def _run(written: Any) -> tuple[int, Origin]:
+    """A run of rows as `to_json` wrote it."""
+    if not isinstance(written, dict):
+        raise ValueError(f"a provenance's runs must be objects, found {type(written).__name__}")
+    count = written.pop("rows", None)
+    if type(count) is not int or count < 1:
+        raise ValueError(f"a provenance's rows must be whole numbers from 1 on, found {count!r:.60}")
+    if not all(isinstance(value, str) for value in written.values()):
+        raise ValueError("a provenance must be of texts, found other values")
+    if (length := len(json.dumps(written))) > ORIGIN_AT_MOST:
+        raise ValueError(f"a provenance's run must have at most {ORIGIN_AT_MOST} characters, found {length}")
+    return count, written
 
 
 def here(rows: int, device: str) -> Provenance:
@@ -71,7 +95,12 @@ def here(rows: int, device: str) -> Provenance:
     except (KeyError, OSError):
         user = "unknown"
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    about = {"user": user, "host": socket.gethostname(), "date": date, "device": device}
+    about = {
+        "user": _cut(user),
+        "host": _cut(socket.gethostname()),
+        "date": date,
+        "device": _cut(device),
+    }
     return Provenance(((rows, about | {name: _version(name) for name in VERSIONS}),))
 
 
@@ -80,3 +109,11 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
+
+
+def _cut(value: str) -> str:
+    """As much of a text as an origin has room for."""
+    value = value[:VALUE_AT_MOST]
+    while len(json.dumps(value)) > VALUE_AT_MOST:
+        value = value[:-1]
+    return value

@@ -1,46 +1,38 @@
-"""A shard: one immutable HDF5 file of features, the only place where HDF5 is read or written.
+"""A shard: one immutable file of features, read a block of rows at a time and checked as it is read.
 
 Anyone's HDF5 reader finds in it `features` (rows, F), `key` (rows, 32) the sha256 of what was encoded, the
 attribute `recipe` and the dataset `provenance` (JSON both), and `crc32`, a checksum for every `BLOCK_ROWS` rows of
-features. What describes the rows comes before them in the file. The first line, in what HDF5 calls the user block
-and skips, says how long that is, with a checksum; it is written last, so that a file which has it is complete.
-
-HDF5 is given only what passes that checksum, and only from memory: in damaged bytes it may loop for ever, and
-while it waits for a disk that hangs nothing else in the process can use it. The rows are then read past HDF5, from
-where it says that they lie.
+features. What describes the rows comes before them in the file, and is all that is known of where they lie. We
+ourselves read without an HDF5 library: in damaged bytes it may loop for ever, malicious ones may lead it to other
+files, and while it waits for a disk that hangs nothing else in the process can use it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
+import errno
 import os
-import re
+import stat
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.features.shards.keys import KEY_BYTES, Keys
+from pipeline.features.shards.header import (
+    BLOCK_ROWS,
+    DamagedShardError,
+    Header,
+    length_and_checksum,
+    read_header,
+)
+from pipeline.features.shards.keys import Keys
 from pipeline.features.shards.provenance import Positions, Provenance
 from pipeline.features.shards.rows import Matrix, Rows
 from pipeline.recipe import Recipe
-from pipeline.support import replacing, sync_folder
-
-BLOCK_ROWS = 256
-"""Rows that share a checksum, and that are read at once: a megabyte at F = 1024."""
-
-FORMAT = 2
-USER_BLOCK = 512
-FIRST_LINE = "emotionrankclap shard, format {}, header {} bytes, crc32 {:08x}\n"
-FIRST_LINE_READ = re.compile(
-    rb"emotionrankclap shard, format (\d+), header (\d+) bytes, crc32 ([0-9a-f]{8})\n\0*"
-)
 
 FIRST_READ = 256 * 1024
 """Bytes that hold what describes the rows of all but the oddest shards."""
@@ -48,40 +40,60 @@ FIRST_READ = 256 * 1024
 Stamp = tuple[int, int, int]
 """A file's inode, size and time of change in nanoseconds: another file under the same name has another."""
 
+NOT_THE_FILES_FAULT = {
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ESTALE,
+    errno.ENOTCONN,
+    errno.ETIMEDOUT,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+}
+"""Of this process, or of the whole folder: no other file could be read either."""
 
-class DamagedShardError(RuntimeError):
-    """A file that is called a shard and is no whole one."""
 
-
-class LaterFormatError(RuntimeError):
-    """A shard that a later version of this package wrote."""
+class UnreadableShardError(RuntimeError):
+    """A file that the system does not let be read, or that is no file."""
 
 
 class ChangedShardError(RuntimeError):
     """A shard that was replaced by another since it was looked at."""
 
 
-UNREADABLE = (DamagedShardError, ChangedShardError, FileNotFoundError)
-"""What reading a shard raises where another has removed or replaced it, or where it is damaged."""
+UNREADABLE = (DamagedShardError, UnreadableShardError, ChangedShardError, FileNotFoundError)
+"""What reading a shard raises where another has removed or replaced it, where it is damaged or cannot be read."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """What a shard says of its rows, and where they lie in its file."""
+    """What a shard says of its rows, and its file."""
 
     path: Path
     stamp: Stamp
-    recipe: Recipe
-    keys: Keys = field(repr=False)
-    provenance: Provenance = field(repr=False)
-    checksums: npt.NDArray[np.uint32] = field(repr=False)
-    offset: int
-    """Of the first row's bytes in the file."""
+    links: bool
+    """Whether its name may be a link to the file."""
+    header: Header = field(repr=False)
     sound: npt.NDArray[np.bool_] = field(repr=False)
-    """For each block, whether its checksum was compared: once a process, as long as the file stays the same."""
+    """For each block, whether it was checked: once a process, as long as the file stays the same."""
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.header.keys)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How its features were computed."""
+        return self.header.recipe
+
+    @property
+    def keys(self) -> Keys:
+        """(N,)"""
+        return self.header.keys
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where its rows come from."""
+        return self.header.provenance
 
     @property
     def size(self) -> int:
@@ -91,21 +103,18 @@ class Shard:
     def read_into(self, target: Matrix, positions: Positions, rows: Positions) -> None:
         """Read rows, in ascending order, each to its position in `target` (N, F); only what is needed is read.
 
-        Raises DamagedShardError where a checksum is wrong, ChangedShardError, and OSError.
+        Raises DamagedShardError where a checksum is wrong or a row is not finite, and the others of `UNREADABLE`.
         """
         dtype = np.dtype(self.recipe.stored_dtype)
         direct = target.dtype == dtype
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            if stamp_of(os.fstat(descriptor)) != self.stamp:
-                raise ChangedShardError(f"{self.path} was replaced by another")
+        with self._opened() as descriptor:
             if len(rows) and direct and self.sound.all() and _together(positions, rows):
                 first = int(positions[0])
                 self._read(descriptor, int(rows[0]), target[first : first + len(rows)])
                 return
             scratch = np.empty((min(BLOCK_ROWS, len(self)), self.recipe.feature_size), dtype)
             for block in np.unique(rows // BLOCK_ROWS).tolist():
-                start, count = block * BLOCK_ROWS, min(BLOCK_ROWS, len(self) - block * BLOCK_ROWS)
+                start, count = self._rows_of(block)
                 low, high = np.searchsorted(rows, [start, start + count])
                 to, of = positions[low:high], rows[low:high]
                 if direct and len(of) == count and _together(to, of):
@@ -113,8 +122,6 @@ class Shard:
                 else:
                     self._read_block(descriptor, block, scratch[:count])
                     target[to] = scratch[of - start]
-        finally:
-            os.close(descriptor)
 
     def rows(self, rows: Positions) -> Rows:
         """Some of its rows, in ascending order. Raises as `read_into` does."""
@@ -123,20 +130,52 @@ class Shard:
         return Rows(self.keys[rows], features, self.provenance.of(rows))
 
     def check(self) -> None:
-        """Read all of it and compare every checksum, again if need be. Raises as `read_into` does."""
-        self.sound[:] = False
-        self.rows(np.arange(len(self)))
+        """Read all of it and check every block, again if need be. Raises as `read_into` does."""
+        for _ in self.pieces():
+            pass
+
+    def pieces(self) -> Iterator[bytes | memoryview]:
+        """The whole file, each block of rows as it was read and checked; a piece holds until the next is asked.
+
+        Raises as `read_into` does.
+        """
+        with self._opened() as descriptor:
+            yield self.header.whole
+            dtype = np.dtype(self.recipe.stored_dtype)
+            scratch = np.empty((min(BLOCK_ROWS, len(self)), self.recipe.feature_size), dtype)
+            self.sound[:] = False
+            for block in range(len(self.sound)):
+                part = scratch[: self._rows_of(block)[1]]
+                self._read_block(descriptor, block, part)
+                yield _bytes(part)
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        with _reading(self.path, self.links) as (descriptor, status):
+            if stamp_of(status) != self.stamp:
+                raise ChangedShardError(f"{self.path} was replaced by another")
+            yield descriptor
+
+    def _rows_of(self, block: int) -> tuple[int, int]:
+        """A block's first row and how many it has."""
+        start = block * BLOCK_ROWS
+        return start, min(BLOCK_ROWS, len(self) - start)
 
     def _read_block(self, descriptor: int, block: int, into: Matrix) -> None:
-        first = block * BLOCK_ROWS
+        first, count = self._rows_of(block)
         self._read(descriptor, first, into)
-        if not self.sound[block] and zlib.crc32(_bytes(into)) != self.checksums[block]:
-            raise DamagedShardError(f"fails its checksum in rows {first} to {first + len(into) - 1}")
+        if self.sound[block]:
+            return
+        rows = f"rows {first} to {first + count - 1}"
+        if zlib.crc32(_bytes(into)) != self.header.checksums[block]:
+            raise DamagedShardError(f"fails its checksum in {rows}")
+        if not _finite(into):
+            raise DamagedShardError(f"has what is not finite in {rows}")
         self.sound[block] = True
 
     def _read(self, descriptor: int, first: int, into: Matrix) -> None:
         """Read rows that lie together, from `first` on."""
-        start = self.offset + first * self.recipe.feature_size * into.itemsize
+        start = len(self.header.whole) + first * self.recipe.feature_size * into.itemsize
         unread = _bytes(into)
         while len(unread):
             count = os.preadv(descriptor, [unread], start)
@@ -145,128 +184,43 @@ class Shard:
             unread, start = unread[count:], start + count
 
 
-def read_shard(path: Path) -> Shard:
+def read_shard(path: Path, *, links: bool = True) -> Shard:
     """Read what a shard says of its rows; the rows themselves are read, and checked, when they are asked for.
 
-    Raises DamagedShardError where it is no whole shard, LaterFormatError, and OSError where it cannot be read.
+    `links` is whether `path` may be a link. Raises DamagedShardError where it is no whole shard, LaterFormatError,
+    and the others of `UNREADABLE`.
     """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        status = os.fstat(descriptor)
-        header = _read(descriptor, FIRST_READ)
-        length, checksum = _first_line(header)
-        if length > len(header):
-            header = _read(descriptor, min(length, status.st_size))  # in a damaged line it may say anything
-    finally:
-        os.close(descriptor)
-    header = header[:length]
-    if len(header) < length or zlib.crc32(header[USER_BLOCK:]) != checksum:
-        raise DamagedShardError("fails the checksum of its header")
-    return _parse(path, stamp_of(status), header)
+    with _reading(path, links) as (descriptor, status):
+        whole = _beginning(descriptor, FIRST_READ)
+        length, checksum = length_and_checksum(whole)
+        if length > len(whole):
+            whole = _beginning(descriptor, length)
+    header = read_header(whole[:length], length, checksum, status.st_size)
+    return Shard(path, stamp_of(status), links, header, np.zeros(len(header.checksums), np.bool_))
 
 
-def name_of(keys: Keys, recipe: Recipe) -> str:
-    """What a shard of these rows is called: other rows, another name."""
-    digest = hashlib.sha256(np.ascontiguousarray(keys).tobytes()).hexdigest()[:16]
-    return f"{recipe.digest}-{digest}.h5"
+@contextmanager
+def _reading(path: Path, links: bool) -> Iterator[tuple[int, os.stat_result]]:
+    """A file's descriptor, and what the system says of it.
 
-
-def write_shard(folder: Path, rows: Rows, recipe: Recipe, mode: int | None = None) -> Shard:
-    """Write rows as a new shard, as `install` does."""
-    return install(_image(rows, recipe), folder / name_of(rows.keys, recipe), mode)
-
-
-def install(image: bytes | memoryview, path: Path, mode: int | None = None) -> Shard:
-    """Give a shard's bytes the name `path`, after they were read back and checked.
-
-    `mode` are the file's permissions; without it the umask decides. Raises DamagedShardError and OSError; then
-    nothing has changed under the name.
+    Raises UnreadableShardError where the file is at fault, also later, and OSError where it is not.
     """
-    with replacing(path) as temporary:
-        temporary.write_bytes(image)
-        if mode is not None:
-            temporary.chmod(mode)
-        shard = read_shard(temporary)
-        shard.check()
-    sync_folder(path.parent)
-    return replace(shard, path=path)
-
-
-def _image(rows: Rows, recipe: Recipe) -> memoryview:
-    """A shard's bytes. Made in memory, as HDF5 itself may crash where the disk is full."""
-    features = np.ascontiguousarray(rows.features, np.dtype(recipe.stored_dtype))
-    blocks = (features[start : start + BLOCK_ROWS] for start in range(0, len(features), BLOCK_ROWS))
-    keys = np.ascontiguousarray(rows.keys)
-    image = io.BytesIO()
-    with h5py.File(image, "w", userblock_size=USER_BLOCK) as file:
-        file.attrs["recipe"] = recipe.to_json()
-        # No attribute, of which HDF5 takes 64 kB and no more.
-        file["provenance"] = np.bytes_(rows.provenance.to_json().encode())
-        file["key"] = keys.view(np.uint8).reshape(-1, KEY_BYTES)
-        file["crc32"] = np.array([zlib.crc32(_bytes(block)) for block in blocks], np.uint32)
-        length: int = file.create_dataset("features", data=features).id.get_offset()
-    whole = image.getbuffer()
-    line = FIRST_LINE.format(FORMAT, length, zlib.crc32(whole[USER_BLOCK:length])).encode()
-    whole[: len(line)] = line
-    return whole
-
-
-def _first_line(header: bytes) -> tuple[int, int]:
-    """The header's length and checksum."""
-    if header.startswith(b"\x89HDF"):
-        raise DamagedShardError("is HDF5, and no shard of a format that is read")
-    found = FIRST_LINE_READ.fullmatch(header[:USER_BLOCK])
-    if not found:
-        raise DamagedShardError("is not a shard, or was cut off or damaged in its first line")
-    if int(found[1]) > FORMAT:
-        raise LaterFormatError(f"has format {int(found[1])}, this version reads {FORMAT}")
-    return int(found[2]), int(found[3], 16)
-
-
-def _parse(path: Path, stamp: Stamp, header: bytes) -> Shard:
-    """What a header says, which has passed its checksum."""
     try:
-        with h5py.File(_Beginning(header, stamp[1]), "r") as file:
-            recipe = Recipe.from_json(str(file.attrs["recipe"]))
-            provenance = Provenance.from_json(bytes(file["provenance"][()]).decode())
-            features = file["features"]
-            keys = np.ascontiguousarray(file["key"][:]).view(f"S{KEY_BYTES}").reshape(-1)
-            checksums = file["crc32"][:]
-            offset = features.id.get_offset()
-            dtype = np.dtype(recipe.stored_dtype).newbyteorder("<")
-            if features.shape != (len(keys), recipe.feature_size) or features.dtype != dtype:
-                raise DamagedShardError(
-                    f"has {len(keys)} keys and features of shape {features.shape}, {features.dtype}"
-                )
-            size = features.size * dtype.itemsize
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise DamagedShardError(f"is not a whole shard ({error})") from error
-    if offset != len(header) or offset + size != stamp[1]:
-        raise DamagedShardError(f"must have {len(header) + size} bytes, found {stamp[1]}")
-    sound = np.zeros(len(checksums), np.bool_)
-    return Shard(path, stamp, recipe, keys, provenance, checksums, offset, sound)
-
-
-class _Beginning(io.RawIOBase):
-    """A file of which only the beginning is there, and the rest zeros."""
-
-    def __init__(self, beginning: bytes, size: int) -> None:
-        self._beginning, self._size, self._at = beginning, size, 0
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer)
-        part = self._beginning[self._at : self._at + len(view)]
-        view[: len(part)] = part
-        view[len(part) :] = bytes(len(view) - len(part))
-        self._at += len(view)
-        return len(view)
+        # Without waiting for somebody to write, where it is no file but a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if links else os.O_NOFOLLOW))
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise UnreadableShardError("cannot be read: it is no regular file")
+            yield descriptor, status
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno in NOT_THE_FILES_FAULT:
+            raise
+        raise UnreadableShardError(f"cannot be read: {error.strerror}") from error
 
 
 def _together(positions: Positions, rows: Positions) -> bool:
@@ -274,11 +228,19 @@ def _together(positions: Positions, rows: Positions) -> bool:
     return bool((np.diff(positions) == 1).all() and (np.diff(rows) == 1).all())
 
 
+def _finite(rows: Matrix) -> bool:
+    """Whether all numbers are finite; by their bits, as numpy takes twenty times as long for float16."""
+    width = rows.itemsize
+    infinity = int.from_bytes(np.array(np.inf, rows.dtype.newbyteorder("<")).tobytes(), "little")
+    highest, lowest = rows.view(f"i{width}").max(), rows.view(f"u{width}").max()
+    return bool(highest < infinity and lowest < infinity + (1 << 8 * width - 1))
+
+
 def _bytes(array: npt.NDArray[Any]) -> memoryview:
     return array.data.cast("B")
 
 
-def _read(descriptor: int, size: int) -> bytes:
+def _beginning(descriptor: int, size: int) -> bytes:
     """The first bytes of a file, fewer where it has no more."""
     whole = b""
     while len(whole) < size and (part := os.pread(descriptor, size - len(whole), len(whole))):

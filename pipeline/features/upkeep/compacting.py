@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 
 from pipeline.features.shards.folder import ShardFolder
+from pipeline.features.shards.header import DamagedShardError
 from pipeline.features.shards.provenance import Positions
 from pipeline.features.shards.rows import SHARD_ROWS, Rows
-from pipeline.features.shards.shard import UNREADABLE, Shard
+from pipeline.features.shards.shard import UNREADABLE, Shard, UnreadableShardError
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,26 @@ def compact(folder: ShardFolder, advance: Callable[[int], None] = lambda rows: N
     shards = folder.refresh()
     written = 0
     for group in small_groups(shards):
-        try:
-            rows = _distinct(Rows.joined([shard.rows(np.arange(len(shard))) for shard in group]))
-        except UNREADABLE:
-            advance(sum(map(len, group)))
-            continue  # another has changed them; what is damaged is for verify to set aside
-        _replace(folder, group, rows)
-        written += len(rows)
+        read = _read(folder, group)
+        if len(read) > 1:
+            rows = _distinct(Rows.joined([*read.values()]))
+            _replace(folder, [shard for shard in group if shard.path in read], rows)
+            written += len(rows)
         advance(sum(map(len, group)))
     return Compacted(len(shards), len(folder.refresh()), written)
+
+
+def _read(folder: ShardFolder, group: list[Shard]) -> dict[Path, Rows]:
+    """The rows of those that are whole, the others set aside; none where another has changed one meanwhile."""
+    read = {}
+    for shard in group:
+        try:
+            read[shard.path] = shard.rows(np.arange(len(shard)))
+        except (DamagedShardError, UnreadableShardError) as error:
+            folder.note(shard, error)
+        except UNREADABLE:
+            return {}
+    return read
 
 
 def drop(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -9,18 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.features.shards.folder import ShardFolder
+from pipeline.features.shards.folder import LINK, SUFFIX, ShardFolder
+from pipeline.features.shards.header import LaterFormatError
 from pipeline.features.shards.index import Index
 from pipeline.features.shards.rows import Piece, portions
-from pipeline.features.shards.shard import (
-    UNREADABLE,
-    DamagedShardError,
-    LaterFormatError,
-    Shard,
-    of_recipe,
-    read_shard,
-)
+from pipeline.features.shards.shard import UNREADABLE, Shard, of_recipe, read_shard
 from pipeline.recipe import Recipe
+from pipeline.support import shown
+
+LINE_AT_MOST = 400
+"""Characters of a name, or of what is wrong with it."""
 
 
 @dataclass
@@ -36,19 +35,48 @@ class Merged:
     """Files, with the reason; they stay as they are."""
 
 
-def shards_below(root: Path) -> tuple[list[Shard], list[str]]:
-    """Every shard in a folder and the folders in it, and what is none. Raises ValueError for no folder."""
+def shards_below(root: Path, *, links: bool = False) -> tuple[list[Shard], list[str]]:
+    """Every shard in a folder and the folders in it, and what is none. Raises ValueError for no folder.
+
+    The folder itself may be a link. What is in it is somebody else's, and no link there is followed; with `links`
+    it is our own, and those to files are.
+    """
     if not root.is_dir():
         raise ValueError(f"what to merge must be a folder with shards, found no folder {root}")
-    shards, unreadable = [], []
-    for path in sorted(root.rglob("*.h5")):
+    shards: list[Shard] = []
+    unreadable: list[str] = []
+    for path in _below(root, unreadable, links):
         try:
-            shards.append(read_shard(path))
-        except (DamagedShardError, LaterFormatError) as error:
-            unreadable.append(f"{path} {' '.join(str(error).split())}")
-        except OSError as error:  # a link to nothing, a folder of that name, a file that others may not read
-            unreadable.append(f"{path} cannot be read: {error.strerror}")
+            shards.append(read_shard(path, links=links))
+        except (*UNREADABLE, LaterFormatError) as error:
+            unreadable.append(_line(path, error))
     return shards, unreadable
+
+
+def _below(root: Path, unreadable: list[str], links: bool) -> list[Path]:
+    """The files in a folder and in its folders that are called shards; what is left out goes to `unreadable`."""
+    found, folders = [], [root]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            unreadable.append(_line(folder, f"cannot be read: {error.strerror}"))
+            continue
+        for entry in entries:
+            path = Path(entry.path)
+            if entry.is_symlink() and not (links and path.is_file()):
+                if entry.name.endswith(SUFFIX) or path.is_dir():
+                    unreadable.append(_line(path, LINK))
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            elif entry.name.endswith(SUFFIX):
+                found.append(path)
+    return sorted(found)
+
+
+def _line(path: Path, reason: object) -> str:
+    return f"{shown(path, LINE_AT_MOST)} {shown(reason, LINE_AT_MOST)}"
 
 
 def merge(
@@ -86,12 +114,11 @@ def _merge_into(
             new = new_rows.get(shard.path, NO_ROWS)
             try:
                 if len(new) == len(shard):
-                    shard.check()
-                    folder.copy(shard)
+                    folder.copy(shard)  # which checks all of it
                 elif len(new):
                     yield shard.rows(new), False
             except UNREADABLE as error:
-                merged.unreadable.append(f"{shard.path} {error}")
+                merged.unreadable.append(_line(shard.path, error))
                 del readable[shard.path]
 
     for rows in portions(pieces()):

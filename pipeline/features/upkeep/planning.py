@@ -15,6 +15,7 @@ from pipeline.features.shards.keys import Keys
 from pipeline.features.shards.provenance import Positions
 from pipeline.features.shards.shard import Shard, of_recipe
 from pipeline.recipe import Recipe
+from pipeline.support import shown
 
 NEW, CHANGED = "new", "changed file"
 LOST, UNKNOWN = "not in the cache any more (`dvc pull` may bring it)", "not in the cache"
@@ -96,7 +97,7 @@ def differences(old: Recipe, new: Recipe) -> list[str]:
         changed = [name for name in changed if name != "model"]
     if len(changed) > 1:
         changed = [name for name in changed if name != "feature_size"]
-    return [f"{name} {before[name]} → {after[name]}" for name in changed]
+    return [f"{name} {shown(before[name], 100)} → {shown(after[name], 100)}" for name in changed]
 
 
 def earlier_reasons(wanted: Wanted, ids_before: Collection[str], keys_before: Keys) -> dict[str, Mask]:

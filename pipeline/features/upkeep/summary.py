@@ -9,6 +9,7 @@ from pipeline.features.shards.index import Index
 from pipeline.features.shards.provenance import VERSIONS, Origin
 from pipeline.features.shards.shard import Shard
 from pipeline.recipe import Recipe
+from pipeline.support import shown
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,9 @@ class Contribution:
     """Dates, ISO 8601."""
 
     def __str__(self) -> str:
-        about = self.origin
+        about = {name: shown(value, 100) for name, value in self.origin.items()}
         versions = ", ".join(f"{name} {about[name]}" for name in VERSIONS if name in about)
-        days = " to ".join(dict.fromkeys((self.first[:10], self.last[:10])))
+        days = " to ".join(dict.fromkeys((shown(self.first[:10]), shown(self.last[:10]))))
         return (
             f"{self.rows} by {about.get('user', '?')} on {about.get('host', '?')}, {days}, "
             f"{about.get('device', '?')}, {versions}"

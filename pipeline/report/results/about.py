@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.config import Params
 from pipeline.features import VERSIONS, FeatureStore, of_recipe, summarise
 from pipeline.report.results.detail_files import Row
+from pipeline.support import shown
 
 SHARED_ORIGIN = ("host", "device", *VERSIONS)
 """What of a shard's origin goes on a page that may be handed on; who computed it does not."""
@@ -58,9 +59,13 @@ def _origins(store: FeatureStore) -> list[Row]:
         {
             "modality": store.recipe.modality,
             "rows": contribution.rows,
-            "first": contribution.first,
-            "last": contribution.last,
-            **{name: contribution.origin[name] for name in SHARED_ORIGIN if name in contribution.origin},
+            "first": shown(contribution.first),
+            "last": shown(contribution.last),
+            **{
+                name: shown(contribution.origin[name])
+                for name in SHARED_ORIGIN
+                if name in contribution.origin
+            },
         }
         for summary in summarise(of_recipe(store.folder.refresh(), store.recipe))
         for contribution in summary.contributions
