@@ -62,5 +62,6 @@ def read_params(path: Path = PARAMS_FILE) -> Any:
         raise ValueError(
             f"there must be a {path} in the folder that erclap runs in, found none in {Path.cwd()}"
         ) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    # Of a value that its tag does not fit, the library raises what Python does.
+    except (yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} must be YAML: {brief_key(' '.join(str(error).split()))}") from error

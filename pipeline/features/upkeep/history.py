@@ -45,7 +45,7 @@ class Lock:
                     read[stage, dep["path"]] = _md5(dep)
                 for out in said.get("outs", []):
                     written[out["path"]] = _md5(out)
-        except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        except (yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"not a dvc.lock: {shown(' '.join(str(error).split()))}") from error
         return cls(read, written)
 
