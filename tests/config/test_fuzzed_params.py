@@ -102,6 +102,14 @@ def test_params_at_random_are_read_or_refused_by_a_line(tmp_path, profile):
     assert sum(line is not None for line in told) > 10
 
 
+@pytest.mark.parametrize("value", ["!!int ''", "!!float ''", "!!bool x", "!!timestamp x", "!!binary '*'"])
+def test_a_value_that_its_tag_does_not_fit_is_no_yaml(tmp_path, value):
+    file = tmp_path / "params.yaml"
+    file.write_text(f"prepare: {value}\n")
+    with pytest.raises(ValueError, match="params.yaml(: prepare| must be YAML)"):
+        load_params(file)
+
+
 def test_values_and_lists_of_faults_are_shortened(tmp_path):
     file, written = tmp_path / "params.yaml", yaml.safe_load((ROOT / "params.yaml").read_text())
     written["runtime"]["device"] = "x" * 10_000
