@@ -77,6 +77,12 @@ def test_a_room_exports_what_others_use_and_no_more():
         assert unused == [], room
 
 
+def test_what_a_room_exports_is_called_as_none_of_its_files():
+    for room in (room for room in FLOOR if (ROOT / room).is_dir()):
+        files = {path.stem for path in (ROOT / room).glob("*")}
+        assert files.isdisjoint(exports_of(room / "__init__.py")), room
+
+
 def test_imports_go_round_in_no_circle():
     def reached_from(file: Path) -> set[Path]:
         return closure(*imports_of(file))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.support.leftovers import held, remove_abandoned
+from pipeline.support.abandoned import held, remove_abandoned
 
 
 def _temporary(path: Path) -> Path:

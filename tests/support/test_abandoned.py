@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.support.abandoned import remove_abandoned
 from pipeline.support.files import replacing_folder
-from pipeline.support.leftovers import remove_abandoned
 
 
 @pytest.fixture
