@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -120,14 +123,30 @@ def write_text_checkpoint(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first of the suite's processes to need it has made, and that nobody changes."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # of all processes
+    folder, made = base / name, base / f"{name}.made"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def speech_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_ser_checkpoint(tmp_path_factory.mktemp("speech"), SMALL_BACKBONE)
+    return made_once(tmp_path_factory, "speech", lambda folder: write_ser_checkpoint(folder, SMALL_BACKBONE))
 
 
 @pytest.fixture(scope="session")
 def text_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_text_checkpoint(tmp_path_factory.mktemp("text"))
+    return made_once(tmp_path_factory, "text", write_text_checkpoint)
 
 
 @pytest.fixture

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages.warm import warm_commands
+from tests.conftest import made_once
+from tests.stages.warm import start_warm
 
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """From here on `erclap` is run by a process that has torch and the like loaded."""
-    with warm_commands(tmp_path_factory.mktemp("warm")) as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WARM_COMMANDS", str(folder))
+    """From here on `erclap` is run by a process that has torch and the like loaded, one for the whole suite."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WARM_COMMANDS", str(made_once(tmp_path_factory, "warm", start_warm) / "bin"))
         yield
 
 
@@ -24,7 +25,9 @@ def prepared(tmp_path_factory, speech_checkpoint, text_checkpoint) -> Path:
     """A project with a corpus of its own, through all stages. Nobody changes it."""
     from tests.stages.test_commands import make_prepared
 
-    return make_prepared(tmp_path_factory, speech_checkpoint, text_checkpoint)
+    return made_once(
+        tmp_path_factory, "prepared", lambda folder: make_prepared(folder, speech_checkpoint, text_checkpoint)
+    )
 
 
 @pytest.fixture

@@ -69,11 +69,10 @@ def change_params(project: Path, **changes: Any) -> None:
     (project / "params.yaml").write_text(yaml.safe_dump(params))
 
 
-def make_prepared(tmp_path_factory, speech_checkpoint: Path, text_checkpoint: Path) -> Path:
+def make_prepared(project: Path, speech_checkpoint: Path, text_checkpoint: Path) -> None:
     """A project with a corpus of its own, through all stages."""
     import soundfile
 
-    project = tmp_path_factory.mktemp("project")
     rng = np.random.default_rng(0)
     rows = []
     for split, count in SPLITS.items():
@@ -137,7 +136,6 @@ def make_prepared(tmp_path_factory, speech_checkpoint: Path, text_checkpoint: Pa
         answer = erclap(project, command)
         assert answer.returncode == 0, answer.stderr
         (project / f"{command}.log").write_text(answer.stdout + answer.stderr)
-    return project
 
 
 def test_prepare_counts_what_it_left_out_and_lists_it(prepared):

@@ -14,8 +14,7 @@ import socket
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 LOADED = """
@@ -38,30 +37,30 @@ sys.exit(int(status) if status else "the warm process ended")
 """
 
 
-@contextmanager
-def warm_commands(folder: Path) -> Iterator[Path]:
-    """A folder for the PATH that has the command."""
+def start_warm(folder: Path) -> None:
+    """Write the command to the folder's bin/, and start what answers it, which ends with the suite."""
     command = folder / "bin/erclap"
     command.parent.mkdir()
     command.write_text(COMMAND.format(python=sys.executable, folder=str(folder)))
     command.chmod(0o755)
-    with subprocess.Popen(
-        [sys.executable, "-P", __file__],
+    suite = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+    process = subprocess.Popen(
+        [sys.executable, "-P", __file__, str(suite)],
         cwd=folder,
         # As the command sets it; OpenMP reads it when torch is loaded.
         env=os.environ | {"OMP_WAIT_POLICY": "passive"},
-        stdin=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        try:
-            yield command.parent
-        finally:
-            process.kill()
+        start_new_session=True,  # the process that starts it may end before others have done with it
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.stdout.close()
+    process.returncode = 0  # or its end would be missed, and warned of, here
 
 
-def serve() -> None:
+def serve(suite: int) -> None:
+    """Answer until the process of that number has ended."""
     for name in LOADED.split():
         importlib.import_module(name)
     own = [
@@ -71,15 +70,30 @@ def serve() -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
         server.listen()
+        server.settimeout(1.0)
         print("ready", flush=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody listens any more
         while True:
-            asked, _ = server.accept()
+            try:
+                asked, _ = server.accept()
+            except TimeoutError:
+                if not _runs(suite):
+                    return
+                continue
             with suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
             if os.fork() == 0:
                 os._exit(answer(asked))
             asked.close()
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def answer(asked: socket.socket) -> int:
@@ -111,4 +125,4 @@ def answer(asked: socket.socket) -> int:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(int(sys.argv[1]))
