@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
@@ -10,6 +11,7 @@ from pipeline.audio import AudioError, inspect_clip
 from tests.audio.fuzzing import damaged, recording
 
 CROP = 10.0
+COUNT, SEED = (int(os.environ.get(f"FUZZED_{name}", given)) for name, given in (("RECORDINGS", 60), ("SEED", 0)))
 
 
 def outcome(file, data: bytes) -> float | None:
@@ -25,21 +27,21 @@ def outcome(file, data: bytes) -> float | None:
 
 
 def test_a_whole_recording_is_heard_whole(tmp_path):
-    dice = random.Random(0)
-    for _ in range(60):
+    dice = random.Random(SEED)
+    for _ in range(COUNT):
         kind, data = recording(dice)
         assert outcome(tmp_path / "clip", data), kind
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", (2 * SEED, 2 * SEED + 1))
 def test_a_damaged_recording_is_refused_or_as_long_as_it_was(tmp_path, seed):
     """But for bytes that were cut out or a rate that was written over, which only a careful decoder can tell."""
     dice, refused = random.Random(seed), 0
-    for _ in range(60):
+    for _ in range(COUNT):
         name, whole, data = damaged(dice)
         heard = outcome(tmp_path / "clip", data)
         refused += heard is None
         expected = outcome(tmp_path / "clip", whole)
         if heard is not None and name.endswith(("overwritten", "doubled", "inserted", "joined", " flipped")):
             assert heard > 0.9 * expected, name
-    assert 15 < refused < 50
+    assert 0.25 < refused / COUNT < 0.85

@@ -14,8 +14,8 @@ import pytest
 from tests.imports import ROOT
 
 SMALLER = {
-    "utterances: 1500": "utterances: 150",
-    "prompt_lists: 100": "prompt_lists: 14",
+    "utterances: 1500": "utterances: 120",
+    "prompt_lists: 100": "prompt_lists: 4",
     "[clap-template, clap4emo, paraclap, clap-sce, supconclap, ": "[clap4emo, paraclap, clap-sce, ",
     "emotionrankclap, emotionrankclap-plus, untrained]": "emotionrankclap]",
     "epochs: 60": "epochs: 3",
