@@ -11,7 +11,9 @@ from pipeline.audio import AudioError, inspect_clip
 from tests.audio.fuzzing import damaged, recording
 
 CROP = 10.0
-COUNT, SEED = (int(os.environ.get(f"FUZZED_{name}", given)) for name, given in (("RECORDINGS", 60), ("SEED", 0)))
+COUNT, SEED = (
+    int(os.environ.get(f"FUZZED_{name}", given)) for name, given in (("RECORDINGS", 60), ("SEED", 0))
+)
 
 
 def outcome(file, data: bytes) -> float | None:
@@ -33,7 +35,7 @@ def test_a_whole_recording_is_heard_whole(tmp_path):
         assert outcome(tmp_path / "clip", data), kind
 
 
-@pytest.mark.parametrize("seed", (2 * SEED, 2 * SEED + 1))
+@pytest.mark.parametrize("seed", [2 * SEED, 2 * SEED + 1])
 def test_a_damaged_recording_is_refused_or_as_long_as_it_was(tmp_path, seed):
     """But for bytes that were cut out or a rate that was written over, which only a careful decoder can tell."""
     dice, refused = random.Random(seed), 0

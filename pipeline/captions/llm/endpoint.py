@@ -97,6 +97,8 @@ class Endpoint:
     def _connect(self) -> OpenAI:
         try:
             from openai import OpenAI
+
+            from pipeline.captions.llm.bounded import BoundedClient
         except ImportError:
             raise ValueError(
                 "caption.captioner llm needs the package openai, which is not installed: "
@@ -108,6 +110,7 @@ class Endpoint:
             base_url=self.url,
             max_retries=0,
             timeout=self.runtime.timeout_seconds,
+            http_client=BoundedClient(),
         )
 
     def ask(self, request: Request, attempt: int) -> Reply:
@@ -268,7 +271,9 @@ class Endpoint:
     def _said(self, error: Exception) -> str:
         """An error in a few words, without the key."""
         status = getattr(error, "status_code", None)
-        text = shown(" ".join(self.redacted(str(getattr(error, "message", error))).split()), MOST_SAID)
+        # Of a connection the client says that it had an error, and its cause says which.
+        told = (status is None and str(error.__cause__ or "")) or str(getattr(error, "message", error))
+        text = shown(" ".join(self.redacted(told).split()), MOST_SAID)
         return f"{status}: {text}" if status and str(status) not in text else text
 
 

@@ -35,6 +35,8 @@ class Act:
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     """To wait first."""
+    again: float | None = None
+    """Send the body again and again, so many seconds apart."""
     drop: bool = False
     """Close the connection without a word."""
     finish: str = "stop"
@@ -122,6 +124,13 @@ class ModelServer:
         handler.send_response(act.status)
         for name, value in {"Content-Type": "application/json", **act.headers}.items():
             handler.send_header(name, value)
+        if act.again is not None:
+            handler.close_connection = True
+            handler.end_headers()
+            while True:  # until the client has enough, and the connection breaks
+                handler.wfile.write(response)
+                handler.wfile.flush()
+                time.sleep(act.again)
         handler.send_header("Content-Length", str(len(response)))
         handler.end_headers()
         handler.wfile.write(response)

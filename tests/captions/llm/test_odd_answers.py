@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.captions.llm import endpoint as at
+from pipeline.captions.llm import bounded, endpoint as at, patience
 from pipeline.captions.llm.answers import read_answers, writing_answers
 from pipeline.captions.llm.endpoint import Endpoint
 from pipeline.captions.llm.replies import Malformed, NotAnApi, Reply, read_json
@@ -243,6 +243,29 @@ def test_what_is_no_api_is_called_so_at_once(
     assert f"{server.url} answers with {found}" in error_line(answer)
     assert f"not JSON: is {setting} right?" in error_line(answer)
     assert len(server.seen) <= 2
+
+
+@pytest.mark.parametrize(
+    ("act", "found"),
+    [
+        (Act(body=b" " * 65_536, again=0.0), "its answer has more than 1 MB"),
+        (Act(body=b" ", again=0.05), "its answer took longer than 0.3 s"),
+        (Act(body=b"", headers={"Content-Encoding": "gzip"}), "it packs its answer (gzip), which was not"),
+    ],
+    ids=["without end", "drop by drop", "packed"],
+)
+def test_a_body_that_never_ends_is_given_up(
+    act: Act, found: str, make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(patience, "MOST_WITHOUT_ANSWER", 2)
+    with ModelServer(lambda number, body: act) as server:
+        project = make_project(
+            server.url, runtime={"concurrency": 1, "max_retries": 0, "timeout_seconds": 0.3}
+        )
+        answer = erclap(project, "caption")
+    assert answer.returncode == 1
+    assert found in error_line(answer)
 
 
 def test_json_counts_whatever_it_calls_itself() -> None:
