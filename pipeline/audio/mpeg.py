@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pipeline.audio.tags import BLOCK, Bytes, after_tags
 
-TOLERANCE = 1
+TOLERANCE = 2
 """Decoders differ by up to so many frames in what they make of a recording's start and end."""
 
 LEAST = 0.92
@@ -24,6 +24,9 @@ XING_FIELDS = (4, 4, 100, 4)
 
 CHAINED = 3
 """So many frames in a row are frames; a single header may be anything's bytes."""
+
+SMALL_TAG = 512
+"""Bytes before and after the frames that may be any program's."""
 
 FARTHEST = 1 << 20
 """So many bytes that are neither frames nor a tag are looked through for a frame."""
@@ -96,6 +99,10 @@ def walk(descriptor: int) -> Walk:
         )
     at, first = start
     counted, added = _description(data.at(at, first.length))
+    # What is no frame may be frames that were lost, unless their count is known.
+    most_other = FARTHEST if counted else max((1 - LEAST) * data.size, SMALL_TAG)
+    if at - begin > most_other:
+        return Walk(damage=f"that begins with {at - begin} bytes of no frame")
     frames, cut_off, damage = -int(counted), 0, None
     while damage is None and at < data.size:
         frame = _frame(data.at(at, 4))
@@ -106,7 +113,7 @@ def walk(descriptor: int) -> Walk:
         tagged = after_tags(data, at)
         following = _next_frame(data, tagged)
         if following is None:
-            if (rest := data.size - tagged) > FARTHEST:
+            if (rest := data.size - tagged) > most_other:
                 damage = f"that ends in {rest} bytes of no frame"
             break
         at, frame = following

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import soundfile
 
+from pipeline.audio import mpeg
+
 KINDS = [
     *[("WAV", s) for s in ("PCM_16", "PCM_16", "PCM_24", "PCM_U8", "FLOAT", "ULAW", "IMA_ADPCM", "GSM610")],
     *[("WAVEX", "PCM_16"), ("RF64", "PCM_16"), ("W64", "PCM_16"), ("AU", "PCM_16")],
@@ -39,14 +41,16 @@ def recording(dice: random.Random) -> tuple[str, bytes]:
     if container == "MP3":
         how = {
             "bitrate_mode": dice.choice(["CONSTANT", "AVERAGE", "VARIABLE"]),
-            "compression_level": dice.random(),
+            "compression_level": dice.uniform(0.0, 0.99),
         }
     file = io.BytesIO()
     soundfile.write(file, samples, rate, format=container, subtype=subtype, **how)
     data = file.getvalue()
     kind = f"{container} {subtype}"
     if container == "MP3" and dice.random() < 0.5 and how["bitrate_mode"] == "CONSTANT":
-        return f"{kind} uncounted", data[data.index(data[:2], 2) :]
+        first = mpeg._frame(data[:4])  # which says how many follow
+        assert first is not None
+        return f"{kind} uncounted", data[first.length :]
     return kind, (TAG if container in ("MP3", "FLAC") and dice.random() < 0.2 else b"") + data
 
 

@@ -93,6 +93,13 @@ def test_what_says_nothing_of_its_frames_is_refused(tmp_path):
     path.write_bytes(data + RNG.bytes(3 << 20).replace(b"\xff", b""))
     with path.open("rb") as opened:
         assert "that ends in 3" in walk(opened.fileno()).fault(10**9)
+    third = len(data) // 3
+    for lost, reason in ((slice(100, third), "begins with"), (slice(-third, None), "ends in")):
+        part = bytearray(data)
+        part[lost] = bytes(len(part[lost]))
+        path.write_bytes(part)
+        with path.open("rb") as opened:
+            assert f"that {reason} " in walk(opened.fileno()).fault(10**9)
 
 
 def test_a_count_that_the_frames_belie_is_refused(tmp_path):
