@@ -13,13 +13,25 @@ import numpy as np
 
 from emotionrankclap import SpeechEncoder
 
+SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
+
 
 def main(folder: str, output: str, model: str = "builtin:sample-speech") -> None:
-    files = sorted(path for path in Path(folder).rglob("*") if path.suffix in {".wav", ".flac", ".ogg"})
-    features = SpeechEncoder.from_pretrained(model).encode(files)
-    np.savez(output, path=[file.relative_to(folder).as_posix() for file in files], features=features)
-    print(f"{output}: {features.shape[0]} rows of {features.shape[1]}, by {model}")
+    files = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not files:
+        sys.exit(f"there must be recordings ({', '.join(sorted(SUFFIXES))}) in {folder}, found none")
+    encoder = SpeechEncoder.from_pretrained(model)
+    heard = {}
+    for file in files:
+        try:
+            heard[file.relative_to(folder).as_posix()] = encoder.encode(file)
+        except ValueError as error:  # silent, damaged or too short
+            print(f"{file} is left out: {error}", file=sys.stderr)
+    np.savez(output, path=list(heard), features=list(heard.values()))
+    print(f"{output}: {len(heard)} rows of {encoder.recipe.feature_size}, by {model}")
 
 
 if __name__ == "__main__":
+    if not 3 <= len(sys.argv) <= 4:
+        sys.exit(__doc__)
     main(*sys.argv[1:])

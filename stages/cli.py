@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import Any
 
 import click
@@ -12,14 +13,17 @@ from stages.lazy import LazyGroup
 from stages.terminating import unwinding_on_sigterm
 
 COMMANDS = {
-    "init": ("stages.init", "Write the settings for a licensed corpus to params.yaml."),
+    "init": (
+        "stages.init",
+        "Write the settings for a corpus to params.yaml: the paper's, IEMOCAP or a table.",
+    ),
     "check": ("stages.check", "See within a minute whether the whole run can succeed, and what it takes."),
     "inspect": ("stages.inspect", "See whether the corpus has changed since it was prepared."),
     "prepare": ("stages.prepare", "Corpus to manifest: every clip hashed, decoded and checked."),
     "caption": ("stages.caption", "Labels to sentences: captions and the ordinality test's prompts."),
     "extract": ("stages.extract", "Clips and sentences to frozen features, once, into the cache."),
     "train": ("stages.train", "Projection heads on cached features, by one method or all."),
-    "eval": ("stages.evaluate", "The paper's two tables and the plots."),
+    "eval": ("stages.evaluate", "The paper's two tables, a third, and the plots."),
     "cache": (
         "stages.cache",
         "The features that are kept: what there is, what is missing, shared and mended.",
@@ -74,7 +78,7 @@ def main(args: list[str] | None = None) -> Any:
             return cli.main(args=args, prog_name="erclap", standalone_mode=True)
     except (ValueError, RuntimeError, OSError) as error:
         if os.environ.get(DEBUG):
-            raise
+            traceback.print_exc()
         print(f"error: {_one_line(error)}", file=sys.stderr)
         sys.exit(BAD_INPUT if isinstance(error, ValueError) else FAULT)
 

@@ -80,11 +80,14 @@ def command(
     )
     for line in lines:
         click.echo(line)
-    click.echo(f"{PARAMS_FILE}: profile {profile} for {title} in {folder}; next: {following}")
+    click.echo(f"{PARAMS_FILE}: profile {profile} for {title} in {folder}")
     if not unchecked:
         from stages.check import check, show
 
-        show(check())
+        if any(finding.state == "fail" for finding in show(check())):
+            click.echo("next: mend what is said to FAIL, and `erclap check` again")
+            return
+    click.echo(f"next: {following}")
 
 
 def _of_corpus(template: str, folder: Path, profile: str) -> str:

@@ -18,6 +18,9 @@ TOLERANCE = 2
 LEAST = 0.92
 """Of the samples; of very short ones a frame is more than may be left out."""
 
+RESERVOIR = (255, 511)
+"""Bytes before a frame in which it may begin: of versions 2 and 2.5, and of version 1 (ISO 11172-3, 2.4.2.7)."""
+
 XING = re.compile(rb"Xing|Info")
 XING_FIELDS = (4, 4, 100, 4)
 """Bytes of the fields that a first frame of that name may have: frames, bytes, table of contents, quality."""
@@ -121,7 +124,10 @@ def walk(descriptor: int) -> Walk:
             damage = f"joined to another of other kind, at byte {at}"
         elif at > tagged:
             damage = f"damaged at byte {tagged}: no frame begins there until byte {at}"
-    return Walk(frames * first.samples - added, counted, (TOLERANCE + cut_off) * first.samples, damage)
+    # What was cut out of a longer one begins with frames whose beginnings lie in frames before it.
+    reservoir = 0 if counted else RESERVOIR[first.kind[0] == 1] // first.length
+    tolerance = (TOLERANCE + cut_off + reservoir) * first.samples
+    return Walk(frames * first.samples - added, counted, tolerance, damage)
 
 
 def _description(frame: bytes) -> tuple[bool, int]:

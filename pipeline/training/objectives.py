@@ -5,7 +5,7 @@ Batches lie on leading axes, as everywhere in training: S seeds, K batches, N ut
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from torch import Tensor
 
@@ -108,4 +108,6 @@ def objective_of(loss: Loss, settings: Train, density: LabelDensity) -> Objectiv
         return SymmetricCrossEntropy()
     if loss == "supervised-contrastive":
         return SupervisedContrastive()
+    if loss != "rank-n-contrast":
+        assert_never(loss)
     return RankNContrast(settings, density if settings.anchor_weights == "inverse-density" else None)

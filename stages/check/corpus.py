@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
 from pipeline.config import Params
 from pipeline.corpora import count_by_reason, inspect, out_of_reach, read_corpus
-from pipeline.manifest import Manifest, Utterance, describe_splits
+from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest, Utterance, describe_splits
 from stages.check.findings import Finding
 from stages.needs import unmet_needs
 
@@ -42,6 +42,8 @@ def check_corpus(params: Params, seen: Seen) -> Iterator[Finding]:
         yield Finding(
             "ok", "corpus", f"the sample, {count} utterances of synthetic speech: prepare speaks them"
         )
+        splits = splits_of_sample(params)
+        yield from _count(splits, ["N"] * len(splits), params)
         return
     root = params.prepare.folder
     corpus = read_corpus(params.prepare, root)
@@ -51,7 +53,10 @@ def check_corpus(params: Params, seen: Seen) -> Iterator[Finding]:
     for note in corpus.notes:
         yield Finding("warn", "corpus", note)
     yield from _decode_some(params, seen)
-    emotions = [utterance.emotion for utterance in corpus.utterances]
+    yield from _count(splits, [utterance.emotion for utterance in corpus.utterances], params)
+
+
+def _count(splits: list[str], emotions: Sequence[str | None], params: Params) -> Iterator[Finding]:
     needs = list(unmet_needs(splits, emotions, params))
     for need in needs:
         yield Finding("fail", "counts", need)
@@ -65,6 +70,13 @@ def check_corpus(params: Params, seen: Seen) -> Iterator[Finding]:
             f"{params.evaluate.split} has {test} clips, no more than a trial of Table 1 (evaluate.pairs "
             f"{params.evaluate.pairs}): there will be one trial and no test of significance; lower it",
         )
+
+
+def splits_of_sample(params: Params) -> list[str]:
+    """The split of each utterance, about as they will be."""
+    count = params.prepare.sample.utterances if params.prepare.sample else 0
+    shares = {TRAIN: 10 / 15, DEVELOPMENT: 2 / 15, params.evaluate.split: 3 / 15}
+    return [split for split, share in shares.items() for _ in range(round(share * count))]
 
 
 def _decode_some(params: Params, seen: Seen) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from pipeline.manifest import DEVELOPMENT, TRAIN
 from pipeline.measures import wasserstein
 from pipeline.methods import METHODS, Loss, settings_of
 from pipeline.training import train
-from stages.check.corpus import Seen
+from stages.check.corpus import Seen, splits_of_sample
 from stages.check.encoders import Rates
 from stages.check.findings import Finding
 
@@ -44,7 +44,7 @@ class Cost:
 
 def check_costs(params: Params, seen: Seen, rates: Rates, costs: list[Cost]) -> Iterator[Finding]:
     """Estimate every stage and say what they come to; `costs` is filled."""
-    splits = [u.split for u in seen.utterances] or _splits_of_sample(params)
+    splits = [u.split for u in seen.utterances] or splits_of_sample(params)
     costs += _costs(params, seen, rates, splits)
     unknown = [cost.stage for cost in costs if cost.seconds < 0]
     total = sum(cost.seconds for cost in costs if cost.seconds > 0)
@@ -57,12 +57,6 @@ def check_costs(params: Params, seen: Seen, rates: Rates, costs: list[Cost]) -> 
         f"about {duration(total)} ({told}){rest}; {sum(c.disk for c in costs) / 1e9:.2f} GB written; "
         f"at most {memory.memory / 1e9:.1f} GB of memory ({memory.stage})",
     )
-
-
-def _splits_of_sample(params: Params) -> list[str]:
-    count = params.prepare.sample.utterances if params.prepare.sample else 0
-    shares = {TRAIN: 10 / 15, DEVELOPMENT: 2 / 15, params.evaluate.split: 3 / 15}
-    return [split for split, share in shares.items() for _ in range(round(share * count))]
 
 
 def _costs(params: Params, seen: Seen, rates: Rates, splits: Sequence[str]) -> list[Cost]:

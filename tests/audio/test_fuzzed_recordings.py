@@ -15,6 +15,9 @@ COUNT, SEED = (
     int(os.environ.get(f"FUZZED_{name}", given)) for name, given in (("RECORDINGS", 60), ("SEED", 0))
 )
 
+TWO_FRAMES = 0.15
+"""Seconds, of an mp3 of 8 kHz."""
+
 
 def outcome(file, data: bytes) -> float | None:
     """How many seconds are heard of a file of these bytes, or None where it is refused."""
@@ -45,5 +48,5 @@ def test_a_damaged_recording_is_refused_or_as_long_as_it_was(tmp_path, seed):
         refused += heard is None
         expected = outcome(tmp_path / "clip", whole)
         if heard is not None and name.endswith(("overwritten", "doubled", "inserted", "joined", " flipped")):
-            assert heard > 0.9 * expected, name
+            assert heard > 0.9 * expected - TWO_FRAMES, name
     assert 0.25 < refused / COUNT < 0.85

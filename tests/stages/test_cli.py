@@ -46,8 +46,10 @@ def test_a_device_that_is_none_is_found_out_by_every_command(tmp_path, device):
 
 
 def test_verbose_shows_what_is_behind_an_error(tmp_path):
-    with pytest.raises(ValueError, match=r"there must be a params\.yaml"):
-        erclap(tmp_path, "-v", "tables")
+    answer = erclap(tmp_path, "-v", "tables")
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("Traceback")
+    assert "\nerror: there must be a params.yaml" in answer.stderr
 
 
 def test_quiet_tells_no_progress_and_what_was_done(project):

@@ -535,8 +535,11 @@ def test_the_corpus_may_be_mounted_elsewhere(project):
 
 
 def test_debugging_shows_the_traceback(project):
-    with pytest.raises(ValueError, match="a method must be one of"):
-        erclap(project, "train", "--method", "clap", ERCLAP_DEBUG="1")
+    answer = erclap(project, "train", "--method", "clap", ERCLAP_DEBUG="1")
+    assert answer.returncode == 2
+    traceback, _, error = answer.stderr.partition("\nerror: ")
+    assert traceback.startswith("Traceback")
+    assert "a method must be one of" in error
 
 
 def test_help_names_every_command(tmp_path):

@@ -99,7 +99,7 @@ def test_what_was_found_is_printed_and_what_to_check(project, tmp_path):
         f"check: 70 of 70 paths are no file in {root} (the first: wav\\1.wav)",
     ):
         assert line in answer.stdout.splitlines()
-    assert f"params.yaml: profile table for labels.csv in {root}; next: `erclap prepare`" in answer.stdout
+    assert f"params.yaml: profile table for labels.csv in {root}\nnext: `erclap prepare`" in answer.stdout
 
 
 @pytest.mark.parametrize(
