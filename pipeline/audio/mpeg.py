@@ -28,9 +28,6 @@ XING_FIELDS = (4, 4, 100, 4)
 CHAINED = 3
 """So many frames in a row are frames; a single header may be anything's bytes."""
 
-SMALL_TAG = 512
-"""Bytes before and after the frames that may be any program's."""
-
 FARTHEST = 1 << 20
 """So many bytes that are neither frames nor a tag are looked through for a frame."""
 
@@ -103,7 +100,7 @@ def walk(descriptor: int) -> Walk:
     at, first = start
     counted, added = _description(data.at(at, first.length))
     # What is no frame may be frames that were lost, unless their count is known.
-    most_other = FARTHEST if counted else max((1 - LEAST) * data.size, SMALL_TAG)
+    most_other = FARTHEST if counted else max((1 - LEAST) * data.size, TOLERANCE * first.length)
     if at - begin > most_other:
         return Walk(damage=f"that begins with {at - begin} bytes of no frame")
     frames, cut_off, damage = -int(counted), 0, None
