@@ -98,7 +98,7 @@ def to_numbers(
     commas = decimal == ","
     if not commas and decimal is None and not _all(is_number) and max(map(abs, scale)) < THOUSANDS:
         with_commas = pc.match_substring_regex(known, COMMA)
-        if _all(with_commas):
+        if _count(with_commas) > _count(is_number):  # so that what is wrong is what is unlike the others
             is_number, commas = with_commas, True
     if not _all(is_number):
         wrong = pc.index(pc.fill_null(is_number, True), False).as_py()
@@ -113,6 +113,10 @@ def to_numbers(
     except pa.ArrowInvalid:  # arrow refuses what Python reads, such as 2.
         values = [None if text is None else float(text) for text in plain.to_pylist()]
         return pa.chunked_array([pa.array(values, pa.float64())])
+
+
+def _count(matches: pa.ChunkedArray) -> int:
+    return int(pc.sum(matches, min_count=0).as_py())
 
 
 def _all(matches: pa.ChunkedArray) -> bool:

@@ -82,7 +82,8 @@ def locate(model: str | os.PathLike[str], revision: Revision = None) -> Checkpoi
 def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     """Load a module's weights so that every tensor is used and none is missing.
 
-    Raises RuntimeError that lists what is missing, left over or of another shape, and names the source.
+    Raises RuntimeError that lists what is missing, left over or of another shape or kind of number, and names
+    the source.
     """
     wanted = module.state_dict()
     problems = []
@@ -96,6 +97,12 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], source: str) 
         if wanted[name].shape != tensors[name].shape
     ]
     problems += _first(reshaped)
+    mistyped = [
+        f"{name} is {tensors[name].dtype} instead of {wanted[name].dtype}"
+        for name in sorted(wanted.keys() & tensors.keys())
+        if wanted[name].is_floating_point() != tensors[name].is_floating_point()
+    ]
+    problems += _first(mistyped)
     if problems:
         raise RuntimeError(f"every tensor of {source} must fit the model: {'; '.join(problems)}")
     module.load_state_dict(dict(tensors), assign=True)

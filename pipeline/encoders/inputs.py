@@ -78,6 +78,16 @@ def as_sentences(given: object) -> tuple[list[str], bool]:
     return [str(item) for item in items], alone
 
 
+def check_finite(features: npt.NDArray[np.float32], name: str) -> None:
+    """Raise RuntimeError, with the item's place, where a feature is not finite."""
+    wrong = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if len(wrong):
+        raise RuntimeError(
+            f"{name}[{wrong[0]}] must have a feature of finite numbers, found others in {len(wrong)} of "
+            f"{len(features)}: the checkpoint's weights are damaged, or overflow in this dtype"
+        )
+
+
 def _recordings(given: object) -> tuple[list[Any], bool]:
     """What was given as a list of recordings, and whether it is a single one."""
     if isinstance(given, str | os.PathLike):
@@ -134,7 +144,7 @@ def _samples(item: object, name: str, most: int) -> npt.NDArray[np.float32]:
 
 
 def _is_array(given: object) -> bool:
-    return hasattr(given, "__array__") or hasattr(given, "detach")
+    return hasattr(given, "__array__") or (hasattr(given, "detach") and hasattr(given, "cpu"))
 
 
 def _as_array(given: Any, name: str) -> npt.NDArray[Any]:

@@ -54,6 +54,8 @@ def _folder_hash(folder: Path) -> str:
     suffixes = {".json", ".safetensors", ".txt"} | ({".bin"} if found and found.pickled else set())
     files = sorted(p for p in folder.iterdir() if p.suffix in suffixes)
     for file in files:
+        if not file.is_file():  # a pipe would be waited for
+            raise RuntimeError(f"{file} must be a regular file, found something else")
         with file.open("rb") as opened:
             digest.update(f"{file.name}:{hashlib.file_digest(opened, 'sha256').hexdigest()}\n".encode())
     return f"sha256:{digest.hexdigest()}"

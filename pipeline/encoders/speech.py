@@ -24,7 +24,7 @@ from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
 from pipeline.encoders.contents import CONFIG
 from pipeline.encoders.hub import Revision
-from pipeline.encoders.inputs import Recording, as_waveforms
+from pipeline.encoders.inputs import Recording, as_waveforms, check_finite
 from pipeline.encoders.recipes import speech_recipe
 from pipeline.encoders.ser import SERConfig, SERModel
 from pipeline.encoders.settings import BACKBONE, SPEECH, check_heads, check_settings, described_by
@@ -141,7 +141,7 @@ class SpeechEncoder:
             sampling_rate: of the arrays, in Hz; other rates than 16 kHz are resampled. A file has its own.
 
         Longer clips are cropped. Raises ValueError, which says which one, for a clip under 25 ms, silent, or with
-        a sample that is not finite, and for what is no recording.
+        a sample that is not finite, and for what is no recording; RuntimeError where a feature is not finite.
         """
         heard, alone = as_waveforms(waveforms, sampling_rate, self.crop_seconds)
         features = np.empty((len(heard), self.recipe.feature_size), dtype=np.float32)
@@ -149,6 +149,7 @@ class SpeechEncoder:
         encoded = self.encode_batches([[heard[i] for i in batch] for batch in batches])
         for batch, rows in zip(batches, encoded, strict=True):
             features[batch] = rows
+        check_finite(features, "waveforms")
         return features[0] if alone else features
 
     def batches(self, seconds: npt.ArrayLike) -> Iterator[list[int]]:

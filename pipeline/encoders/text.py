@@ -18,7 +18,7 @@ from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
 from pipeline.encoders.contents import CONFIG
 from pipeline.encoders.hub import Revision
-from pipeline.encoders.inputs import as_sentences
+from pipeline.encoders.inputs import as_sentences, check_finite
 from pipeline.encoders.recipes import text_recipe
 from pipeline.encoders.settings import MOST_LAYERS, TEXT, check_heads, check_settings, described_by
 from pipeline.encoders.tokens import ids_of, load_tokenizer, tokens_digest
@@ -98,7 +98,8 @@ class TextEncoder:
     def encode(self, sentences: str | Iterable[str]) -> npt.NDArray[np.float32]:
         """Sentences in a list, an array or a series to features (N, F) float32, and a single one to (F,).
 
-        Raises ValueError, which says which one, for an empty sentence and for what is none.
+        Raises ValueError, which says which one, for an empty sentence and for what is none, RuntimeError where a
+        feature comes out not finite.
         """
         listed, alone = as_sentences(sentences)
         features = np.empty((len(listed), self.recipe.feature_size), dtype=np.float32)
@@ -119,6 +120,7 @@ class TextEncoder:
         else:
             for batch in batches_by_length(lengths, self.batch_tokens):
                 features[batch] = self._encode_batch([tokens[i] for i in batch])
+        check_finite(features, "sentences")
         return features[0] if alone else features
 
     def cut_short(self, sentences: str | Iterable[str]) -> int:

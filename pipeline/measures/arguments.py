@@ -41,6 +41,8 @@ def number(name: str, given: object, *, positive: bool = False) -> float:
 
 
 def _array(name: str, given: Any) -> NDArray[Any]:
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        raise ValueError(f"{name} must have no masked values, which would be measured: leave them out")
     try:
         if hasattr(given, "detach"):  # a tensor of any device, in any precision
             given = given.detach().cpu()

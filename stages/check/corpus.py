@@ -46,6 +46,10 @@ def check_corpus(params: Params, seen: Seen) -> Iterator[Finding]:
         yield from _count(splits, ["N"] * len(splits), params)
         return
     root = params.prepare.folder
+    if not root.is_dir():
+        raise ValueError(
+            f"prepare.root must be the folder of the clips, found no folder {root}: is it mounted?"
+        )
     corpus = read_corpus(params.prepare, root)
     seen.utterances = corpus.utterances
     splits = [utterance.split for utterance in corpus.utterances]

@@ -26,6 +26,12 @@ ROWS_TIMED, BATCHES_TIMED = 2560, (2, 20)
 SENTENCES_TIMED = 300
 POINTS_TIMED = 400
 
+SECONDS_TO_START = 3.0
+"""Of each process that DVC starts."""
+
+SECONDS_TO_SPEAK = 0.016
+"""An utterance of the sample."""
+
 GROWTH_OF_TRANSPORT = 2.3
 """The power of the number of points by which the time of exact transport grows."""
 
@@ -44,17 +50,22 @@ class Cost:
 
 def check_costs(params: Params, seen: Seen, rates: Rates, costs: list[Cost]) -> Iterator[Finding]:
     """Estimate every stage and say what they come to; `costs` is filled."""
+    if params.prepare.corpus != "sample" and not seen.utterances:
+        yield Finding("warn", "cost", "cannot be told without the corpus")
+        return
     splits = [u.split for u in seen.utterances] or splits_of_sample(params)
     costs += _costs(params, seen, rates, splits)
     unknown = [cost.stage for cost in costs if cost.seconds < 0]
-    total = sum(cost.seconds for cost in costs if cost.seconds > 0)
+    starting = SECONDS_TO_START * (len(costs) + len(params.train.methods))
+    total = starting + sum(cost.seconds for cost in costs if cost.seconds > 0)
     told = ", ".join(f"{cost.stage} {duration(cost.seconds)}" for cost in costs if cost.seconds >= 0)
     memory = max(costs, key=lambda cost: cost.memory)
     rest = f" and {', '.join(unknown)}, which cannot be told yet" if unknown else ""
     yield Finding(
         "ok",
         "cost",
-        f"about {duration(total)} ({told}){rest}; {sum(c.disk for c in costs) / 1e9:.2f} GB written; "
+        f"about {duration(total)} ({told}, starting {duration(starting)}){rest}; "
+        f"{sum(c.disk for c in costs) / 1e9:.2f} GB written; "
         f"at most {memory.memory / 1e9:.1f} GB of memory ({memory.stage})",
     )
 
@@ -76,7 +87,7 @@ def _costs(params: Params, seen: Seen, rates: Rates, splits: Sequence[str]) -> l
     return [
         Cost(
             "prepare",
-            clips * seen.seconds_a_clip / params.runtime.threads,
+            clips * (seen.seconds_a_clip / params.runtime.threads if seen.utterances else SECONDS_TO_SPEAK),
             400.0 * clips,
             0.3e9 + 2e3 * clips,
         ),

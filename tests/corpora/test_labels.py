@@ -39,6 +39,7 @@ def test_decimal_commas_are_read_where_every_number_of_a_column_has_one_or_none(
             {},
             r"found '2,5' in line 3: write every number of the column with a point, or every",
         ),
+        (("2,5", "3,5", "x"), {}, r"found 'x' in line 4"),
         (("1", "1.234,5"), {}, r"found '1.234,5' in line 3: write every number"),
         (("1,234", "2"), {"scale": (0, 2000)}, r"found '1,234' in line 2: write every number"),
         (("1", "2.5"), {"decimal": ","}, r"found '2.5' in line 3, and prepare.table.decimal is ','$"),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from pipeline.encoders import SpeechEncoder, TextEncoder
 
@@ -106,3 +110,36 @@ def test_a_vocabulary_that_the_weights_have_not_is_named(text_checkpoint, tmp_pa
         write(tmp_path, config | {"vocab_size": size})
         with pytest.raises(RuntimeError, match=rf"config\.json: vocab_size .*{told}"):
             TextEncoder.from_pretrained(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "fixture"), [(SpeechEncoder, "speech_checkpoint"), (TextEncoder, "text_checkpoint")]
+)
+def test_weights_that_are_no_real_numbers_are_one_line(encoder, fixture, tmp_path, request):
+    folder = shutil.copytree(request.getfixturevalue(fixture), tmp_path / "odd")
+    tensors = load_file(folder / "model.safetensors")
+    for kind, message in (
+        (torch.int32, "is torch.int32 instead of torch.float32"),
+        (torch.complex64, "is torch.complex64 instead of torch.float32"),
+        (torch.float32, r"\[0\] must have a feature of finite numbers, found others in 1 of 1"),
+    ):
+        odd = {
+            name: torch.full_like(t, torch.nan).to(kind) if kind.is_floating_point else t.to(kind)
+            for name, t in tensors.items()
+        }
+        save_file(odd, folder / "model.safetensors")
+        told = refused(encoder, folder)
+        assert told is not None
+        assert re.search(message, told), told
+        assert len(told) < 1000
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize(
+    ("encoder", "fixture"), [(SpeechEncoder, "speech_checkpoint"), (TextEncoder, "text_checkpoint")]
+)
+def test_a_pipe_in_a_checkpoint_is_not_waited_for(encoder, fixture, name, tmp_path, request):
+    folder = shutil.copytree(request.getfixturevalue(fixture), tmp_path / "odd")
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    assert f"{name} must be a regular file" in str(refused(encoder, folder))

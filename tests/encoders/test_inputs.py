@@ -292,3 +292,12 @@ def test_whatever_is_given_is_heard_or_refused_in_a_line(speech: SpeechEncoder, 
                 heard, line = heard + 1, "heard"
             assert line.isprintable()
     assert heard > 20
+
+
+def test_an_open_file_is_no_recording(speech: SpeechEncoder, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    with (
+        (tmp_path / "a.wav").open("rb", buffering=0) as opened,
+        pytest.raises(ValueError, match="found a FileIO"),
+    ):
+        speech.encode([opened])

@@ -234,3 +234,9 @@ def test_a_distance_that_is_nan_is_an_error() -> None:
     distance[2, 1] = math.nan
     with pytest.raises(ValueError, match="label_distance must hold numbers, found nan in row 2"):
         rank_n_contrast(SIMILARITY, distance)
+
+
+def test_masked_values_are_not_measured() -> None:
+    masked = np.ma.masked_equal([[1.0, 999.0, 3.0]], 999.0)
+    with pytest.raises(ValueError, match="must have no masked values"):
+        kendall_tau(masked, np.array([[1.0, 2.0, 3.0]]))

@@ -74,6 +74,22 @@ def test_a_corpus_that_is_gone_or_half_gone_fails(project):
     assert "found no file labels.csv" in says
 
 
+def test_a_corpus_that_is_not_mounted_is_called_so(project):
+    (project / "audio").rename(project / "away")
+    found = checked(project, 2)
+    ((_, says),) = found["corpus"]
+    assert "found no folder audio: is it mounted?" in says
+    assert found["cost"] == [("warn", "cannot be told without the corpus")]
+
+
+def test_the_sample_is_counted_too(project):
+    change_params(
+        project, prepare={"corpus": "sample", "root": "audio", "sample": {"utterances": 60, "seed": 0}}
+    )
+    found = checked(project, 2)["counts"]
+    assert "found development 8" in found[0][1]
+
+
 def test_no_larger_batch_is_timed_than_there_are_clips(project, monkeypatch):
     timed = []
     monkeypatch.setattr(

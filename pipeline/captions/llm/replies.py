@@ -50,7 +50,9 @@ class Reply:
             said, refusal = message.get("content"), message.get("refusal")
             usage = body.get("usage")  # type: ignore[attr-defined]
         except (KeyError, IndexError, TypeError, AttributeError):
-            raise Malformed("a malformed answer") from None
+            error = body.get("error") if isinstance(body, dict) else None
+            told = error.get("message") if isinstance(error, dict) else error
+            raise Malformed(f"an error: {told}" if isinstance(told, str) else "a malformed answer") from None
         refused = isinstance(refusal, str) and bool(refusal.strip()) and not said
         text = refusal if refused else said or ""
         answered = "content" in message or refused or reason == FILTERED

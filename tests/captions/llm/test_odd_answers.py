@@ -268,6 +268,12 @@ def test_a_body_that_never_ends_is_given_up(
     assert found in error_line(answer)
 
 
+def test_an_error_that_comes_as_a_success_is_told() -> None:
+    for error in ({"message": "model not loaded", "code": 500}, "model not loaded"):
+        with pytest.raises(Malformed, match="an error: model not loaded"):
+            Reply.of({"error": error})
+
+
 def test_json_counts_whatever_it_calls_itself() -> None:
     assert read_json("text/html", "{}") == {}
     assert read_json("", " [1]\n") == [1]
