@@ -150,7 +150,7 @@ class _Asker:
                 self.patience.unanswered(str(error))
                 return Failure.of(request, self.answers, f"no answer: {error}")
             if keep(request, reply, self.answers):
-                self.patience.captioned()
+                self.patience.captioned(request, reply.text)
                 return None
             self.patience.in_vain(request, Failure.of(request, self.answers).reason, reply.text)
         return Failure.of(request, self.answers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 
 from pipeline.captions.llm.answers import AnswersWriter
 from pipeline.captions.llm.requests import Question, Request
@@ -23,12 +23,26 @@ class Patience:
         self._url, self._answers = url, answers
         self._without_answer = 0
         self._in_vain: Counter[Question] = Counter()
+        self._said: dict[Question, list[str]] = defaultdict(list)
+        """The first good answers to each question."""
         self._lock = threading.Lock()
 
-    def captioned(self) -> None:
-        """A request has its captions."""
+    def captioned(self, request: Request, text: str) -> None:
+        """A request has its captions. Raises RuntimeError where the first twenty of a question are one text."""
+        question = request.key.question
         with self._lock:
             self._without_answer = 0
+            said = self._said[question]
+            if len(said) == MOST_IN_VAIN:
+                return
+            said.append(text)
+            if len(said) < MOST_IN_VAIN or len(set(said)) > 1:
+                return
+        raise RuntimeError(
+            f"{question.model} must speak of the labels that it is given, found the same again and again in "
+            f"{MOST_IN_VAIN} answers for {question.kind} ('{shown(text)}'): change the template or the model; "
+            f"what was answered is kept"
+        )
 
     def unanswered(self, why: str) -> None:
         """A request got no answer in all its retries. Raises RuntimeError after eight of them in a row."""

@@ -262,7 +262,10 @@ def test_a_model_that_always_says_the_same_is_one_line(make_project):
         project = make_project(server.url)
         answer = erclap(project, "caption")
     assert answer.returncode == 1
-    assert "the model says the same again and again" in error_line(answer)
+    assert "found the same again and again in 20 answers" in error_line(answer)
+    assert (
+        len([body for body in server.seen if "three short" not in str(body)]) <= 20 + 8
+    )  # and those under way
 
 
 # Bad input and an endpoint that is not as it should be.
