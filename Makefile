@@ -24,9 +24,9 @@ types: setup
 
 # By one process more than there are cores, as some tests wait; a test file to each in turn, the longest files first
 # (tests/conftest.py). A person's own `pytest` of a file or two is quicker without. More than four would wait for the
-# longest file.
+# longest file. One thread each, since threads would wait for each other.
 tests: setup
-	pytest -n $$(python -c 'import os; print(min(4, os.cpu_count() + 1))') --dist loadscope --no-loadscope-reorder
+	OMP_NUM_THREADS=1 pytest -n $$(python -c 'import os; print(min(4, os.cpu_count() + 1))') --dist loadscope --no-loadscope-reorder
 
 format: setup
 	ruff check --fix .

@@ -21,7 +21,8 @@ from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSeque
 
 from pipeline.encoders.ser import SERConfig, SERModel
 
-torch.set_num_threads(2)
+# One where several processes share the cores, since threads would wait for each other.
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 # A suite that a script runs in the background starts with Ctrl-C ignored, and so would the processes of its tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

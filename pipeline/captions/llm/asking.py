@@ -136,6 +136,7 @@ class _Asker:
             except Stopped:
                 return
             except BaseException as error:
+                self.endpoint.stop.set()  # or the others would ask, and pay, until it is read
                 self.done.put(error)
                 return
 
