@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Sequence
 from typing import Literal
 
 from pipeline.audio.chunks import BROKEN, SEVERAL, STREAMED, Chunk, chunks, is_name, layout_of
@@ -25,12 +26,13 @@ def contradiction(descriptor: int) -> str | None:
     """Why what an open file says of its samples cannot be true; None where it may be, or says it once."""
     head = os.pread(descriptor, 40, 0)
     if head[:4] == b".snd":
-        return _left_out(descriptor, _of_au(head))
+        return _left_out(descriptor, _of_au(head), [])
     layout = layout_of(head)
     if layout is None:
         return None
     description, samples, frames = None, None, None
-    for chunk in chunks(descriptor):
+    there = list(chunks(descriptor))
+    for chunk in there:
         if samples is not None and chunk.name in (*SAMPLES, head[:4]):
             return SEVERAL
         if chunk.name in SAMPLES:
@@ -43,10 +45,10 @@ def contradiction(descriptor: int) -> str | None:
     if samples is None:
         return None
     if frames is not None and samples.name == b"SSND":
-        there = samples.size - 8 - int.from_bytes(os.pread(descriptor, 4, samples.at), "big")
-        if abs(there - frames) > 1:
-            return f"{BROKEN}: samples of {frames} bytes, in a chunk of {there}"
-    return _left_out(descriptor, samples)
+        room = samples.size - 8 - int.from_bytes(os.pread(descriptor, 4, samples.at), "big")
+        if abs(room - frames) > 1:
+            return f"{BROKEN}: samples of {frames} bytes, in a chunk of {room}"
+    return _left_out(descriptor, samples, there)
 
 
 def _described(name: bytes, found: bytes, order: Literal["little", "big"]) -> tuple[str | None, int | None]:
@@ -77,15 +79,15 @@ def _of_au(head: bytes) -> Chunk:
     return Chunk(b".snd", int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:12], "big"))
 
 
-def _left_out(descriptor: int, samples: Chunk) -> str | None:
-    """Whether much follows the samples that is no chunk: then they are more than their chunk says."""
+def _left_out(descriptor: int, samples: Chunk, there: Sequence[Chunk]) -> str | None:
+    """Whether much follows the samples that is none of the chunks: then they are more than their chunk says."""
     end = os.fstat(descriptor).st_size
     if not 0 < samples.size < STREAMED:
         return None
     if samples.end > end + 1:
         return f"truncated: its samples take {samples.size} bytes by its header, {end - samples.at} are there"
     covered = samples.end
-    for chunk in chunks(descriptor):
+    for chunk in there:
         if chunk.at > samples.end and chunk.end <= end + 1 and is_name(chunk.name):
             covered += chunk.size
     rest = end - covered

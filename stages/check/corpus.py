@@ -24,6 +24,8 @@ class Seen:
     """What other checks need of it."""
 
     utterances: list[Utterance] = field(default_factory=list)
+    splits: list[str] = field(default_factory=list)
+    """Of all that there are; of the sample, which is not spoken yet, about as they will be."""
     clips: Manifest | None = None
     """Those of the hundred that can be heard."""
     seconds_a_clip: float = 0.0
@@ -42,8 +44,8 @@ def check_corpus(params: Params, seen: Seen) -> Iterator[Finding]:
         yield Finding(
             "ok", "corpus", f"the sample, {count} utterances of synthetic speech: prepare speaks them"
         )
-        splits = splits_of_sample(params)
-        yield from _count(splits, ["N"] * len(splits), params)
+        seen.splits = _splits_of_sample(params)
+        yield from _count(seen.splits, ["N"] * len(seen.splits), params)
         return
     root = params.prepare.folder
     if not root.is_dir():
@@ -52,12 +54,14 @@ def check_corpus(params: Params, seen: Seen) -> Iterator[Finding]:
         )
     corpus = read_corpus(params.prepare, root)
     seen.utterances = corpus.utterances
-    splits = [utterance.split for utterance in corpus.utterances]
-    yield Finding("ok", "corpus", f"{corpus.source}: {len(splits)} clips, {describe_splits(splits)}")
+    seen.splits = [utterance.split for utterance in corpus.utterances]
+    yield Finding(
+        "ok", "corpus", f"{corpus.source}: {len(seen.splits)} clips, {describe_splits(seen.splits)}"
+    )
     for note in corpus.notes:
         yield Finding("warn", "corpus", note)
     yield from _decode_some(params, seen)
-    yield from _count(splits, [utterance.emotion for utterance in corpus.utterances], params)
+    yield from _count(seen.splits, [utterance.emotion for utterance in corpus.utterances], params)
 
 
 def _count(splits: list[str], emotions: Sequence[str | None], params: Params) -> Iterator[Finding]:
@@ -76,8 +80,7 @@ def _count(splits: list[str], emotions: Sequence[str | None], params: Params) ->
         )
 
 
-def splits_of_sample(params: Params) -> list[str]:
-    """The split of each utterance, about as they will be."""
+def _splits_of_sample(params: Params) -> list[str]:
     count = params.prepare.sample.utterances if params.prepare.sample else 0
     shares = {TRAIN: 10 / 15, DEVELOPMENT: 2 / 15, params.evaluate.split: 3 / 15}
     return [split for split, share in shares.items() for _ in range(round(share * count))]

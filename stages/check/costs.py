@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from pipeline.manifest import DEVELOPMENT, TRAIN
 from pipeline.measures import wasserstein
 from pipeline.methods import METHODS, Loss, settings_of
 from pipeline.training import train
-from stages.check.corpus import Seen, splits_of_sample
+from stages.check.corpus import Seen
 from stages.check.encoders import Rates
 from stages.check.findings import Finding
 
@@ -50,11 +50,10 @@ class Cost:
 
 def check_costs(params: Params, seen: Seen, rates: Rates, costs: list[Cost]) -> Iterator[Finding]:
     """Estimate every stage and say what they come to; `costs` is filled."""
-    if params.prepare.corpus != "sample" and not seen.utterances:
+    if not seen.splits:
         yield Finding("warn", "cost", "cannot be told without the corpus")
         return
-    splits = [u.split for u in seen.utterances] or splits_of_sample(params)
-    costs += _costs(params, seen, rates, splits)
+    costs += _costs(params, seen, rates)
     unknown = [cost.stage for cost in costs if cost.seconds < 0]
     starting = SECONDS_TO_START * (len(costs) + len(params.train.methods))
     total = starting + sum(cost.seconds for cost in costs if cost.seconds > 0)
@@ -70,8 +69,8 @@ def check_costs(params: Params, seen: Seen, rates: Rates, costs: list[Cost]) -> 
     )
 
 
-def _costs(params: Params, seen: Seen, rates: Rates, splits: Sequence[str]) -> list[Cost]:
-    clips, counts = len(splits), Counter(splits)
+def _costs(params: Params, seen: Seen, rates: Rates) -> list[Cost]:
+    clips, counts = len(seen.splits), Counter(seen.splits)
     variants = {METHODS[name].captions for name in params.train.methods} | {"va"}
     sentences = clips * len(variants - {"template"}) + 28 * params.caption.prompt_lists
     row = 4.0 * sum(rates.sizes)

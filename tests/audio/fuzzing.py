@@ -48,10 +48,16 @@ def recording(dice: random.Random) -> tuple[str, bytes]:
     data = file.getvalue()
     kind = f"{container} {subtype}"
     if container == "MP3" and dice.random() < 0.5 and how["bitrate_mode"] == "CONSTANT":
-        first = mpeg._frame(data[:4])  # which says how many follow
-        assert first is not None
-        return f"{kind} uncounted", data[first.length :]
+        return f"{kind} uncounted", uncounted(data)
     return kind, (TAG if container in ("MP3", "FLAC") and dice.random() < 0.2 else b"") + data
+
+
+def uncounted(mp3: bytes) -> bytes:
+    """An mp3 without its first frame, which says how many there are."""
+    assert b"Xing" in mp3[:64] or b"Info" in mp3[:64]
+    first = mpeg._frame(mp3[:4])
+    assert first is not None
+    return mp3[first.length :]
 
 
 def _flipped(dice: random.Random, data: bytearray) -> bytes:

@@ -9,7 +9,8 @@ import pytest
 import soundfile
 
 from pipeline.audio import AudioError, inspect_clip, read_waveform
-from pipeline.audio.mpeg import _frame, walk
+from pipeline.audio.mpeg import walk
+from tests.audio.fuzzing import uncounted
 
 RNG = np.random.default_rng(0)
 ID3 = b"ID3\x04\0\0\0\0\x01\x00" + bytes(128)
@@ -25,12 +26,6 @@ def mp3(path: Path, seconds: float = 2.0, rate: int = 44_100, channels: int = 1,
     samples = 0.1 * RNG.standard_normal((int(seconds * rate), channels))
     soundfile.write(path, samples, rate, format="MP3", **(CONSTANT | how))
     return path.read_bytes()
-
-
-def uncounted(data: bytes) -> bytes:
-    """An mp3 without the frame that says how many there are."""
-    assert b"Xing" in data[:64] or b"Info" in data[:64]
-    return data[_frame(data[:4]).length :]
 
 
 def both_refuse(path: Path, data: bytes, reason: str) -> None:
