@@ -71,6 +71,11 @@ def settings_of(train: Train, name: str) -> Train:
     return Train.model_validate(train.model_dump() | dict(method(name).overrides))
 
 
+def learns_from_plane(train: Train, name: str) -> bool:
+    """Whether a method learns from captions of no clip as well."""
+    return method(name).loss == "rank-n-contrast" and settings_of(train, name).plane_captions > 0
+
+
 def training_settings(train: Train, name: str) -> dict[str, object]:
     """The params that decide what heads come out of training by a method, apart from their seed."""
     return settings_of(train, name).model_dump(exclude={"methods", "seed", "seeds"})

@@ -20,11 +20,6 @@ from torch.nn import functional
 from pipeline.recipe import Recipe
 from pipeline.support import read_json_object, replacing, write_text
 
-TEMPERATURE_MIN, TEMPERATURE_MAX = 0.01, 100.0
-"""Equation 3 has no lower bound in the temperature: a good order could be sharpened for ever."""
-
-LOG_TEMPERATURE_BOUNDS = math.log(TEMPERATURE_MIN), math.log(TEMPERATURE_MAX)
-
 MODELS_FOLDER = Path("results/models")
 """A folder for each method, with one for each seed: the heads and the history of their training."""
 
@@ -69,15 +64,6 @@ class ProjectionHeads(nn.Module):
     def temperature(self) -> Tensor:
         """What similarities are divided by."""
         return self.log_temperature.exp()
-
-    @torch.no_grad()
-    def bound_temperature(self) -> None:
-        """Bring the temperature back into [0.01, 100], after a step of the optimiser.
-
-        On the parameter, as CLIP does it: beyond a bound in the forward pass it would have no gradient to come
-        back by.
-        """
-        self.log_temperature.clamp_(*LOG_TEMPERATURE_BOUNDS)
 
     def embed_speech(self, features: Tensor) -> Tensor:
         """Speech features (N, F) to embeddings (N, E) of length one; a head that says nothing gives zeros."""
