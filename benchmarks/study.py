@@ -34,11 +34,13 @@ And for captions of no clip, written before the first run of `plane`:
    split alone. A world is what a claim counts: its figures are means over its seeds.
 8. `emotionrankclap`, `clap-sce` and the plus of before ("linear, density 1") run with the same steps and rates.
 9. A candidate holds in a world where its AOC and VOC are above those of both baselines, and its W1 and MMD below
-   them. As a rank loss leaves absolute position free, the mean distance within a modality is reported beside W1, and
-   W1 divided by it must be below that of both baselines as well: a collapse does not win.
-10. The winner of `plane` holds in the most worlds; among those the one with the highest mean of AOC and VOC over the
+   them. As a rank loss leaves absolute position free, the mean distance within a modality is reported beside
+   W1, and W1 divided by it must be below that of both baselines as well: a collapse does not win.
+10. The winner of `plane` holds in the most worlds; among those the one with the highest mean of AOC and VOC
+over the
    worlds; the simpler one where a paired test over the worlds finds no difference (p >= .05).
-11. In `plane on top` a change of the winner is kept where it holds in no fewer worlds, and raises the mean of AOC and
+11. In `plane on top` a change of the winner is kept where it holds in no fewer worlds, and raises the mean of
+AOC and
    VOC, or lowers W1 and neither of them, by a paired test over the worlds (p < .05).
 12. benchmarks/world_methods.py measures the winner on test1 of fresh worlds of every kind, 400 and after, in full
    dimensions by the pipeline's own training, once; all worlds that were run are reported.
@@ -110,7 +112,14 @@ def run_stage(name: str, names: Sequence[str], text: str) -> None:
             continue
         started = time.monotonic()
         rows = [
-            {"stage": name, "candidate": candidate, "world": world.seed, "kind": world.kind, "seed": seed, **figures}
+            {
+                "stage": name,
+                "candidate": candidate,
+                "world": world.seed,
+                "kind": world.kind,
+                "seed": seed,
+                **figures,
+            }
             for alike in of_one_size(worlds)
             for w, seed, embedded in train(CANDIDATES[candidate], alike, stage)
             for world, figures in [(alike[w], measure(embedded, alike[w], stage.split))]

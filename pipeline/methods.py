@@ -48,7 +48,12 @@ METHODS: dict[str, Method] = {
         "rank-n-contrast",
         baseline=False,
         aligned=True,
-        overrides={"relu": False, "directions": "both", "anchor_weights": "inverse-density"},
+        overrides={
+            "directions": "both",
+            "plane_captions": 64,
+            "temperature": 0.3,
+            "temperature_bounds": [0.3, 0.3],
+        },
     ),
     "untrained": Method("untrained heads", "va", None, baseline=False, aligned=True),
 }

@@ -53,12 +53,13 @@ if TYPE_CHECKING:
     help="Take in another's answers.parquet; nothing is sent.",
 )
 def command(dry_run: bool, show: int | None, show_prompt: bool, table: Path | None) -> None:
-    """Write a caption of every utterance for every method, captions of the plane, and the ordinality test's prompts.
+    """Write captions of every utterance and of the plane, and the ordinality test's prompts.
 
-    data/captions.parquet has a row for each utterance and variant, data/plane.parquet captions of labels all over the
-    plane that belong to no clip, where a method learns from them, and data/prompts.parquet the lists of 14 sentences
-    that the test retrieves with. No sentence of the test is a caption. For the captions `paraclap` every
-    clip is measured once; cache/acoustics.parquet keeps the measures, which then take the place of the audio.
+    data/captions.parquet has a row for each utterance and variant, data/prompts.parquet the lists of 14
+    sentences that the test retrieves with. data/plane.parquet has captions of labels all over the plane that
+    belong to no clip, where a method learns from them. No sentence of the test is a caption. For the captions
+    `paraclap` every clip is measured once; cache/acoustics.parquet keeps the measures, which then take the
+    place of the audio.
 
     With caption.captioner: llm in params.yaml a model writes them, at the endpoint in OPENAI_BASE_URL with the key
     in OPENAI_API_KEY. Every answer is kept in cache/answers (or ERCLAP_ANSWERS), so that none is paid for twice.
@@ -112,7 +113,9 @@ def _write(params: Params) -> None:
     write_captions(captions, manifest.labels_digest())
     write_parquet(prompts, PROMPTS_FILE)
     write_parquet(plane, PLANE_FILE)
-    learnt = {name: (METHODS[name].captions, learns_from_plane(params.train, name)) for name in params.train.methods}
+    learnt = {
+        name: (METHODS[name].captions, learns_from_plane(params.train, name)) for name in params.train.methods
+    }
     write_learnt(learnt, captions, plane)
     texts = set(captions.column("text").to_pylist())
     click.echo(

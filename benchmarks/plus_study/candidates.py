@@ -45,7 +45,8 @@ class Candidate:
     plane_weight: float = 1.0
     """Of plane captions, as candidates' positives and as anchors."""
     centred: bool = False
-    """Less the modality's mean before it is brought to length one: the batch's in training, a running one after."""
+    """Less the modality's mean before it is brought to length one: the batch's in training, a running one
+    after."""
     calibrated: float = 0.0
     """Weight of the squared error of a pair's cosine from 1 − d / d_max, over all pairs."""
     halves: bool = False

@@ -64,7 +64,9 @@ class Drawing:
         share = torch.stack(shares)[..., None]
 
         def mix(of: Tensor) -> Tensor:
-            first, second = (of.gather(1, rows[..., None].expand(-1, -1, of.shape[-1])) for rows in (one, other))
+            first, second = (
+                of.gather(1, rows[..., None].expand(-1, -1, of.shape[-1])) for rows in (one, other)
+            )
             return share.to(of.dtype) * first + (1 - share).to(of.dtype) * second
 
         return mix(batch.speech), mix(batch.labels)

@@ -39,7 +39,9 @@ def rank_pairs(
         distance = (squares.double().sqrt() / LABEL_STEPS / width).floor().long()
     # One number for a distance and its column: sorting values is several times as fast as argsort.
     bits = distance.shape[-1].bit_length()
-    packed = torch.from_numpy(np.sort(((distance << bits) | torch.arange(distance.shape[-1])).numpy(), axis=-1))
+    packed = torch.from_numpy(
+        np.sort(((distance << bits) | torch.arange(distance.shape[-1])).numpy(), axis=-1)
+    )
     order, ascending = packed & ((1 << bits) - 1), packed >> bits
     rank = torch.zeros_like(order)
     rank[..., 1:] = ascending[..., 1:] != ascending[..., :-1]
@@ -73,8 +75,7 @@ def batch_loss(
     )  # fmt: skip
     if beside is not None:
         text_features, text_labels = (
-            torch.cat(both, 1)
-            for both in ((batch.text, beside.text), (batch.labels, beside.text_labels))
+            torch.cat(both, 1) for both in ((batch.text, beside.text), (batch.labels, beside.text_labels))
         )
         speech_features, speech_labels = (
             torch.cat(both, 1)

@@ -10,17 +10,16 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
+from worlds.arrays import Features
 from worlds.world import World
 
 from pipeline.manifest import DEVELOPMENT, TRAIN
 from pipeline.measures import Embedded
-from worlds.arrays import Features
 from plus_study.candidates import Candidate
 from plus_study.drawing import Drawing
 from plus_study.heads import Beside, Rows, StackedHeads
 from plus_study.losses import batch_loss
 from plus_study.stages import Stage
-
 
 FITTED_ROWS = 4000
 

@@ -15,11 +15,18 @@ HIDDEN_SIZE = 512
 class RandomMap:
     """Two random layers with tanh between them; every output has mean square 1 / 4 over the first rows seen.
 
-    A `periodic` one has a sine in its place, of arguments twice as large, which turns back within the labels' range.
+    A `periodic` one has a sine in its place, of arguments twice as large, which turns back within the labels'
+    range.
     """
 
     def __init__(
-        self, rng: np.random.Generator, first_rows: Features, size: int, gain: float, *, periodic: bool = False
+        self,
+        rng: np.random.Generator,
+        first_rows: Features,
+        size: int,
+        gain: float,
+        *,
+        periodic: bool = False,
     ) -> None:
         self.between = np.sin if periodic else np.tanh
         gain = 2 * gain if periodic else gain

@@ -70,6 +70,6 @@ def _describe(spot: Spot, seed: int, exclude: Set[str]) -> str:
         if text not in exclude:
             return text
     raise RuntimeError(
-        f"a caption of the plane must be no clip's and no prompt of the test, found none in {MOST_DRAWS} draws for "
+        f"a caption of the plane must be no clip's and no prompt, found none in {MOST_DRAWS} draws for "
         f"valence {spot.valence:g}, arousal {spot.arousal:g}: change caption.seed"
     )

@@ -37,7 +37,7 @@ class Train(Section):
     embedding_size: Count
     temperature: Temperature
     """What cosines are divided by, before training."""
-    temperature_bounds: tuple[Temperature, Temperature] = (0.01, 100.0)
+    temperature_bounds: Annotated[list[Temperature], Field(min_length=2, max_length=2)] = [0.01, 100.0]
     """Between what the temperature is kept as it is learnt; two that are equal fix it."""
     relu: bool = True
     """Whether a ReLU follows each head's linear map, as in equation 2."""
@@ -65,7 +65,8 @@ class Train(Section):
         low, high = self.temperature_bounds
         if not low <= self.temperature <= high:
             raise ValueError(
-                f"temperature must lie within temperature_bounds, found {self.temperature:g} and {low:g} to {high:g}"
+                f"temperature must lie within temperature_bounds, found {self.temperature:g} and "
+                f"{low:g} to {high:g}"
             )
         return self
 

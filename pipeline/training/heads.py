@@ -65,6 +65,15 @@ class ProjectionHeads(nn.Module):
         """What similarities are divided by."""
         return self.log_temperature.exp()
 
+    @torch.no_grad()
+    def bound_temperature(self, lowest: float = 0.01, highest: float = 100.0) -> None:
+        """Bring the temperature back between two bounds, after a step of the optimiser.
+
+        On the parameter, as CLIP does it: beyond a bound in the forward pass it would have no gradient to come
+        back by. Equation 3 has no lower bound in the temperature: a good order could be sharpened for ever.
+        """
+        self.log_temperature.clamp_(math.log(lowest), math.log(highest))
+
     def embed_speech(self, features: Tensor) -> Tensor:
         """Speech features (N, F) to embeddings (N, E) of length one; a head that says nothing gives zeros."""
         return functional.normalize(self.speech(features), dim=-1)

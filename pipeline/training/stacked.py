@@ -65,11 +65,7 @@ class StackedHeads:
 
     @torch.no_grad()
     def bound_temperature(self, lowest: float, highest: float) -> None:
-        """Bring every seed's temperature back between two bounds, after a step of the optimiser.
-
-        On the parameter, as CLIP does it: beyond a bound in the forward pass it would have no gradient to come
-        back by. Equation 3 has no lower bound in the temperature: a good order could be sharpened for ever.
-        """
+        """`ProjectionHeads.bound_temperature` of every seed."""
         self.parameters["log_temperature"].clamp_(math.log(lowest), math.log(highest))
 
     def copy_weights(self) -> dict[str, Tensor]:

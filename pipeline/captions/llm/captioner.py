@@ -83,8 +83,9 @@ class LlmCaptioner:
     def write(self) -> tuple[pa.Table, pa.Table, pa.Table]:
         """Ask for what is missing and return the captions, the prompts and the captions of the plane.
 
-        A spot of the plane of which every draw is another sentence's is left out. Raises RuntimeError where requests stay without a usable answer, after listing them in `FAILURES_FILE`;
-        what was answered is kept all the same.
+        A spot of the plane of which every draw is another sentence's is left out. Raises RuntimeError where
+        requests stay without a usable answer, after listing them in `FAILURES_FILE`; what was answered is kept
+        all the same.
         """
         FAILURES_FILE.unlink(missing_ok=True)
         with writing_answers(self.folder) as answers:

@@ -31,7 +31,8 @@ class Pick(NamedTuple):
 
 
 MOST_TURNS = 20
-"""Draws that a prompt of the ordinality test, or a caption of the plane, may take before it differs from others."""
+"""Draws that a prompt of the ordinality test, or a caption of the plane, may take before it differs from
+others."""
 
 
 @dataclass
