@@ -7,7 +7,6 @@
     python benchmarks/study.py large   [NAME ...]     # once: others x 5 seeds, full features, test1
     python benchmarks/study.py full    [NAME ...]     # as confirm, 90,022 rows, the paper's rate: hours on a CPU
     python benchmarks/study.py plane   [NAME ...]     # captions of no clip: a world of each kind x 5 seeds
-    python benchmarks/study.py 'plane on top'         # what else, one by one, on the best of them; same worlds
     python benchmarks/study.py tables                 # markdown of all that was run
 
 A stage runs its candidates of PLAN unless some are named, and none twice: what was run is in data/simulated.
@@ -36,16 +35,15 @@ And for captions of no clip, written before the first run of `plane`:
 9. A candidate holds in a world where its AOC and VOC are above those of both baselines, and its W1 and MMD below
    them. As a rank loss leaves absolute position free, the mean distance within a modality is reported beside
    W1, and W1 divided by it must be below that of both baselines as well: a collapse does not win.
-10. The winner of `plane` holds in the most worlds; among those the one with the highest mean of AOC and VOC
-over the
-   worlds; the simpler one where a paired test over the worlds finds no difference (p >= .05).
-11. In `plane on top` a change of the winner is kept where it holds in no fewer worlds, and raises the mean of
-AOC and
-   VOC, or lowers W1 and neither of them, by a paired test over the worlds (p < .05).
+10. The winner of `plane` holds in the most worlds; among those the one with the highest mean of AOC and VOC over
+   the worlds; the simpler one where a paired test over the worlds finds no difference (p >= .05).
+11. Then, one by one ("fixed, ..."), what else: a change of the winner is kept where it holds in no fewer
+worlds, and
+   raises the mean of AOC and VOC, or lowers W1 and neither of them, by a paired test over the worlds (p < .05).
 12. benchmarks/world_methods.py measures the winner on test1 of fresh worlds of every kind, 400 and after, in full
    dimensions by the pipeline's own training, once; all worlds that were run are reported.
 
-The trainer is the study's own, so that it can hold what the library does not need: it trains every seed of every
+What the library can train it trains. For all else the trainer is the study's own: it trains every seed of every
 world as one batched computation, by the library's rules (full batches of a fresh order, fixed validation batches,
 Adam, the epoch with the lowest validation loss). tests/benchmarks/test_study.py compares its losses with the
 library's. Its parts are in plus_study/, the worlds in worlds/.
@@ -54,14 +52,15 @@ library's. Its parts are in plus_study/, the worlds in worlds/.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 import numpy as np
 import torch
-from plus_study.candidates import CANDIDATES
+from plus_study.by_library import library_settings, train_by_library
+from plus_study.candidates import CANDIDATES, Candidate
 from plus_study.results import MEASURES, keep_results, print_tables, read_results
-from plus_study.stages import PLAN, STAGES
+from plus_study.stages import PLAN, STAGES, Stage
 from plus_study.training import train
 from worlds.text import ENCODERS
 from worlds.world import World, simulate
@@ -101,6 +100,19 @@ def of_one_size(worlds: Sequence[World]) -> list[list[World]]:
     return [[w for w in worlds if w.prompt_features.shape[1] == size] for size in sizes]
 
 
+def run(
+    candidate: Candidate, worlds: list[World], stage: Stage
+) -> Iterator[tuple[World, int, dict[str, float]]]:
+    """Train a candidate with every seed of every world, by the library where it can, and measure it."""
+    by_library = library_settings(candidate, stage)
+    for alike in of_one_size(worlds):
+        trained = train(candidate, alike, stage)
+        if by_library:
+            trained = train_by_library(*by_library, alike, stage)
+        for w, seed, embedded in trained:
+            yield alike[w], seed, measure(embedded, alike[w], stage.split)
+
+
 def run_stage(name: str, names: Sequence[str], text: str) -> None:
     stage = STAGES[name]
     done = {(r["stage"], r["candidate"]) for r in read_results()}
@@ -112,17 +124,9 @@ def run_stage(name: str, names: Sequence[str], text: str) -> None:
             continue
         started = time.monotonic()
         rows = [
-            {
-                "stage": name,
-                "candidate": candidate,
-                "world": world.seed,
-                "kind": world.kind,
-                "seed": seed,
-                **figures,
-            }
-            for alike in of_one_size(worlds)
-            for w, seed, embedded in train(CANDIDATES[candidate], alike, stage)
-            for world, figures in [(alike[w], measure(embedded, alike[w], stage.split))]
+            {"stage": name, "candidate": candidate, "world": world.seed, "kind": world.kind, "seed": seed}
+            | figures
+            for world, seed, figures in run(CANDIDATES[candidate], worlds, stage)
         ]
         keep_results(rows)
         mean = {m: np.mean([r[m] for r in rows]) for m in MEASURES}

@@ -46,9 +46,6 @@ STAGES = {
     "large": Stage((110, 111, 112), (110, 111, 112, 113, 114), LARGE, 512, 8, 0.001, TEST1),
     "full": Stage((200, 201, 202), (200, 201, 202, 203, 204), MSP, 512, 15, 0.0001, TEST1),
     "plane": Stage((20, 21, 22, 23, 24, 25), (0, 1, 2, 3, 4), SMALL, 128, 12, 0.001, kinds=tuple(KINDS)),
-    "plane on top": Stage(
-        (20, 21, 22, 23, 24, 25), (0, 1, 2, 3, 4), SMALL, 128, 12, 0.001, kinds=tuple(KINDS)
-    ),
 }
 
 PLAN = {
@@ -80,5 +77,9 @@ PLAN = {
     "confirm again": (*BASELINES, WINNER),
     "large": (*BASELINES, WINNER),
     "full": (*BASELINES, WINNER),
-    "plane": (*BASELINES, WINNER, *(name for name in CANDIDATES if "plane" in name or "x4" in name)),
+    "plane": (
+        *BASELINES,
+        WINNER,
+        *(name for name in CANDIDATES if name.startswith(("plane", "fixed")) or "rate x4" in name),
+    ),
 }

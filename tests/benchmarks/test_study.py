@@ -124,7 +124,7 @@ def test_every_candidate_of_the_study_has_finite_gradients(worlds):
 
 def test_a_stage_can_be_run_and_read_again(tmp_path, monkeypatch, worlds):
     monkeypatch.setattr(results, "RESULTS", tmp_path / "study.jsonl")
-    monkeypatch.setattr(study, "simulate", lambda seed, sizes, encode: worlds[seed])
+    monkeypatch.setattr(study, "simulate", lambda seed, sizes, encode, kind: worlds[seed])
     stage = replace(study.STAGES["compare"], worlds=(0, 1), seeds=(0, 1), embedding=16, epochs=1)
     monkeypatch.setitem(study.STAGES, "compare", stage)
     study.run_stage("compare", ["clap-sce"], "words")

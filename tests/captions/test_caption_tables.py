@@ -8,9 +8,18 @@ from hypothesis import given, strategies as st
 
 from pipeline.captions.captioning import VARIANTS, caption_prompts, caption_utterances
 from pipeline.captions.categorical import template
+from pipeline.captions.plane import caption_plane
 from pipeline.captions.prompts import ordinality_plan
+from pipeline.config import Plane
 from pipeline.manifest import Utterance
-from pipeline.sentences import CAPTIONS_SCHEMA, PROMPTS_SCHEMA, all_sentences, read_captions, read_prompts
+from pipeline.sentences import (
+    CAPTIONS_SCHEMA,
+    PROMPTS_SCHEMA,
+    all_sentences,
+    read_captions,
+    read_plane,
+    read_prompts,
+)
 from pipeline.support.files import write_parquet
 
 
@@ -89,16 +98,17 @@ def test_no_sentence_of_the_test_is_a_caption():
     assert not prompts & captions
 
 
-def write_both(folder: Path) -> tuple[Path, Path]:
-    captions, prompts = folder / "captions.parquet", folder / "prompts.parquet"
+def write_tables(folder: Path) -> tuple[Path, Path, Path]:
+    captions, prompts, plane = (folder / f"{name}.parquet" for name in ("captions", "prompts", "plane"))
     both = [caption_utterances(UTTERANCES, variant, 0) for variant in VARIANTS]
     write_parquet(pa.concat_tables(both), captions)
     write_parquet(caption_prompts(2, 0, set()), prompts)
-    return captions, prompts
+    write_parquet(caption_plane(Plane(step=6.5, draws=1), 0, set()), plane)
+    return captions, prompts, plane
 
 
 def test_what_is_written_is_what_is_read(tmp_path):
-    captions, prompts = write_both(tmp_path)
+    captions, prompts, _ = write_tables(tmp_path)
     for variant in VARIANTS:
         assert read_captions(variant, captions) == captions_by_id(UTTERANCES, variant)
     read = read_prompts(prompts)
@@ -109,10 +119,10 @@ def test_what_is_written_is_what_is_read(tmp_path):
     assert [p.text for p in read] == caption_prompts(2, 0, set()).column("text").to_pylist()
 
 
-def test_all_sentences_are_the_distinct_ones_of_both_tables(tmp_path):
-    paths = write_both(tmp_path)
+def test_all_sentences_are_the_distinct_ones_of_all_tables(tmp_path):
+    paths = write_tables(tmp_path)
     expected = {text for variant in VARIANTS for text in captions_by_id(UTTERANCES, variant).values()}
-    expected |= {prompt.text for prompt in read_prompts(paths[1])}
+    expected |= {prompt.text for prompt in read_prompts(paths[1])} | set(read_plane(paths[2]).texts)
     assert all_sentences(*paths) == sorted(expected)
 
 
@@ -123,7 +133,7 @@ def test_an_absent_file_names_the_command_that_makes_it(read, tmp_path):
 
 
 def test_other_columns_are_an_error_that_names_them(tmp_path):
-    captions, prompts = write_both(tmp_path)
+    captions, prompts, _ = write_tables(tmp_path)
     with pytest.raises(
         RuntimeError, match=r"prompts\.parquet must have the columns utterance_id .* found test "
     ):

@@ -137,7 +137,9 @@ def test_an_answer_of_an_unknown_kind_is_refused(tmp_path):
     write_parquet(Answers([replace(answer(), kind="x")]).table(), tmp_path / "theirs.parquet")
     with (
         writing_answers(tmp_path / "ours") as answers,
-        pytest.raises(RuntimeError, match="must be for one of va, clap4emo, voc, aoc, found 'x' for '4 4'"),
+        pytest.raises(
+            RuntimeError, match="must be for one of va, clap4emo, plane, voc, aoc, found 'x' for '4 4'"
+        ),
     ):
         answers.merge(read_table(tmp_path / "theirs.parquet"))
 

@@ -309,7 +309,7 @@ def row(**changes: Any) -> Answer:
         ({"raw": "x" * (MOST_CHARACTERS + 1)}, "raw of an answer must have at most 100,000 characters"),
         ({"cell": "4" * (MOST_CHARACTERS + 1)}, "cell of an answer must have at most 100,000 characters"),
         ({"date": "0"}, "must have a date in ISO 8601, found '0' for '4 4'"),
-        ({"kind": "x" * 99}, "must be for one of va, clap4emo, voc, aoc, found 'xxx"),
+        ({"kind": "x" * 99}, "must be for one of va, clap4emo, plane, voc, aoc, found 'xxx"),
     ],
 )
 def test_what_no_endpoint_answered_is_not_imported(
