@@ -15,18 +15,17 @@ from pipeline.config import Evaluate
 from pipeline.features import Pairs
 from pipeline.measures.alignment import alignment_readings
 from pipeline.measures.geometry import modality_gap, pair_distance, uniformity
-from pipeline.measures.ordinality import OrdinalConsistency, ordinal_consistency
+from pipeline.measures.ordinality import OrdinalConsistency
 from pipeline.measures.probe import probe_concordance
+from pipeline.measures.prompted import ordinality_of_points
 from pipeline.measures.retrieval import first_relevant_ranks, recall_at
 from pipeline.methods import METHODS
-from pipeline.sentences import PROMPTS_PER_LIST, Prompt
+from pipeline.sentences import Prompt
 from pipeline.support import Progress
 
 Features = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
-
-ATTRIBUTE_OF_TEST = {"aoc": "arousal", "voc": "valence"}
 
 MAPPED = 1500
 """At most so many pairs are in a map."""
@@ -183,24 +182,7 @@ def measure_ordinality(
     `pool` are the rows of the clips to retrieve, ascending, where that is not every one. Raises ValueError where
     there are fewer than a list has prompts.
     """
-    if pool is None or len(pool) == len(labels):
-        pool, speech = np.arange(len(labels)), embedded.speech
-    else:
-        speech = embedded.speech[pool]
-    if len(pool) < PROMPTS_PER_LIST:
-        raise ValueError(
-            f"the ordinality test needs at least {PROMPTS_PER_LIST} clips to retrieve, found {len(pool)}"
-        )
-    results = {}
-    for test, attribute in ATTRIBUTE_OF_TEST.items():
-        rows = [i for i, prompt in enumerate(prompts) if prompt.test == test]
-        rows.sort(key=lambda i: (prompts[i].list, prompts[i].position))
-        intended = np.array([getattr(prompts[i], attribute) for i in rows]).reshape(-1, PROMPTS_PER_LIST)
-        queries = embedded.prompts[rows].reshape(*intended.shape, -1)  # (L, Q, E)
-        column = 0 if attribute == "valence" else 1
-        found = ordinal_consistency(queries, intended, speech, labels[pool, column])
-        results[test] = OrdinalConsistency(found.tau, pool[found.retrieved])
-    return results
+    return ordinality_of_points(embedded.speech, embedded.prompts, prompts, labels, pool)
 
 
 def measure_further(

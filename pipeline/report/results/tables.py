@@ -11,6 +11,7 @@ from pipeline.config import Evaluate
 from pipeline.measures import bootstrap_interval
 from pipeline.methods import METHODS, OURS
 from pipeline.report.results import published
+from pipeline.report.results.ceilings import CEILING, TITLES, Ceilings, ceiling_notes, ceiling_taus
 from pipeline.report.results.comparisons import Comparison, Scores, compare_with_baselines, mark, mark_notes
 from pipeline.report.results.table import Table
 
@@ -93,29 +94,40 @@ def alignment_table(
 
 
 def ordinality_table(
-    values: Scores, *, corpus: str, pool: int, settings: Evaluate, notes: Sequence[str] = ()
+    values: Scores,
+    *,
+    corpus: str,
+    pool: int,
+    settings: Evaluate,
+    ceilings: Ceilings | None = None,
+    notes: Sequence[str] = (),
 ) -> Table:
     """Table 2, of Kendall's tau under `aoc` and `voc`; `pool` clips to retrieve.
 
-    `notes` stand below it, after its own.
+    `ceilings` stand below the methods; `notes` below it, after its own.
     """
-    tests = ("aoc", "voc")
+    tests, ceilings = ("aoc", "voc"), ceilings or {}
     seeds, lists = next(iter(values.values()))["aoc"].shape
     comparisons = compare_with_baselines(values, higher_is_better=True)
+    limits = ceiling_taus(ceilings)
+    every = {**values, **limits}
+    titles = {name: METHODS[name].title for name in values} | {
+        name: CEILING + TITLES[name] for name in limits
+    }
     rows = [
         [
-            METHODS[name].title,
+            titles[name],
             *(
                 cell
                 for test in tests
                 for cell in (
-                    _cell(values, name, test, comparisons, settings),
+                    _cell(every, name, test, comparisons, settings),
                     _interval(found[test], settings),
                     published.published(name, test),
                 )
             ),
         ]
-        for name, found in values.items()
+        for name, found in every.items()
     ]
     return Table(
         title="Table 2. Ordinal consistency, Kendall's τ, higher is better.",
@@ -126,13 +138,16 @@ def ordinality_table(
             f"{lists} lists of 14 prompts each, {pool} clips to retrieve from, {_spread(seeds, 'lists')}.",
             *_interval_note(seeds, lists, "lists", settings),
             *mark_notes(comparisons, settings.alpha, _averaged("lists", seeds)),
+            *ceiling_notes(ceilings),
             *notes,
         ],
         figures=[
-            {"method": name, "seeds": seeds, "lists": lists, "pool": pool}
+            {"method": name, "kind": "ceiling" if name in limits else "method"}
+            | {"seeds": 0 if name in limits else seeds, "lists": lists, "pool": pool}
             | _figures({test: found[test] for test in tests}, settings)
-            for name, found in values.items()
+            for name, found in every.items()
         ],
+        apart=len(limits),
     )
 
 

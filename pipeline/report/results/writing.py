@@ -13,6 +13,7 @@ import pyarrow as pa
 from pipeline.config import Evaluate
 from pipeline.measures import Evaluation, mapped_rows
 from pipeline.methods import METHODS
+from pipeline.report.results.ceilings import Ceilings, ceiling_metrics
 from pipeline.report.results.comparisons import Comparison, Scores, compare_with_baselines
 from pipeline.report.results.detail_files import Row
 from pipeline.report.results.plots import plot_embeddings, plot_tau, plot_training
@@ -56,11 +57,12 @@ def write_tables(
     captioner: str,
     folder: Path,
     *,
+    ceilings: Ceilings | None = None,
     notes: Sequence[str] = (),
 ) -> None:
     """Write the tables as CSV, markdown and text, the p-values, and every trial, list and retrieval.
 
-    `notes` stand below each table, after its own.
+    `ceilings` stand in Table 2, below the methods; `notes` below each table, after its own.
     """
     readings, taus, further = scores_of_seeds(evaluations)
     count = len(_first(evaluations).pairs)
@@ -75,7 +77,12 @@ def write_tables(
         _write_rows(trial_rows(evaluations), folder / "alignment_trials.parquet")
     pool = len(_first(evaluations).pairs.distinct())
     ordinality_table(
-        taus, corpus=corpus, pool=pool, settings=settings, notes=[*caption_notes(captioner, taus), *notes]
+        taus,
+        corpus=corpus,
+        pool=pool,
+        settings=settings,
+        ceilings=ceilings,
+        notes=[*caption_notes(captioner, taus), *notes],
     ).write(folder, "table2")
     further_table(further, corpus=corpus, available=count, settings=settings, notes=notes).write(
         folder, "further"
@@ -115,9 +122,11 @@ def write_curves(histories: Mapping[int, Histories], folder: Path) -> None:
                 write_csv(history, folder / f"{name}-seed-{seed}.csv")
 
 
-def metrics_json(evaluations: Evaluations) -> str:
-    """The headline figures and the further measures, for `dvc metrics`."""
+def metrics_json(evaluations: Evaluations, ceilings: Ceilings | None = None) -> str:
+    """The headline figures and the further measures, and `ceilings` where there are any, for `dvc metrics`."""
     found = metrics(*scores_of_seeds(evaluations), seeds=list(evaluations))
+    if ceilings:
+        found["ceilings"] = ceiling_metrics(ceilings)
     return json.dumps(found, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
