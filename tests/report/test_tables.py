@@ -19,6 +19,7 @@ from pipeline.report.results.tables import (
     metrics,
     ordinality_table,
 )
+from tests.report.made import made_ceilings, made_prompts
 
 SETTINGS = Evaluate(split="test1", trials=30, pairs=200, seed=0, alpha=0.05, resamples=500)
 
@@ -134,6 +135,66 @@ def test_the_csv_holds_the_unrounded_means(tmp_path):
     assert float(rows["clap-sce"]["aoc_std"]) == pytest.approx(expected.std(ddof=1))
     assert float(rows["clap-sce"]["aoc_low"]) == bootstrap_interval(expected, resamples=500)[0]
     assert rows["clap-sce"]["seeds"] == "1"
+
+
+def with_ceilings(**how: bool) -> Table:
+    return ordinality_table(
+        ORDINALITY,
+        corpus="here",
+        pool=300,
+        settings=SETTINGS,
+        ceilings=made_ceilings(made_prompts(), **how),
+        notes=["The last note."],
+    )
+
+
+def test_ceilings_stand_below_the_methods_and_are_said_to_be_none():
+    table, without = with_ceilings(), ordinal(ORDINALITY)
+    assert table.rows[:3] == without.rows
+    assert [row[0] for row in table.rows[3:]] == [
+        "ceiling: two ridges",
+        "ceiling: two ridges, plane captions",
+        "ceiling: ridge of speech, text known",
+        "ceiling: both known",
+    ]
+    for row in table.rows[3:]:
+        assert "±" in row[1]
+        assert row[2].startswith("[")
+        assert row[3] == row[6] == "–"
+    lines = table.text().splitlines()
+    rules = [number for number, line in enumerate(lines) if line.startswith("─")]
+    assert lines[rules[2] + 1].startswith("ceiling: two ridges ")
+    assert rules[2] - rules[1] == len(ORDINALITY) + 1
+    assert rules[3] - rules[2] == 4 + 1
+    assert "A ceiling is no method" in table.notes[-3]
+    assert "with plane captions also to captions of no clip" in table.notes[-3]
+    assert table.notes[-2].endswith("speech 0.1, text 0.001, text 1e-05 with plane captions.")
+    assert table.notes[-1] == "The last note."
+
+
+def test_without_a_plane_no_row_and_no_note_speaks_of_one():
+    table = with_ceilings(plane=False)
+    assert len(table.rows) == 3 + 3
+    assert not any("plane captions" in text for text in (*table.notes, *(row[0] for row in table.rows)))
+    assert not any("ceiling" in note.lower() for note in ordinal(ORDINALITY).notes)
+
+
+def test_the_csv_says_which_rows_are_ceilings_and_that_no_seed_made_them(tmp_path):
+    with_ceilings().write(tmp_path, "table2")
+    with (tmp_path / "table2.csv").open() as file:
+        rows = {row["method"]: row for row in csv.DictReader(file)}
+    assert [row["kind"] for row in rows.values()] == ["method"] * 3 + ["ceiling"] * 4
+    assert [row["seeds"] for row in rows.values()] == ["1"] * 3 + ["0"] * 4
+    wanted = made_ceilings(made_prompts())["text-known"].ordinality["voc"].tau
+    assert float(rows["text-known"]["voc_mean"]) == wanted.mean()
+
+
+def test_a_ceiling_s_spread_is_over_lists_where_methods_have_seeds():
+    values = {name: taus(0.5, 1, seeds=3) for name in ORDINALITY}
+    ceilings = made_ceilings(made_prompts())
+    table = ordinality_table(values, corpus="here", pool=300, settings=SETTINGS, ceilings=ceilings)
+    tau = ceilings["both-known"].ordinality["aoc"].tau
+    assert table.rows[-1][1] == f"{tau.mean():.3f} ± {tau.std(ddof=1):.3f}"
 
 
 def test_metrics_are_the_headline_means_and_the_further_measures():
