@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from pipeline.measures import measure_ceilings
 from pipeline.report.results.writing import write_tables
 from stages.cli import main
 from tests.features.samples import tmpfs
@@ -508,6 +509,17 @@ def test_several_seeds_are_trained_measured_and_told_apart(project):
     lists = pq.read_table(results / "tables/ordinality_lists.parquet").to_pylist()
     assert {row["seed"] for row in lists} == {3, 4}
     assert (results / "curves/clap-sce-seed-4.csv").exists()
+
+
+def test_ceilings_of_a_train_split_that_is_read_in_blocks_are_those_of_one_in_memory(project, monkeypatch):
+    change_params(project, train__methods=["untrained"])
+    before = json.loads((project / "results/metrics.json").read_text())["ceilings"]
+    monkeypatch.setattr("stages.evaluate.TRAINING_BYTES", 10_000)
+    with mock.patch("pipeline.measures.measure_ceilings", wraps=measure_ceilings) as measured:
+        assert erclap(project, "eval").returncode == 0
+    assert not isinstance(measured.call_args.args[0], Pairs)
+    ceilings = json.loads((project / "results/metrics.json").read_text())["ceilings"]
+    assert ceilings == {name: pytest.approx(taus) for name, taus in before.items()}
 
 
 def test_a_probe_cannot_be_fitted_to_what_it_is_tested_on(project):
