@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from pipeline.features import Pairs
 from pipeline.measures import measure_ceilings
 from pipeline.report.results.writing import write_tables
 from stages.cli import main
