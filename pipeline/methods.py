@@ -48,7 +48,12 @@ METHODS: dict[str, Method] = {
         "rank-n-contrast",
         baseline=False,
         aligned=True,
-        overrides={"relu": False, "directions": "both", "anchor_weights": "inverse-density"},
+        overrides={
+            "directions": "both",
+            "plane_captions": 64,
+            "temperature": 0.3,
+            "temperature_bounds": [0.3, 0.3],
+        },
     ),
     "untrained": Method("untrained heads", "va", None, baseline=False, aligned=True),
 }
@@ -69,6 +74,11 @@ def method(name: str) -> Method:
 def settings_of(train: Train, name: str) -> Train:
     """The params of training with a method's own in place of them. Raises ValueError for a name that is none."""
     return Train.model_validate(train.model_dump() | dict(method(name).overrides))
+
+
+def learns_from_plane(train: Train, name: str) -> bool:
+    """Whether a method learns from captions of no clip as well."""
+    return method(name).loss == "rank-n-contrast" and settings_of(train, name).plane_captions > 0
 
 
 def training_settings(train: Train, name: str) -> dict[str, object]:

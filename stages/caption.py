@@ -13,6 +13,7 @@ from pipeline.captions import (
     VARIANTS,
     Captioner,
     acoustic_variants,
+    caption_plane,
     caption_prompts,
     caption_utterances,
     keep_memory,
@@ -21,8 +22,15 @@ from pipeline.captions import (
 )
 from pipeline.config import LlmCaptions, Params, load_params
 from pipeline.manifest import Manifest, Utterance
-from pipeline.methods import MEASURED_CAPTIONS, METHODS
-from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE, write_captions
+from pipeline.methods import MEASURED_CAPTIONS, METHODS, learns_from_plane
+from pipeline.sentences import (
+    CAPTIONS_FILE,
+    PLANE_FILE,
+    PLANE_SCHEMA,
+    PROMPTS_FILE,
+    write_captions,
+    write_learnt,
+)
 from pipeline.support import counted, remove_abandoned, write_parquet
 
 if TYPE_CHECKING:
@@ -45,11 +53,13 @@ if TYPE_CHECKING:
     help="Take in another's answers.parquet; nothing is sent.",
 )
 def command(dry_run: bool, show: int | None, show_prompt: bool, table: Path | None) -> None:
-    """Write a caption of every utterance for every method, and the ordinality test's prompts.
+    """Write captions of every utterance and of the plane, and the ordinality test's prompts.
 
     data/captions.parquet has a row for each utterance and variant, data/prompts.parquet the lists of 14
-    sentences that the test retrieves with. No sentence of the test is a caption. For the captions `paraclap` every
-    clip is measured once; cache/acoustics.parquet keeps the measures, which then take the place of the audio.
+    sentences that the test retrieves with. data/plane.parquet has captions of labels all over the plane that
+    belong to no clip, where a method learns from them. No sentence of the test is a caption. For the captions
+    `paraclap` every clip is measured once; cache/acoustics.parquet keeps the measures, which then take the
+    place of the audio.
 
     With caption.captioner: llm in params.yaml a model writes them, at the endpoint in OPENAI_BASE_URL with the key
     in OPENAI_API_KEY. Every answer is kept in cache/answers (or ERCLAP_ANSWERS), so that none is paid for twice.
@@ -85,7 +95,7 @@ def _write(params: Params) -> None:
     captioners = VARIANTS | _acoustic_variants(variants, manifest, params)
     if params.caption.captioner == "llm":
         planned = _llm(params, utterances, variants, captioners)
-        captions, prompts = planned.write()
+        captions, prompts, plane = planned.write()
         if planned.llm.otherwise:
             for by, count in sorted(planned.written.items()):
                 click.echo(f"{by.kind}: {counted(count, 'answer')} of {by.model}, prompt {by.prompt_hash}")
@@ -95,19 +105,34 @@ def _write(params: Params) -> None:
         )
         texts = set(captions.column("text").to_pylist())
         prompts = caption_prompts(params.caption.prompt_lists, params.caption.seed, exclude=texts)
+        plane = PLANE_SCHEMA.empty_table()
+        if _plane_wanted(params):
+            others = texts | set(prompts.column("text").to_pylist())
+            plane = caption_plane(params.caption.plane, params.caption.seed, exclude=others)
     remove_abandoned(CAPTIONS_FILE.parent)
     write_captions(captions, manifest.labels_digest())
     write_parquet(prompts, PROMPTS_FILE)
+    write_parquet(plane, PLANE_FILE)
+    learnt = {
+        name: (METHODS[name].captions, learns_from_plane(params.train, name)) for name in params.train.methods
+    }
+    write_learnt(learnt, captions, plane)
     texts = set(captions.column("text").to_pylist())
     click.echo(
         f"{CAPTIONS_FILE}: {captions.num_rows} captions ({', '.join(variants)}), {len(texts)} distinct"
     )
     click.echo(f"{PROMPTS_FILE}: {prompts.num_rows} prompts")
+    if _plane_wanted(params):
+        click.echo(f"{PLANE_FILE}: {plane.num_rows} captions that belong to no clip")
     click.echo(f"overlap: {measure_overlap(prompts.column('text').to_pylist(), texts)}")
 
 
 def _variants(params: Params) -> list[str]:
     return sorted({MEASURED_CAPTIONS} | {METHODS[name].captions for name in params.train.methods})
+
+
+def _plane_wanted(params: Params) -> bool:
+    return any(learns_from_plane(params.train, name) for name in params.train.methods)
 
 
 def _acoustic_variants(variants: Sequence[str], manifest: Manifest, params: Params) -> dict[str, Captioner]:
@@ -133,7 +158,9 @@ def _llm(
 ) -> LlmCaptioner:
     from pipeline.captions import LlmCaptioner
 
-    return LlmCaptioner(utterances, variants, params.caption, params.runtime.llm, offline)
+    return LlmCaptioner(
+        utterances, variants, params.caption, params.runtime.llm, offline, plane=_plane_wanted(params)
+    )
 
 
 def _estimate(params: Params) -> None:

@@ -21,7 +21,7 @@ from pipeline.features import (
     values,
 )
 from pipeline.manifest import Manifest
-from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE, sentence_column
+from pipeline.sentences import sentence_column
 from pipeline.support import check_writable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def command() -> None:
     for foreign in params.foreign_encoders:
         click.echo(f"warning: {foreign}", err=True)
     manifest = Manifest.read_clips()
-    sentences = sentence_column(CAPTIONS_FILE, PROMPTS_FILE)
+    sentences = sentence_column()
     for folder in (FAILURES_FILE.parent, SPEECH_FEATURES, TEXT_FEATURES):
         check_writable(folder)  # rather than after hours of computing
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.config import Params, load_params
-from pipeline.methods import METHODS, method, settings_of, training_settings
+from pipeline.methods import METHODS, learns_from_plane, method, settings_of, training_settings
 
 if TYPE_CHECKING:
     from pipeline.training import Epoch
@@ -39,9 +39,9 @@ def command(names: tuple[str, ...]) -> None:
 
 
 def _train_one(name: str, params: Params) -> None:
-    from pipeline.features import open_pairs, open_stores
+    from pipeline.features import gather_plane, open_pairs, open_stores
     from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
-    from pipeline.sentences import read_captions
+    from pipeline.sentences import read_captions, read_plane
     from pipeline.support import choose_device, replacing_folder, write_csv
     from pipeline.training import HISTORY_FILE, MODELS_FOLDER, Epoch, save_heads, seed_folder, train
 
@@ -69,6 +69,7 @@ def _train_one(name: str, params: Params) -> None:
         training,
         development,
         settings_of(params.train, name),
+        plane=gather_plane(read_plane(), text) if learns_from_plane(params.train, name) else None,
         device=device,
         report=_reporter(name, params.train.epochs),
         cuda_graphs=params.runtime.cuda_graphs,

@@ -38,6 +38,25 @@ class Candidate:
     """Weight of a linear map shared by both modalities from the embedding to the labels, squared error."""
     gap: float = 0.0
     """Weight of the squared distance between the modalities' means in a batch."""
+    plane: int = 0
+    """Captions of no clip in a batch."""
+    filling: bool = False
+    """Plane captions are drawn where the train split has few labels, not evenly."""
+    plane_weight: float = 1.0
+    """Of plane captions, as candidates' positives and as anchors."""
+    centred: bool = False
+    """Less the modality's mean before it is brought to length one: the batch's in training, a running one
+    after."""
+    calibrated: float = 0.0
+    """Weight of the squared error of a pair's cosine from 1 − d / d_max, over all pairs."""
+    halves: bool = False
+    """Half of an embedding ranks by valence alone, half by arousal."""
+    monge: bool = False
+    """The Gaussian Monge map from the train split's speech to its text, after a linear head."""
+    mixed: int = 0
+    """Speech anchors that are mixed of two, or lie beyond them, with their labels, a batch."""
+    lowest: float = 0.02
+    """Bound of the temperature."""
     temperature: float = 1.0
     fixed: bool = False
     until: float = 0.0
@@ -136,4 +155,37 @@ CANDIDATES: dict[str, Candidate] = {
         LINEAR, density=1, equal=True, regression=3, fixed=True
     ),
     "linear, rate x3, cosine, regression 1, gap 3": replace(LINEAR, rate=3, cosine=True, regression=1, gap=3),
+}
+
+PLANE = replace(BOTH, plane=64)
+FIXED = replace(PLANE, temperature=0.3, fixed=True)
+CANDIDATES |= {
+    # Captions of no clip as candidates and anchors.
+    "plane 64, one direction": replace(PAPER, plane=64),
+    "plane 64": PLANE,
+    "plane 16": replace(PLANE, plane=16),
+    "plane 256": replace(PLANE, plane=256),
+    "plane 64, linear": replace(PLANE, head="linear"),
+    "plane 64, density 1": replace(PLANE, density=1),
+    "plane 64, linear, density 1": replace(PLANE, head="linear", density=1),
+    "plane 64, filling": replace(PLANE, filling=True),
+    "plane 64, weight 0.5": replace(PLANE, plane_weight=0.5),
+    "plane 64, equal": replace(PLANE, equal=True),
+    # Where the temperature may go.
+    "plane 64, temperature 1 fixed": replace(PLANE, fixed=True),
+    "plane 64, temperature 0.3 fixed": FIXED,
+    "plane 64, temperature 0.1 fixed": replace(FIXED, temperature=0.1),
+    "plane 64, temperature at least 0.3": replace(PLANE, lowest=0.3),
+    "plane 64, temperature 1 to 0.3": replace(PLANE, until=0.3),
+    "plane 64, equal, temperature 0.3 fixed": replace(FIXED, equal=True),
+    "plane 64, linear, temperature 0.3 fixed": replace(FIXED, head="linear"),
+    "plane 64, filling, temperature 0.3 fixed": replace(FIXED, filling=True),
+    "plane 256, temperature 0.3 fixed": replace(FIXED, plane=256),
+    "plane 256, filling, temperature 0.3 fixed": replace(FIXED, plane=256, filling=True),
+    # The same for four times as far.
+    "emotionrankclap, rate x4": replace(PAPER, rate=4),
+    "clap-sce, rate x4": replace(CANDIDATES["clap-sce"], rate=4),
+    "plane 64, rate x4": replace(PLANE, rate=4),
+    "plane 64, temperature 0.3 fixed, rate x4": replace(FIXED, rate=4),
+    "plane 64, temperature at least 0.3, rate x4": replace(PLANE, lowest=0.3, rate=4),
 }

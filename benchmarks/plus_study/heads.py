@@ -57,6 +57,19 @@ class Rows:
         )
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What a batch of each run holds beside its pairs."""
+
+    text: Tensor
+    """(K, P, F), captions of no clip"""
+    text_labels: Tensor
+    """(K, P, 3), dominance 0"""
+    speech: Tensor
+    """(K, X, F), mixed of the batch's clips"""
+    speech_labels: Tensor
+
+
 def _smoothed_density(labels: np.ndarray) -> Tensor:
     """Label distribution smoothing (Yang et al. 2021) on a grid of a quarter of a step, Gaussian of half a step.
 
@@ -97,8 +110,21 @@ class StackedHeads(nn.Module):
             self.register_buffer(f"{modality}_mean", torch.stack([c.mean(0, keepdim=True) for c in chunks]))
             self.register_buffer(f"{modality}_std", torch.stack([c.std(0, keepdim=True) for c in chunks]))
 
-    def embed(self, modality: str, features: Tensor) -> Tensor:
-        """(K, N, F) to (K, N, E) of length one."""
+    def embed(self, modality: str, features: Tensor, centre: Tensor | None = None) -> Tensor:
+        """(K, N, F) to (K, N, E) of length one; a centred head takes away its `centre`, or the batch's mean."""
+        out = self.project(modality, features)
+        if self.candidate.centred:
+            out = out - (out.mean(1, keepdim=True) if centre is None else centre)
+        return self.normalised(out)
+
+    def normalised(self, out: Tensor) -> Tensor:
+        if not self.candidate.halves:
+            return functional.normalize(out, dim=-1)
+        halves = [functional.normalize(half, dim=-1) for half in out.chunk(2, -1)]
+        return torch.cat(halves, -1) / math.sqrt(2)
+
+    def project(self, modality: str, features: Tensor) -> Tensor:
+        """(K, N, F) to (K, N, E)."""
         if self.candidate.standardised or self.candidate.head in ("mlp", "residual"):
             features = (features - getattr(self, f"{modality}_mean")) / getattr(self, f"{modality}_std")
         out = self._linear(modality, features)
@@ -109,7 +135,7 @@ class StackedHeads(nn.Module):
         elif self.candidate.head == "residual":
             hidden = functional.gelu(functional.layer_norm(out, out.shape[-1:]))
             out = out + self._linear(f"{modality}_second", hidden)
-        return functional.normalize(out, dim=-1)
+        return out
 
     def _linear(self, name: str, x: Tensor) -> Tensor:
         return torch.baddbmm(self.weights[f"{name}_bias"], x, self.weights[f"{name}_weight"])

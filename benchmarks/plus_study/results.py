@@ -17,7 +17,7 @@ from plus_study.stages import STAGES
 
 RESULTS = Path("data/simulated/study.jsonl")
 
-MEASURES = ("aoc", "voc", "w1", "mmd", "gap")
+MEASURES = ("aoc", "voc", "w1", "mmd", "gap", "spread")
 
 Row = dict[str, float | str]
 

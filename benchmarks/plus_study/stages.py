@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from worlds.kinds import KINDS
 from worlds.labels import TEST1
 from worlds.world import MSP_ROWS, Sizes
 
 from pipeline.manifest import DEVELOPMENT, TRAIN
-from plus_study.candidates import BASELINES, FIRST_WINNER, WINNER
+from plus_study.candidates import BASELINES, CANDIDATES, FIRST_WINNER, WINNER
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,12 @@ class Stage:
     epochs: int
     learning_rate: float
     split: str = DEVELOPMENT
+    kinds: tuple[str, ...] = ()
+    """Of the worlds, in their order; all plain where there is none."""
+
+    def kind_of(self, world: int) -> str:
+        """The kind of one of the worlds, by its seed."""
+        return self.kinds[self.worlds.index(world)] if self.kinds else "plain"
 
 
 SMALL = Sizes({TRAIN: 8_000, DEVELOPMENT: 3_000, TEST1: 3_000}, speech=256, text=192, prompt_lists=56)
@@ -38,6 +45,10 @@ STAGES = {
     "confirm again": Stage((120, 121, 122, 123), tuple(range(120, 130)), SMALL, 128, 12, 0.001, TEST1),
     "large": Stage((110, 111, 112), (110, 111, 112, 113, 114), LARGE, 512, 8, 0.001, TEST1),
     "full": Stage((200, 201, 202), (200, 201, 202, 203, 204), MSP, 512, 15, 0.0001, TEST1),
+    "plane": Stage((20, 21, 22, 23, 24, 25), (0, 1, 2, 3, 4), SMALL, 128, 12, 0.001, kinds=tuple(KINDS)),
+    "plane on top": Stage(
+        (20, 21, 22, 23, 24, 25), (0, 1, 2, 3, 4), SMALL, 128, 12, 0.001, kinds=tuple(KINDS)
+    ),
 }
 
 PLAN = {
@@ -69,4 +80,5 @@ PLAN = {
     "confirm again": (*BASELINES, WINNER),
     "large": (*BASELINES, WINNER),
     "full": (*BASELINES, WINNER),
+    "plane": (*BASELINES, WINNER, *(name for name in CANDIDATES if "plane" in name or "x4" in name)),
 }

@@ -60,12 +60,18 @@ class Heard:
     """(N, SPEAKER_SIZE + CONTENT_SIZE)"""
 
 
-def listen(rows: int, moments: Moments, voice: Doubles, rng: np.random.Generator) -> Heard:
+def listen(
+    rows: int,
+    moments: Moments,
+    voice: Doubles,
+    rng: np.random.Generator,
+    disagreement: float = DISAGREEMENT,
+) -> Heard:
     """What is meant in so many utterances, and what annotators write down of it."""
     more = rng.geometric(STOPPING, rows)
     annotators = FEWEST_ANNOTATORS + np.where(rng.random(rows) < SHARE_OF_FEWEST, 0, more)
     annotators = np.minimum(annotators, MOST_ANNOTATORS)
-    spread = DISAGREEMENT * np.sqrt(rng.gamma(8, 1 / 8, rows))
+    spread = disagreement * np.sqrt(rng.gamma(8, 1 / 8, rows))
     meant = _mean_valence_and_arousal(rows, moments, float(((spread**2 + 1 / 12) / annotators).mean()), rng)
     valence, arousal = (meant - [moments.valence[0], moments.arousal[0]]).T
     dominance = moments.arousal[0] + 0.7 * arousal + 0.2 * valence + 0.3 * rng.standard_normal(rows)

@@ -13,9 +13,23 @@ HIDDEN_SIZE = 512
 
 
 class RandomMap:
-    """Two random layers with tanh between them; every output has mean square 1 / 4 over the first rows seen."""
+    """Two random layers with tanh between them; every output has mean square 1 / 4 over the first rows seen.
 
-    def __init__(self, rng: np.random.Generator, first_rows: Features, size: int, gain: float) -> None:
+    A `periodic` one has a sine in its place, of arguments twice as large, which turns back within the labels'
+    range.
+    """
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        first_rows: Features,
+        size: int,
+        gain: float,
+        *,
+        periodic: bool = False,
+    ) -> None:
+        self.between = np.sin if periodic else np.tanh
+        gain = 2 * gain if periodic else gain
         inputs = first_rows.shape[1]
         self.mean = first_rows.mean(axis=0)
         spread = float((first_rows - self.mean).std() * np.sqrt(inputs))
@@ -27,7 +41,7 @@ class RandomMap:
     def __call__(self, rows: Features) -> Features:
         return np.concatenate(
             [
-                np.tanh((rows[start : start + 4096] - self.mean) @ self.first + self.bias) @ self.second
+                self.between((rows[start : start + 4096] - self.mean) @ self.first + self.bias) @ self.second
                 for start in range(0, len(rows), 4096)
             ]
         )

@@ -7,31 +7,55 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.captions import GRADES, describe
+from pipeline.captions.prompts import ordinality_plan
 from pipeline.captions.seeding import rng_of
+from pipeline.sentences import WordedPrompt
 from pipeline.support import replacing
 from worlds.arrays import Doubles, Features, Rows
 from worlds.labels import Heard
+from worlds.phrases import describe_in_own_words
 
 Encoder = Callable[[Sequence[str]], Features]
 
+Describe = Callable[[float, float, np.random.Generator], str]
+
+WRITERS: dict[str, Describe] = {"lexicon": describe, "own": describe_in_own_words}
+
 SENTENCES_A_CELL = 64
 
+MOST_DRAWS = 1000
 
-def write_bank() -> list[str]:
+PLANE_STEP, PLANE_DRAWS = 0.25, 4
+"""Captions of no clip: so many at every point of a grid over the range of the ordinality test."""
+
+
+def write_bank(write: Describe = describe) -> list[str]:
     """The sentences of every cell of the plane, SENTENCES_A_CELL each, valence in the outer loop."""
     rng = rng_of("simulated corpus", SENTENCES_A_CELL)
     return [
-        describe(valence, arousal, rng)
+        write(valence, arousal, rng)
         for valence in GRADES
         for arousal in GRADES
         for _ in range(SENTENCES_A_CELL)
     ]
+
+
+def write_plane(labels: Doubles, seed: int, write: Describe, others: Set[str]) -> list[str]:
+    """A sentence of each of the labels (M, 2) that is none of the others."""
+    rng = rng_of("simulated plane", seed)
+    sentences = []
+    for valence, arousal in labels.tolist():
+        while (text := write(valence, arousal, rng)) in others:
+            pass
+        sentences.append(text)
+    return sentences
 
 
 def draw_sentences(labels: Doubles, ambiguity: float, rng: np.random.Generator) -> Rows:
@@ -40,6 +64,32 @@ def draw_sentences(labels: Doubles, ambiguity: float, rng: np.random.Generator) 
     steps = np.clip(np.rint(read / GRADES[0]).astype(np.int64) - 1, 0, len(GRADES) - 1)
     cells = steps[:, 0] * len(GRADES) + steps[:, 1]
     return cells * SENTENCES_A_CELL + rng.integers(SENTENCES_A_CELL, size=len(labels))
+
+
+def plane_labels() -> Doubles:
+    """(M, 2) of the captions that belong to no clip, valence in the outer loop."""
+    steps = np.arange(GRADES[0], GRADES[-1] + PLANE_STEP / 2, PLANE_STEP)
+    points = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
+    labels: Doubles = points.repeat(PLANE_DRAWS, axis=0)
+    return labels
+
+
+def write_prompts(lists: int, seed: int, write: Describe, captions: Set[str]) -> list[WordedPrompt]:
+    """The ordinality test: no prompt is a caption, and none is twice in its list."""
+    worded = []
+    of_list: dict[tuple[str, int], set[str]] = {}
+    for prompt in ordinality_plan(lists):
+        taken = of_list.setdefault((prompt.test, prompt.list), set())
+        for draw in range(MOST_DRAWS):
+            rng = rng_of(seed, "prompt", prompt.test, prompt.list, prompt.position, draw)
+            text = write(prompt.valence, prompt.arousal, rng)
+            if text not in captions and text not in taken:
+                break
+        else:
+            raise RuntimeError(f"a prompt must be no caption, found none in {MOST_DRAWS} draws for {prompt}")
+        taken.add(text)
+        worded.append(WordedPrompt(**asdict(prompt), text=text))
+    return worded
 
 
 def labels_of_classes(split: Heard, training: Heard, rng: np.random.Generator) -> Doubles:

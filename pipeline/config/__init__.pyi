@@ -1,6 +1,6 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
-from .captions import Caption as Caption, LlmCaptions as LlmCaptions
+from .captions import Caption as Caption, LlmCaptions as LlmCaptions, Plane as Plane
 from .corpora import (
     Iemocap as Iemocap,
     MspEmotion as MspEmotion,

@@ -9,6 +9,15 @@ from pydantic import Field, model_validator
 from pipeline.config.section import Count, Section
 
 
+class Plane(Section):
+    """Captions of labels all over the plane that belong to no clip."""
+
+    step: Annotated[float, Field(ge=0.05, le=6.5)] = 0.5
+    """Of the grid over 0.5 to 7, the range of the ordinality test."""
+    draws: Count = 2
+    """Captions of each of its cells."""
+
+
 class Paraclap(Section):
     """The captions `paraclap`."""
 
@@ -74,6 +83,7 @@ class Caption(Section):
     prompt_lists: Annotated[int, Field(ge=1, le=10_000)]
     """Lists of the ordinality test, for valence and for arousal each."""
     paraclap: Paraclap = Paraclap()
+    plane: Plane = Plane()
     llm: LlmCaptions | None = None
 
     @model_validator(mode="after")

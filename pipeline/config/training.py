@@ -21,6 +21,9 @@ METHOD_NAMES = (
 """What can be trained, in the order of the tables; `pipeline.methods` says what each of them is."""
 
 
+Temperature = Annotated[float, Field(ge=0.01, le=100)]
+
+
 class Train(Section):
     """Stage train: the projection heads of every method."""
 
@@ -32,13 +35,23 @@ class Train(Section):
     batch_size: Annotated[int, Field(ge=2)]
     learning_rate: Positive
     embedding_size: Count
-    temperature: Annotated[float, Field(ge=0.01, le=100)]
+    temperature: Temperature
+    """What cosines are divided by, before training."""
+    temperature_bounds: Annotated[list[Temperature], Field(min_length=2, max_length=2)] = [0.01, 100.0]
+    """Between what the temperature is kept as it is learnt; two that are equal fix it."""
     relu: bool = True
     """Whether a ReLU follows each head's linear map, as in equation 2."""
     candidates: Literal["farther", "farther-or-equal"]
     directions: Literal["speech-to-text", "both"]
     anchor_weights: Literal["equal", "inverse-density"] = "equal"
     """Of each anchor in Rank-N-Contrast: all alike, or one over the density of the labels around its own."""
+    plane_captions: Annotated[int, Field(ge=0)] = 0
+    """Captions of no clip in a batch of Rank-N-Contrast, beside those of its clips."""
+    plane_drawn: Literal["evenly", "filling"] = "evenly"
+    """How they are drawn: from all cells alike, or most where the corpus has few labels, so that both together are
+    as even over the plane as they can be."""
+    plane_weight: Positive = 1.0
+    """Of each of them, as a candidate that is the positive and as an anchor, where those of clips weigh 1."""
     memory_gb: Positive = 8.0
     """What features may take: a split that takes more than half of it is streamed, in another order."""
 
@@ -46,6 +59,16 @@ class Train(Section):
     def seed_range(self) -> range:
         """The seeds that are trained."""
         return range(self.seed, self.seed + self.seeds)
+
+    @model_validator(mode="after")
+    def _within_bounds(self) -> Self:
+        low, high = self.temperature_bounds
+        if not low <= self.temperature <= high:
+            raise ValueError(
+                f"temperature must lie within temperature_bounds, found {self.temperature:g} and "
+                f"{low:g} to {high:g}"
+            )
+        return self
 
     @field_validator("methods")
     @classmethod

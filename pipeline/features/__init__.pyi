@@ -8,10 +8,11 @@ from .extraction import (
 from .gathering import (
     asked_for as asked_for,
     gather_pairs as gather_pairs,
+    gather_plane as gather_plane,
     open_pairs as open_pairs,
     open_stores as open_stores,
 )
-from .pairs import Pairs as Pairs, PairSource as PairSource
+from .pairs import Pairs as Pairs, PairSource as PairSource, PlaneTexts as PlaneTexts
 from .shards.folder import ShardFolder as ShardFolder
 from .shards.keys import (
     packed as packed,

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import Extract
-from pipeline.features.pairs import Pairs, PairSource
-from pipeline.features.shards.keys import Keys, packed_column, sentence_keys
+from pipeline.features.pairs import Pairs, PairSource, PlaneTexts
+from pipeline.features.shards.keys import Keys, packed_column, sentence_key, sentence_keys
 from pipeline.features.store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore
 from pipeline.manifest import Manifest
+from pipeline.sentences import PlaneCaptions
 from pipeline.support import in_order
 
 BLOCKS_IN_MEMORY = 3
@@ -64,6 +65,11 @@ def gather_pairs(
     """
     named = _named_pairs(manifest, captions, speech, text)
     return named.gather(np.arange(len(named)))
+
+
+def gather_plane(captions: PlaneCaptions, text: FeatureStore) -> PlaneTexts:
+    """The captions of the plane as features. Raises RuntimeError where one is missing."""
+    return PlaneTexts(text.gather([sentence_key(caption) for caption in captions.texts]), captions.labels)
 
 
 def open_pairs(

@@ -35,6 +35,19 @@ class PairSource(Protocol):
 
 
 @dataclass(frozen=True)
+class PlaneTexts:
+    """M captions that belong to no clip, as features, with the labels that they were written for."""
+
+    text: npt.NDArray[np.float32]
+    """(M, F)"""
+    labels: npt.NDArray[np.float64]
+    """(M, 2) valence and arousal on 0.5..7."""
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+
+@dataclass(frozen=True)
 class Pairs:
     """N clips and a caption of each, as features, with the clips' labels."""
 

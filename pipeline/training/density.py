@@ -27,11 +27,8 @@ class LabelDensity:
         """Count labels (N, 2) on 1..7, N at least 1."""
         if labels.ndim != 2 or labels.shape[1] != 2 or not len(labels):
             raise ValueError(f"labels must be (N, 2), N at least 1, found {labels.shape}")
-        size = round((HIGHEST - LOWEST) * CELLS_A_UNIT) + 1
-        counts = np.zeros((size, size))
-        cells = _cells(torch.from_numpy(labels)).numpy()
-        np.add.at(counts, (cells[:, 0], cells[:, 1]), 1)
-        density = gaussian_filter(counts, WIDTH * CELLS_A_UNIT)
+        density = smoothed_counts(labels, LOWEST, HIGHEST)
+        cells = cells_of(torch.from_numpy(labels), LOWEST, HIGHEST).numpy()
         # Where nobody is near, as where somebody counted is loneliest.
         density = density.clip(min=density[cells[:, 0], cells[:, 1]].min())
         self._inverse = torch.from_numpy(1 / density).to(device)
@@ -48,11 +45,22 @@ class LabelDensity:
         >>> LabelDensity(labels.numpy()).weights(labels).round(decimals=2)  # the rare one, as three together
         tensor([0.6700, 0.6700, 0.6700, 2.0000], dtype=torch.float64)
         """
-        cells = _cells(labels)
+        cells = cells_of(labels, LOWEST, HIGHEST)
         weights = self._inverse[cells[..., 0], cells[..., 1]]
         return weights / weights.mean(-1, keepdim=True)
 
 
-def _cells(labels: Tensor) -> Tensor:
-    bounded = labels.double().clamp(LOWEST, HIGHEST)
-    return ((bounded - LOWEST) * CELLS_A_UNIT).round().long()
+def smoothed_counts(labels: NDArray[np.floating[Any]], lowest: float, highest: float) -> NDArray[np.float64]:
+    """Labels (N, 2) counted on a grid of quarters of a unit between two bounds, and smoothed: (C, C)."""
+    size = round((highest - lowest) * CELLS_A_UNIT) + 1
+    counts = np.zeros((size, size))
+    cells = cells_of(torch.from_numpy(labels), lowest, highest).numpy()
+    np.add.at(counts, (cells[:, 0], cells[:, 1]), 1)
+    smoothed: NDArray[np.float64] = gaussian_filter(counts, WIDTH * CELLS_A_UNIT)
+    return smoothed
+
+
+def cells_of(labels: Tensor, lowest: float, highest: float) -> Tensor:
+    """Where labels (..., 2) lie on that grid: int64 (..., 2), those beyond a bound at it."""
+    bounded = labels.double().clamp(lowest, highest)
+    return ((bounded - lowest) * CELLS_A_UNIT).round().long()

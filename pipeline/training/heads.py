@@ -20,11 +20,6 @@ from torch.nn import functional
 from pipeline.recipe import Recipe
 from pipeline.support import read_json_object, replacing, write_text
 
-TEMPERATURE_MIN, TEMPERATURE_MAX = 0.01, 100.0
-"""Equation 3 has no lower bound in the temperature: a good order could be sharpened for ever."""
-
-LOG_TEMPERATURE_BOUNDS = math.log(TEMPERATURE_MIN), math.log(TEMPERATURE_MAX)
-
 MODELS_FOLDER = Path("results/models")
 """A folder for each method, with one for each seed: the heads and the history of their training."""
 
@@ -71,13 +66,13 @@ class ProjectionHeads(nn.Module):
         return self.log_temperature.exp()
 
     @torch.no_grad()
-    def bound_temperature(self) -> None:
-        """Bring the temperature back into [0.01, 100], after a step of the optimiser.
+    def bound_temperature(self, lowest: float = 0.01, highest: float = 100.0) -> None:
+        """Bring the temperature back between two bounds, after a step of the optimiser.
 
         On the parameter, as CLIP does it: beyond a bound in the forward pass it would have no gradient to come
-        back by.
+        back by. Equation 3 has no lower bound in the temperature: a good order could be sharpened for ever.
         """
-        self.log_temperature.clamp_(*LOG_TEMPERATURE_BOUNDS)
+        self.log_temperature.clamp_(math.log(lowest), math.log(highest))
 
     def embed_speech(self, features: Tensor) -> Tensor:
         """Speech features (N, F) to embeddings (N, E) of length one; a head that says nothing gives zeros."""

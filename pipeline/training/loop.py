@@ -12,14 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from pipeline.config import Train
-from pipeline.features import PairSource
+from pipeline.features import PairSource, PlaneTexts
 from pipeline.methods import Loss
 from pipeline.training.density import LabelDensity
 from pipeline.training.feeding import VALIDATION_ORDER, Feed, Rows, fixed_batches, taken
 from pipeline.training.heads import ProjectionHeads
-from pipeline.training.objectives import Objective, objective_of
+from pipeline.training.objectives import Objective, Targets, objective_of
+from pipeline.training.plane import DRAWN_AFTER, Plane
 from pipeline.training.stacked import StackedHeads
 from pipeline.training.stepping import GraphedStep, Stepping
 
@@ -54,6 +56,7 @@ def train(
     development: PairSource,
     settings: Train,
     *,
+    plane: PlaneTexts | None = None,
     device: torch.device | str = "cpu",
     report: Callable[[list[Epoch]], None] = lambda epochs: None,
     seeds_a_stack: int | None = None,
@@ -64,8 +67,9 @@ def train(
     Each seed of `settings.seed_range` draws its own initial weights and its own order of the rows, and comes to
     what it comes to alone. A training epoch is a fresh order of the rows in full batches; the few that are left
     over wait for another epoch's order. Validation goes through one fixed order, its last batch filled up from
-    its first rows. `loss` None gives the heads as they are before training. `report` is told every epoch, an
-    Epoch a seed.
+    its first rows. Where `settings.plane_captions` says so, Rank-N-Contrast also learns from captions of
+    `plane`, so many beside each batch, by each seed's own draws and in validation by fixed ones. `loss` None
+    gives the heads as they are before training. `report` is told every epoch, an Epoch a seed.
 
     `seeds_a_stack` of the seeds are one stack of matrices: on a GPU all of them, whose step is one graph unless
     `cuda_graphs` is off; on a CPU one, where a seed's optimiser fits the cache and several do not. Stacks run on
@@ -85,6 +89,11 @@ def train(
     names = sorted({*training.emotions, *development.emotions}, key=str)
     codes = {emotion: code for code, emotion in enumerate(names)}
     objective = objective_of(loss, settings, LabelDensity(training.labels, device))
+    beside = None
+    if loss == "rank-n-contrast" and settings.plane_captions:
+        if plane is None:
+            raise ValueError("train.plane_captions must have captions to draw from, found no plane")
+        beside = Plane(plane, training.labels, settings, device)
     size = seeds_a_stack or (len(seeds) if device.type == "cuda" else 1)
     stacks = [
         _Stack(
@@ -92,6 +101,7 @@ def train(
             heads[i : i + size],
             objective,
             settings,
+            beside,
             device,
             cuda_graphs,
         )
@@ -126,15 +136,17 @@ class _Stack:
         heads: list[ProjectionHeads],
         objective: Objective,
         settings: Train,
+        plane: Plane | None,
         device: torch.device,
         cuda_graphs: bool,
     ) -> None:
-        self.seeds, self.batch_size = seeds, settings.batch_size
+        self.seeds, self.batch_size, self.plane = seeds, settings.batch_size, plane
         self.heads, self.objective = StackedHeads(heads, device), objective
-        self.stepping = Stepping(self.heads, objective, settings.learning_rate)
+        self.stepping = Stepping(self.heads, objective, settings)
         graphed = cuda_graphs and device.type == "cuda"
         self.step = GraphedStep(self.stepping) if graphed else self.stepping.step
         self.shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.draws = [torch.Generator().manual_seed(seed + DRAWN_AFTER) for seed in seeds]
         self.validated = torch.zeros(len(seeds), device=device)
         self.steps = self.validations = 0
         self.lowest = torch.full((len(seeds),), math.inf, device=device)
@@ -148,9 +160,14 @@ class _Stack:
         batches = torch.stack(orders)[:, : count * self.batch_size].to(rows.speech.device)
         batches = batches.view(len(self.seeds), count, self.batch_size)  # (S, K, N)
         for some in torch.split(batches, self._ahead(), 1):
-            targets = self.objective.targets(rows.labels[some], rows.emotions[some])
+            drawn = None
+            if self.plane is not None:
+                drawn = torch.stack([self.plane.draw(some.shape[1], one) for one in self.draws])  # (S, K, P)
+            targets = self._targets(rows, some, drawn)
             for k in range(some.shape[1]):
                 speech, text = taken(rows.speech, some[:, k]), taken(rows.text, some[:, k])
+                if self.plane is not None and drawn is not None:
+                    text = torch.cat([text, taken(self.plane.text, drawn[:, k])], 1)
                 self.step(speech, text, tuple(target[:, k] for target in targets))
         self.steps += count
 
@@ -158,13 +175,22 @@ class _Stack:
     def validate(self, rows: Rows) -> None:
         """The loss of every batch of the rows, in one order for all seeds and epochs."""
         batches = fixed_batches(len(rows), self.batch_size).to(rows.speech.device)  # (K, N)
-        for some in torch.split(batches, self._ahead()):
-            targets = self.objective.targets(rows.labels[some], rows.emotions[some])
-            speech, text = (taken(features, some.view(1, -1)) for features in (rows.speech, rows.text))
+        fixed = self.plane.fixed(len(batches)) if self.plane is not None else None
+        for start in range(0, len(batches), self._ahead()):
+            some = batches[start : start + self._ahead()]
+            drawn = None if fixed is None else fixed[start : start + self._ahead()]
+            targets = self._targets(rows, some, drawn)
+            speech, text = (
+                taken(rows.speech, some.view(1, -1)),
+                taken(rows.text, some),
+            )  # (1, K N, F), (K, N, F)
+            if self.plane is not None and drawn is not None:
+                text = torch.cat([text, taken(self.plane.text, drawn)], 1)
+            text = text.view(1, -1, text.shape[-1])
             seeds = len(self.seeds)
             similarity = self.heads.similarities(
-                speech.expand(seeds, -1, -1), text.expand(seeds, -1, -1), self.batch_size
-            )  # (S, K, N, N)
+                speech.expand(seeds, -1, -1), text.expand(seeds, -1, -1), len(some)
+            )  # (S, K, N, M)
             for_all = tuple(target.expand(seeds, *target.shape) for target in targets)
             self.validated += self.objective.loss(similarity, for_all).sum(1)
         self.validations += len(batches)
@@ -200,9 +226,15 @@ class _Stack:
             )
         ]
 
+    def _targets(self, rows: Rows, batches: Tensor, drawn: Tensor | None) -> Targets:
+        """Of batches (..., N) with the captions of the plane (..., P) that are drawn for them."""
+        of_plane = None if self.plane is None or drawn is None else self.plane.labels[drawn]
+        return self.objective.targets(rows.labels[batches], rows.emotions[batches], of_plane)
+
     def _ahead(self) -> int:
         """Batches whose targets are made at once."""
-        return max(1, SIMILARITIES_AHEAD // self.batch_size**2)
+        candidates = self.batch_size + (self.plane.count if self.plane is not None else 0)
+        return max(1, SIMILARITIES_AHEAD // (self.batch_size * candidates))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ what its seeds give alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from pipeline.support import multiplies_by_onednn
-from pipeline.training.heads import LOG_TEMPERATURE_BOUNDS, ProjectionHeads
+from pipeline.training.heads import ProjectionHeads
 
 SMALLEST_NORM = 1e-12
 """As torch's `normalize`."""
@@ -52,20 +53,20 @@ class StackedHeads:
         cosine = self.embed("speech", speech) @ self.embed("text", text).mT
         return cosine * self._inverse_temperature()[:, None, None]
 
-    def similarities(self, speech: Tensor, text: Tensor, batch_size: int) -> Tensor:
-        """Features (S, K N, F) of K batches of N pairs to each batch's own similarities, (S, K, N, N)."""
-        batches = (len(self), -1, batch_size, self._like.sizes["embedding_size"])
-        embedded_speech = self.embed("speech", speech).view(batches)
-        embedded_text = self.embed("text", text).view(batches)
+    def similarities(self, speech: Tensor, text: Tensor, batches: int) -> Tensor:
+        """Features (S, K N, F) and (S, K M, F) of K batches to each batch's own similarities, (S, K, N, M)."""
+        shape = (len(self), batches, -1, self._like.sizes["embedding_size"])
+        embedded_speech = self.embed("speech", speech).view(shape)
+        embedded_text = self.embed("text", text).view(shape)
         return embedded_speech @ embedded_text.mT * self._inverse_temperature()[:, None, None, None]
 
     def _inverse_temperature(self) -> Tensor:
         return self.parameters["log_temperature"].neg().exp()
 
     @torch.no_grad()
-    def bound_temperature(self) -> None:
-        """Bring every seed's temperature back into its bounds, after a step of the optimiser."""
-        self.parameters["log_temperature"].clamp_(*LOG_TEMPERATURE_BOUNDS)
+    def bound_temperature(self, lowest: float, highest: float) -> None:
+        """`ProjectionHeads.bound_temperature` of every seed."""
+        self.parameters["log_temperature"].clamp_(math.log(lowest), math.log(highest))
 
     def copy_weights(self) -> dict[str, Tensor]:
         """The parameters as they are now."""

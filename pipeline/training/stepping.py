@@ -1,6 +1,6 @@
 """One step of training: similarities, loss, gradients, Adam, and the temperature's bounds.
 
-Axes: S seeds, N utterances of a batch, F feature size.
+Axes: S seeds, N utterances of a batch, M candidates, F feature size.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from pipeline.config import Train
 from pipeline.training.objectives import Objective, Targets
 from pipeline.training.stacked import StackedHeads
 
@@ -17,19 +18,19 @@ WARM_UP_STEPS = 3
 """Before a step is captured: libraries choose and allocate what they need when they are first called."""
 
 Step = Callable[[Tensor, Tensor, Targets], None]
-"""Speech (S, N, F), text (S, N, F) and the batch's targets."""
+"""Speech (S, N, F), text (S, M, F) and the batch's targets."""
 
 
 class Stepping:
     """Heads on their way: their optimiser, and the sum of the losses since it was last set to zero, (S,)."""
 
-    def __init__(self, heads: StackedHeads, objective: Objective, learning_rate: float) -> None:
-        self.heads, self.objective = heads, objective
+    def __init__(self, heads: StackedHeads, objective: Objective, settings: Train) -> None:
+        self.heads, self.objective, self.bounds = heads, objective, settings.temperature_bounds
         parameters = list(heads.parameters.values())
         device = parameters[0].device
         # Adam works number by number, so that a stack takes the steps that its seeds would take apart.
         self.optimiser = torch.optim.Adam(
-            parameters, lr=learning_rate, fused=True, capturable=device.type == "cuda"
+            parameters, lr=settings.learning_rate, fused=True, capturable=device.type == "cuda"
         )
         self.losses = torch.zeros(len(heads), device=device)
 
@@ -39,7 +40,7 @@ class Stepping:
         self.optimiser.zero_grad()
         losses.sum().backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
-        self.heads.bound_temperature()
+        self.heads.bound_temperature(*self.bounds)
         self.losses += losses.detach()
 
 

@@ -20,7 +20,7 @@ from pipeline.features import (
     keys_of,
 )
 from pipeline.manifest import MANIFEST_FILE
-from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE
+from pipeline.sentences import SENTENCE_FILES
 from pipeline.support import Progress, leftovers, remove, shown
 from stages.cache.places import in_bytes, local_folders, looked_into, needed_team
 
@@ -100,7 +100,7 @@ def _remove_unasked(folders: list[ShardFolder], kept_files: tuple[Path, ...], da
             click.echo(f"  {shown(line, 400)}")
         click.echo(
             "what they ask for cannot be told, so no row is removed: `dvc fetch --all-branches --all-tags "
-            "data/manifest.parquet data/captions.parquet data/prompts.parquet` brings it"
+            "data/manifest.parquet data/captions.parquet data/prompts.parquet data/plane.parquet` brings it"
         )
         return 0
     youngest = time.time() - days * SECONDS_A_DAY
@@ -133,7 +133,7 @@ def _wanted_rows(shards: list[Shard], asked: Asked) -> list[tuple[Shard, Positio
 
 def _asked(kept_files: tuple[Path, ...]) -> Asked:
     asked = asked_by_refs()
-    here = [file for file in (MANIFEST_FILE, CAPTIONS_FILE, PROMPTS_FILE) if file.exists()]
+    here = [file for file in (MANIFEST_FILE, *SENTENCE_FILES) if file.exists()]
     for file in (*here, *kept_files):
         asked.add(None, keys_of(file))
     return asked

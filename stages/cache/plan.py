@@ -24,7 +24,7 @@ from pipeline.features import (
 )
 from pipeline.manifest import MANIFEST_FILE, Manifest
 from pipeline.recipe import Recipe
-from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE, all_sentences
+from pipeline.sentences import SENTENCE_FILES, all_sentences
 from pipeline.support import write_csv
 from stages.cache.places import describe, folders_of_team, local_folders, wanted_recipes
 
@@ -50,7 +50,7 @@ def command(file: Path | None) -> None:
     for recipe, wanted, files, folder in zip(
         (speech, text),
         (clips, sentences),
-        ([MANIFEST_FILE], [CAPTIONS_FILE, PROMPTS_FILE]),
+        ([MANIFEST_FILE], list(SENTENCE_FILES)),
         local_folders(),
         strict=True,
     ):

@@ -21,8 +21,9 @@ from pipeline.captions.llm.asking import Failure, ask_all
 from pipeline.captions.llm.batches import ask_by_batch, fetch_pending, pending_batches
 from pipeline.captions.llm.endpoint import Endpoint
 from pipeline.captions.llm.estimate import Estimate, estimate
-from pipeline.captions.llm.planning import Planner, word_prompts
+from pipeline.captions.llm.planning import Planner, word_plane, word_prompts
 from pipeline.captions.llm.requests import Question, Request
+from pipeline.captions.plane import plane_spots, plane_table
 from pipeline.captions.prompts import ordinality_plan
 from pipeline.config import Caption, LlmCaptions, LlmRuntime
 from pipeline.manifest import Utterance
@@ -48,36 +49,43 @@ class LlmCaptioner:
         settings: Caption,
         runtime: LlmRuntime,
         offline: Mapping[str, Captioner] = VARIANTS,
+        *,
+        plane: bool = False,
     ) -> None:
-        """`offline` writes the variants that no model does."""
+        """`offline` writes the variants that no model does; `plane` asks for captions of no clip as well."""
         self.utterances, self.variants, self.offline = utterances, variants, offline
         self.settings, self.llm, self.runtime = settings, _llm(settings), runtime
         self.planner = Planner.of(self.llm, settings.seed, settings.prompt_lists)
         self.plan = ordinality_plan(settings.prompt_lists)
+        self.spots = plane_spots(settings.plane) if plane else []
         self.folder = answers_folder()
         self.written: Counter[Question] = Counter()
         """Who wrote the captions and prompts of the last `write`, in requests."""
 
     def requests(self) -> list[Request]:
-        """Every distinct request of the captions, and the first one of each prompt of the ordinality test."""
+        """Every distinct request of the captions, and the first of each of the test's prompts and of the plane."""
         picked = {
             self.planner.pick(utterance, variant).request: None
             for variant in self.variants
             if variant in WRITTEN_BY_A_MODEL
             for utterance in self.utterances
         }
-        return list(picked | {self.planner.request_of_prompt(prompt): None for prompt in self.plan})
+        prompts = {self.planner.request_of_prompt(prompt): None for prompt in self.plan}
+        draws = self.settings.plane.draws
+        spots = {self.planner.request_of_spot(spot, draws): None for spot in self.spots}
+        return list(picked | prompts | spots)
 
     def estimate(self) -> Estimate:
         """What a run would send, and what it would cost."""
         answers = read_answers(self.folder)
         return estimate(self.requests(), answers, self.runtime, attempts=self.llm.attempts)
 
-    def write(self) -> tuple[pa.Table, pa.Table]:
-        """Ask for what is missing and return the captions and the prompts.
+    def write(self) -> tuple[pa.Table, pa.Table, pa.Table]:
+        """Ask for what is missing and return the captions, the prompts and the captions of the plane.
 
-        Raises RuntimeError where requests stay without a usable answer, after listing them in `FAILURES_FILE`;
-        what was answered is kept all the same.
+        A spot of the plane of which every draw is another sentence's is left out. Raises RuntimeError where
+        requests stay without a usable answer, after listing them in `FAILURES_FILE`; what was answered is kept
+        all the same.
         """
         FAILURES_FILE.unlink(missing_ok=True)
         with writing_answers(self.folder) as answers:
@@ -99,9 +107,20 @@ class LlmCaptioner:
                     f"{first.valence:g}, arousal {first.arousal:g}): the model says the same again and again, "
                     f"raise caption.llm.temperature"
                 )
+            plane = self._plane(answers, texts | {prompt.text for prompt in wording.worded})
             written = (answers.known.written(request) for request in requests)
             self.written = Counter(found[0].question for found in written if found)
-        return captions, prompts_table(wording.worded)
+        return captions, prompts_table(wording.worded), plane
+
+    def _plane(self, answers: AnswersWriter, exclude: set[str]) -> pa.Table:
+        while True:
+            wording = word_plane(
+                self.spots, self.settings.plane.draws, self.planner, answers.known.text_of, exclude
+            )
+            if not wording.missing:
+                break
+            self._fill(wording.missing, answers)
+        return plane_table([spot for spot, _ in wording.worded], [text for _, text in wording.worded])
 
     def _captions(self, known: Answers) -> pa.Table:
         captioners = {**self.offline} | {

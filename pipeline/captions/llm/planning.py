@@ -16,6 +16,7 @@ from pipeline.captions.categorical import emotion_of
 from pipeline.captions.llm.requests import CAPTIONS_PER_ANSWER, Key, Kind, Request
 from pipeline.captions.llm.templates import Templates
 from pipeline.captions.nrc import class_words
+from pipeline.captions.plane import Spot
 from pipeline.captions.seeding import rng_of
 from pipeline.config import LlmCaptions
 from pipeline.manifest import EMOTIONS, Utterance
@@ -30,7 +31,8 @@ class Pick(NamedTuple):
 
 
 MOST_TURNS = 20
-"""Draws that a prompt of the ordinality test may take before it differs from all captions."""
+"""Draws that a prompt of the ordinality test, or a caption of the plane, may take before it differs from
+others."""
 
 
 @dataclass
@@ -75,6 +77,10 @@ class Planner:
         rounds = math.ceil(self.lists / PROMPTS_PER_LIST)  # lists that share their fixed value
         draw = prompt.list // PROMPTS_PER_LIST + turn * rounds
         return self._request(prompt.test, f"{prompt.valence:g} {prompt.arousal:g}", draw)
+
+    def request_of_spot(self, spot: Spot, draws: int, turn: int = 0) -> Request:
+        """The request of a caption of the plane, of so many a cell; each turn is one more draw."""
+        return self._request("plane", spot.cell, spot.draw + turn * draws)
 
     def _labels(self, utterance: Utterance) -> str:
         labels = [utterance.valence, utterance.arousal]
@@ -154,6 +160,41 @@ def word_prompts(
                 break
         else:
             result.hopeless.append(prompt)
+    return result
+
+
+class PlaneWording(NamedTuple):
+    """How far the captions of the plane could be worded with the answers that are there."""
+
+    worded: list[tuple[Spot, str]]
+    missing: list[Request]
+    """Answers that are needed first."""
+    hopeless: list[Spot]
+    """Those of which every draw was a clip's caption or a prompt."""
+
+
+def word_plane(
+    spots: Sequence[Spot],
+    draws: int,
+    planner: Planner,
+    text_of: Callable[[Request], str | None],
+    exclude: Set[str],
+) -> PlaneWording:
+    """Give each spot its sentence, of `draws` a cell: none whose words are those of one in `exclude`."""
+    seen = {spoken(text) for text in exclude}
+    result = PlaneWording([], [], [])
+    for spot in spots:
+        for turn in range(MOST_TURNS):
+            request = planner.request_of_spot(spot, draws, turn)
+            text = text_of(request)
+            if text is None:
+                result.missing.append(request)
+                break
+            if spoken(text) not in seen:
+                result.worded.append((spot, text))
+                break
+        else:
+            result.hopeless.append(spot)
     return result
 
 

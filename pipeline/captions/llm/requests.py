@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-Kind = Literal["va", "clap4emo", "voc", "aoc"]
-"""What the answer is for: a variant of captions, or one of the ordinality test's two halves, kept apart."""
+Kind = Literal["va", "clap4emo", "plane", "voc", "aoc"]
+"""What the answer is for: a variant of captions, the plane, or one of the ordinality test's halves, kept apart."""
 
-CAPTIONS_PER_ANSWER: dict[str, int] = {"va": 1, "clap4emo": 3, "voc": 1, "aoc": 1}
+CAPTIONS_PER_ANSWER: dict[str, int] = {"va": 1, "clap4emo": 3, "plane": 1, "voc": 1, "aoc": 1}
 
 
 class Question(NamedTuple):

@@ -20,7 +20,7 @@ import yaml
 
 from pipeline.features.shards.keys import Keys, packed, sentence_key
 from pipeline.manifest import MANIFEST_FILE
-from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE
+from pipeline.sentences import SENTENCE_FILES
 from pipeline.support import shown
 
 LOCK_FILE = Path("dvc.lock")
@@ -155,7 +155,7 @@ def _add_lock(asked: Asked, name: str, text: str, cache: Path | None) -> None:
         (path, md5) for (_, path), md5 in lock.read.items()
     }
     for path, md5 in sorted(md5s):
-        if path not in map(str, (MANIFEST_FILE, CAPTIONS_FILE, PROMPTS_FILE)):
+        if path not in map(str, (MANIFEST_FILE, *SENTENCE_FILES)):
             continue
         file = cached(cache, md5) if cache else None
         if file is None or not file.is_file():

@@ -1,0 +1,75 @@
+"""Captions of labels all over the plane that belong to no clip: what a rank loss can learn from without audio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.captions.captioning import MOST_DRAWS
+from pipeline.captions.lexicon import describe
+from pipeline.captions.scales import GRADES
+from pipeline.captions.seeding import rng_of
+from pipeline.config import Plane
+from pipeline.sentences import PLANE_SCHEMA
+
+
+class Spot(NamedTuple):
+    """One caption of the plane to write."""
+
+    valence: float
+    arousal: float
+    draw: int
+
+    @property
+    def cell(self) -> str:
+        """Valence and arousal as `4.25 3.5`."""
+        return f"{self.valence:g} {self.arousal:g}"
+
+
+def plane_spots(settings: Plane) -> list[Spot]:
+    """Every cell of the grid over the ordinality test's range, 0.5 to 7, and each of its draws.
+
+    >>> len(plane_spots(Plane(step=0.5, draws=2)))
+    392
+    """
+    lowest, highest = GRADES[0], GRADES[-1]
+    count = int((highest - lowest) / settings.step + 1e-9) + 1
+    # From end to end, wherever the step does not divide the range.
+    steps = np.linspace(lowest, highest, max(count, 2)).round(6).tolist()
+    return [
+        Spot(valence, arousal, draw)
+        for valence in steps
+        for arousal in steps
+        for draw in range(settings.draws)
+    ]
+
+
+def caption_plane(settings: Plane, seed: int, exclude: Set[str]) -> pa.Table:
+    """Describe every spot by the lexicon: a table of PLANE_SCHEMA.
+
+    No sentence is in `exclude`, where the captions of clips and the test's prompts belong. Raises RuntimeError
+    where 1000 draws find none that is allowed.
+    """
+    spots = plane_spots(settings)
+    return plane_table(spots, [_describe(spot, seed, exclude) for spot in spots])
+
+
+def plane_table(spots: Sequence[Spot], texts: Sequence[str]) -> pa.Table:
+    """The captions of the plane as the table that is written."""
+    columns = [[spot.valence for spot in spots], [spot.arousal for spot in spots], list(texts)]
+    return pa.table(columns, schema=PLANE_SCHEMA)
+
+
+def _describe(spot: Spot, seed: int, exclude: Set[str]) -> str:
+    for turn in range(MOST_DRAWS):
+        rng = rng_of(seed, "plane", spot.cell, spot.draw, turn)
+        text = describe(spot.valence, spot.arousal, rng)
+        if text not in exclude:
+            return text
+    raise RuntimeError(
+        f"a caption of the plane must be no clip's and no prompt, found none in {MOST_DRAWS} draws for "
+        f"valence {spot.valence:g}, arousal {spot.arousal:g}: change caption.seed"
+    )
