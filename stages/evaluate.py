@@ -15,7 +15,7 @@ from pipeline.methods import training_settings
 from stages.tables import CURVES_FOLDER, METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER, command as print_tables
 
 if TYPE_CHECKING:
-    from pipeline.features import FeatureStore, Pairs, PairSource
+    from pipeline.features import FeatureStore, Pairs, PairSource, PlaneTexts
 
 UNNAMED_FOLDER = Path("results/unnamed")
 """Where heads go of methods that train.methods does not name any more."""
@@ -87,7 +87,7 @@ def evaluate(params: Params) -> None:
         for seed, of_seed in folders.items()
     }
     ceilings = measure_ceilings(
-        splits.training, splits.development, splits.measured, prompts, prompt_features
+        splits.training, splits.development, splits.measured, prompts, prompt_features, splits.plane
     )
     evaluations: dict[int, Evaluation] = {}
     for seed, of_seed in heads.items():
@@ -151,15 +151,17 @@ class _Splits(NamedTuple):
     """Those that ceilings are fitted to."""
     development: Pairs
     """Those that the penalties of ceilings are chosen on."""
+    plane: PlaneTexts | None
+    """Captions of no clip, where the project has any."""
     labels: str
     """The digest of the labels that all are of."""
 
 
 def _read_splits(params: Params, stores: tuple[FeatureStore, FeatureStore]) -> _Splits:
-    from pipeline.features import gather_pairs, open_pairs
+    from pipeline.features import gather_pairs, gather_plane, open_pairs
     from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
     from pipeline.methods import MEASURED_CAPTIONS
-    from pipeline.sentences import read_captions
+    from pipeline.sentences import read_captions, read_plane
 
     manifest = Manifest.read()
     labels = manifest.labels_digest()
@@ -170,7 +172,15 @@ def _read_splits(params: Params, stores: tuple[FeatureStore, FeatureStore]) -> _
         for split in {measured: None, probed: None, DEVELOPMENT: None}
     }
     training = open_pairs(manifest.split(TRAIN), captions, *stores, memory=TRAINING_BYTES, batch_size=1)
-    return _Splits(gathered[measured], gathered[probed], training, gathered[DEVELOPMENT], labels)
+    plane = read_plane()
+    return _Splits(
+        gathered[measured],
+        gathered[probed],
+        training,
+        gathered[DEVELOPMENT],
+        gather_plane(plane, stores[1]) if len(plane) else None,
+        labels,
+    )
 
 
 def _corpus_name(params: Params) -> str:

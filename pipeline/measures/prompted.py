@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.features import Pairs, PairSource
+from pipeline.features import Pairs, PairSource, PlaneTexts
 from pipeline.measures.ceilings import Fitted, MeasuredCeiling, ceilings
 from pipeline.measures.ordinality import Nearness, OrdinalConsistency, ordinal_consistency
 from pipeline.measures.ridge import Moments
@@ -64,20 +64,20 @@ def measure_ceilings(
     pairs: Pairs,
     prompts: Sequence[Prompt],
     prompt_features: Features,
-    plane: tuple[Features, Values] | None = None,
+    plane: PlaneTexts | None = None,
 ) -> dict[str, MeasuredCeiling]:
     """The ordinality test of every ceiling, by distance in the plane of valence and arousal.
 
     Readings are fitted to `training`, which is read a block at a time, and their penalties chosen on
-    `development`; `pairs` are the clips to retrieve. `plane` are captions of no clip, features (P, F) and labels
-    (P, 2), which a further reading of text is fitted to as well.
+    `development`; `pairs` are the clips to retrieve. `plane` are captions of no clip, which a further reading of
+    text is fitted to as well.
     """
     speech, text = reduce(
         lambda read, block: (read[0] + block[0], read[1] + block[1]), map(_moments, training.blocks(order=0))
     )
     fitted = {"ridges": text}
     if plane is not None:
-        fitted["ridges-plane"] = text + Moments.of(*plane)
+        fitted["ridges-plane"] = text + Moments.of(plane.text, plane.labels)
     found = ceilings(
         Fitted(speech, development.speech, development.labels),
         {name: Fitted(moments, development.text, development.labels) for name, moments in fitted.items()},

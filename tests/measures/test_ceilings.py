@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.captions.prompts import ordinality_plan
-from pipeline.features.pairs import Pairs
+from pipeline.features.pairs import Pairs, PlaneTexts
 from pipeline.features.shards.keys import sentence_keys
 from pipeline.measures.ceilings import PENALTIES, Fitted, best_reading
 from pipeline.measures.probe import concordance
@@ -69,7 +69,7 @@ def means(found) -> dict[str, tuple[float, float]]:
 
 
 def test_in_a_linear_world_with_a_clip_at_every_prompt_all_ceilings_are_one():
-    found = measured(world(drawn(500, 1), seed=1), world(GRID, seed=3), (world(GRID).text, GRID))
+    found = measured(world(drawn(500, 1), seed=1), world(GRID, seed=3), PlaneTexts(world(GRID).text, GRID))
     assert list(found) == ["ridges", "ridges-plane", "text-known", "both-known"]
     assert means(found)["both-known"] == (1.0, 1.0)
     for name, taus in means(found).items():
@@ -93,7 +93,7 @@ def test_what_noise_hides_in_speech_is_lost_where_speech_is_read_and_not_where_i
 
 def test_captions_all_over_the_plane_mend_a_reading_of_text_that_misleads_outside_the_corpus_s_labels():
     training = world(np.clip(drawn(500, 1), 2.3, 6.3), seed=1, bend=10.0)
-    plane = world(GRID, seed=5, bend=10.0).text, GRID
+    plane = PlaneTexts(world(GRID, seed=5, bend=10.0).text, GRID)
     pairs = world(GRID, seed=3)
     found = means(measured(training, pairs, plane, bend=10.0))
     assert min(found["ridges-plane"]) > 0.95
