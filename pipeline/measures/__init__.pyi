@@ -1,8 +1,11 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
 from .alignment import mmd_rbf as mmd_rbf, wasserstein as wasserstein
+from .chance import Chance as Chance, against_chance as against_chance
+from .estimate import Estimate as Estimate, drawn_again as drawn_again
 from .evaluation import (
     ATTRIBUTE_OF_TEST as ATTRIBUTE_OF_TEST,
+    COLUMN as COLUMN,
     Embedded as Embedded,
     Evaluation as Evaluation,
     evaluate_heads as evaluate_heads,

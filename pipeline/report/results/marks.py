@@ -1,0 +1,54 @@
+"""The marks of Tables 1 and 2, and what is said of them below the tables."""
+
+from __future__ import annotations
+
+from pipeline.methods import METHODS
+from pipeline.report.results.comparisons import TESTED_AS, Comparison
+from pipeline.sentences import PROMPTS_PER_LIST
+
+UNSAID = {
+    "trials": "It takes trials for independent, which share pairs: it cannot say what other pairs, or another "
+    "training, would come to.",
+    "lists": "It takes lists for independent, which find the same few clips: like the interval, it cannot say what "
+    "other clips, or another training, would come to, nor whether τ is chance (Table 2b).",
+}
+"""Units of the paper's test → what it cannot say."""
+
+DRAWN = {"trials": "seeds and pairs", "lists": "seeds, lists and clips"}
+"""Units → what `†` draws again."""
+
+NEEDED = {
+    "trials": "two seeds of training at least (train.seeds)",
+    "lists": f"two seeds of training at least (train.seeds) and {2 * PROMPTS_PER_LIST} clips",
+}
+"""Units → without which there is no `†`."""
+
+
+def mark(comparisons: list[Comparison], method: str, measure: str, alpha: float) -> str:
+    """`*` where a method beats all that it is compared to by the paper's test, `†` where by that of draws."""
+    measure = TESTED_AS.get(measure, measure)
+    own = [one for one in comparisons if (one.method, one.measure) == (method, measure)]
+    if not own or not all(one.better for one in own):
+        return ""
+    return "*" * all(one.p < alpha for one in own) + "†" * all(one.p_again_holm < alpha for one in own)
+
+
+def mark_notes(comparisons: list[Comparison], alpha: float, units: str, *, seeds: int) -> list[str]:
+    """What the marks mean, `units` being the trials or lists that were compared. Nothing where no test was made."""
+    if not any(one.p == one.p for one in comparisons):
+        return []
+    against: dict[str, dict[str, None]] = {}
+    for one in comparisons:
+        against.setdefault(METHODS[one.method].title, {})[METHODS[one.other].title] = None
+    compared = "; ".join(f"{method} than {', '.join(others)}" for method, others in against.items())
+    averaged = f"{units}, each averaged over the seeds" if seeds > 1 else units
+    tests = sum(one.p_again == one.p_again for one in comparisons)
+    if tests:
+        again = f"† better with {DRAWN[units]} drawn again, after Holm's correction for {tests} tests of this table."
+    else:
+        again = f"† better with {DRAWN[units]} drawn again: not tested, it needs {NEEDED[units]}."
+    return [
+        f"* better than all that it is compared to ({compared}): two-tailed paired t over {averaged}, "
+        f"p < {alpha:g}, as in the paper. {UNSAID[units]}",
+        again,
+    ]
