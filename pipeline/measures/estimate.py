@@ -45,12 +45,12 @@ def drawn_again(
 ) -> Estimate:
     """The mean of all scores, with the variance of all that it would be drawn from again, added up.
 
-    Seeds: the variance of their means, over S. Trials or lists: that of their means, over K, and `overlap` times it
-    beside that, for trials that share pairs. Of n pairs each, drawn from the same N without replacement, they differ
-    by less than they would from other pairs, and no number of them tells of those; n / (N − n) makes up for it
-    (the delete-d jackknife, Shao and Wu 1989; Nadeau and Bengio 2003). The pool: two halves of it share no clip, so
-    half of the squared difference of their means is the variance over pools of that size. Over pools of the whole
-    one's size it is the same, or less: what a prompt finds is one clip, of however many.
+    Seeds: the variance of their means, over S. Trials or lists: that of their means, over K, and `overlap` times
+    it beside that, for trials that share pairs. Of n pairs each, drawn from the same N without replacement, they
+    differ by less than they would from other pairs, and no number of them tells of those; n / (N − n) makes up for
+    it (delete-d jackknife, Shao and Wu 1989; Nadeau and Bengio 2003). The pool: two halves of it share no clip,
+    so half of the squared difference of their means is the variance over pools of that size. Over pools of the
+    whole one's size it is the same, or less: what a prompt finds is one clip, of however many.
 
     Args:
         scores: (S, K), K trials or lists under each of S seeds; or their differences between two methods.
@@ -80,12 +80,14 @@ def drawn_again(
         if halves.size:
             apart = np.diff(halves.mean(axis=0, dtype=np.float64), axis=1)
             parts.append((float(np.square(apart).mean() / 2), np.inf))
-    variance = sum(part for part, _ in parts) if parts else float("nan")
+    if not parts:
+        return Estimate(float(scores.mean()), float("nan"), float("nan"))
+    variance = sum(part for part, _ in parts)
     mean, size = float(scores.mean()), np.abs(scores).max()
     if variance <= (ROUNDING * size) ** 2:
         return Estimate(0.0 if abs(mean) <= ROUNDING * size else mean, 0.0, np.inf)
-    freedom = variance**2 / sum(part**2 / own for part, own in parts) if parts else float("nan")
-    return Estimate(mean, variance, float(freedom))
+    inverse = sum((part / variance) ** 2 / own for part, own in parts)
+    return Estimate(mean, variance, 1 / inverse if inverse else np.inf)
 
 
 def _variance(values: NDArray[np.float64]) -> float:

@@ -82,12 +82,12 @@ class Evaluation:
     """Method → reading of Table 1 → (trials,); only methods that belong there."""
     ordinality: dict[str, dict[str, OrdinalConsistency]]
     """Method → `aoc` or `voc` → the lists' taus and retrievals."""
+    further: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Method → what goes beyond the paper → value: see `measure_further`."""
     halves: dict[str, dict[str, Values]] = field(default_factory=dict)
     """Method → `aoc` or `voc` → (H, 2), the mean tau in both halves of the pool of each halving."""
     intended: dict[str, Values] = field(default_factory=dict)
     """`aoc` or `voc` → (L, Q), what the lists' prompts were written for."""
-    further: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Method → what goes beyond the paper → value: see `measure_further`."""
 
     @property
     def taus(self) -> dict[str, dict[str, Values]]:

@@ -120,17 +120,18 @@ def _take_ranked(
     `ranked` (L, Q, K) and `present` (R, C), of R pools. Returns items (R, L, Q), and (R, L), true where a
     description had none left, whose list is to be retrieved in another way.
     """
-    (lists, size, _), pools = ranked.shape, len(present)
-    free = np.repeat(present[:, None], lists, axis=1)  # (R, L, C)
+    (lists, size, keep), (pools, items) = ranked.shape, present.shape
+    free = np.tile(present, (1, lists))  # (R, L · C), a row of items for each list
     taken = np.empty((pools, lists, size), dtype=np.int64)
     exhausted = np.zeros((pools, lists), dtype=bool)
     pool, every = np.arange(pools)[:, None], np.arange(lists)
     for query in range(size):
-        left = np.take_along_axis(free, ranked[None, :, query], axis=2)  # (R, L, K)
-        first = left.argmax(axis=2)
-        taken[..., query] = ranked[every, query, first]
-        exhausted |= ~free[pool, every, taken[..., query]]
-        free[pool, every, taken[..., query]] = False
+        places = items * every[:, None] + ranked[:, query]  # (L, K)
+        first = free.take(places.ravel(), axis=1).reshape(pools, lists, keep).argmax(axis=2)
+        place = places[every, first]  # (R, L)
+        exhausted |= ~free[pool, place]
+        free[pool, place] = False
+        taken[..., query] = place - items * every
     return taken, exhausted
 
 

@@ -9,8 +9,8 @@ from pipeline.sentences import PROMPTS_PER_LIST
 UNSAID = {
     "trials": "It takes trials for independent, which share pairs: it cannot say what other pairs, or another "
     "training, would come to.",
-    "lists": "It takes lists for independent, which find the same few clips: like the interval, it cannot say what "
-    "other clips, or another training, would come to, nor whether τ is chance (Table 2b).",
+    "lists": "It takes lists for independent, which find the same few clips: like the interval, it cannot say "
+    "what other clips, or another training, would come to, nor whether τ is chance (Table 2b).",
 }
 """Units of the paper's test → what it cannot say."""
 
@@ -34,21 +34,31 @@ def mark(comparisons: list[Comparison], method: str, measure: str, alpha: float)
 
 
 def mark_notes(comparisons: list[Comparison], alpha: float, units: str, *, seeds: int) -> list[str]:
-    """What the marks mean, `units` being the trials or lists that were compared. Nothing where no test was made."""
+    """What the marks mean; `units` are the trials or lists compared. Nothing where no test was made."""
     if not any(one.p == one.p for one in comparisons):
         return []
-    against: dict[str, dict[str, None]] = {}
-    for one in comparisons:
-        against.setdefault(METHODS[one.method].title, {})[METHODS[one.other].title] = None
-    compared = "; ".join(f"{method} than {', '.join(others)}" for method, others in against.items())
     averaged = f"{units}, each averaged over the seeds" if seeds > 1 else units
     tests = sum(one.p_again == one.p_again for one in comparisons)
     if tests:
-        again = f"† better with {DRAWN[units]} drawn again, after Holm's correction for {tests} tests of this table."
+        again = f"p < {alpha:g} after Holm's correction for the {tests} tests of this table."
     else:
-        again = f"† better with {DRAWN[units]} drawn again: not tested, it needs {NEEDED[units]}."
+        again = f"not tested, which needs {NEEDED[units]}."
     return [
-        f"* better than all that it is compared to ({compared}): two-tailed paired t over {averaged}, "
-        f"p < {alpha:g}, as in the paper. {UNSAID[units]}",
-        again,
+        f"* better than all that it is compared to ({_compared(comparisons)}): two-tailed paired t over "
+        f"{averaged}, p < {alpha:g}, as in the paper. {UNSAID[units]}",
+        f"† better than them where {DRAWN[units]} are drawn again: {again}",
     ]
+
+
+def _compared(comparisons: list[Comparison]) -> str:
+    """Who is compared to whom, in words."""
+    against: dict[str, dict[str, None]] = {}
+    for one in comparisons:
+        against.setdefault(one.method, {})[one.other] = None
+    words, before = [], set[str]()
+    for method, others in against.items():
+        these = bool(before) and before <= others.keys()
+        named = ", ".join(METHODS[other].title for other in others if not (these and other in before))
+        words.append(f"{METHODS[method].title} than {'these and ' * these}{named}")
+        before = before or set(others)
+    return "; ".join(words)
