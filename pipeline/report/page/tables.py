@@ -79,6 +79,10 @@ def parse_table(markdown: str) -> ShownTable:
 
 
 def _cell(text: str, paper: bool) -> Cell:
-    looks = {"paper": paper, "star": text.startswith(("*", "†")) or text.endswith("‡"), "none": text in NOT_HERE}
+    looks = {
+        "paper": paper,
+        "star": text.startswith(("*", "†")) or text.endswith("‡"),
+        "none": text in NOT_HERE,
+    }
     shown = re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", text)
     return Cell(shown, " ".join(look for look, applies in looks.items() if applies))

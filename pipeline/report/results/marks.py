@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pipeline.methods import METHODS
 from pipeline.report.results.comparisons import TESTED_AS, Comparison
-from pipeline.sentences import PROMPTS_PER_LIST
 
 UNSAID = {
     "trials": "It takes trials for independent, which share pairs: it cannot say what other pairs, or another "
@@ -19,7 +18,7 @@ DRAWN = {"trials": "seeds and pairs", "lists": "seeds, lists and clips"}
 
 NEEDED = {
     "trials": "two seeds of training at least (train.seeds)",
-    "lists": f"two seeds of training at least (train.seeds) and {2 * PROMPTS_PER_LIST} clips",
+    "lists": "two seeds of training at least (train.seeds), and two clips for each prompt of a list",
 }
 """Units → without which there is no `†`."""
 
