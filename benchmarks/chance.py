@@ -32,7 +32,7 @@ from pipeline.training import train
 
 TEST = "test1"
 ROWS = {TRAIN: 768, DEVELOPMENT: 256, TEST: 1500}
-SPEECH, TEXT, LISTS = 48, 32, 20
+SPEECH, TEXT, LISTS, HALVED = 48, 32, 20, 60
 NAMES = [name for name in METHODS if name != "paraclap"]
 SETTINGS = Evaluate(split=TEST, trials=1, pairs=2, seed=0, alpha=0.05, resamples=1000)
 
@@ -85,7 +85,7 @@ def evaluated(corpus: Corpus, pairs: dict[str, dict[str, Pairs]], settings: Trai
         for one, trained in zip(found, runs, strict=True):
             embedded = embed(trained.heads, test.speech, test.text, corpus.prompt_features)
             one.ordinality[name] = measure_ordinality(embedded, corpus.prompts, test.labels)
-            one.halves[name] = measure_halves(embedded, corpus.prompts, test.labels)
+            one.halves[name] = measure_halves(embedded, corpus.prompts, test.labels, halvings=HALVED)
     return found
 
 

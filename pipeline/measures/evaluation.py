@@ -15,7 +15,7 @@ from pipeline.config import Evaluate
 from pipeline.features import Pairs
 from pipeline.measures.alignment import alignment_readings
 from pipeline.measures.geometry import modality_gap, pair_distance, uniformity
-from pipeline.measures.halves import halved_consistency
+from pipeline.measures.halves import HALVINGS, halved_consistency
 from pipeline.measures.ordinality import OrdinalConsistency, ordinal_consistency
 from pipeline.measures.probe import probe_concordance
 from pipeline.measures.retrieval import first_relevant_ranks, recall_at
@@ -203,10 +203,12 @@ def measure_halves(
     prompts: Sequence[Prompt],
     labels: npt.NDArray[np.float64],
     pool: Rows | None = None,
+    *,
+    halvings: int = HALVINGS,
 ) -> dict[str, Values]:
     """As `measure_ordinality`, the mean tau in the halves of the pool, (H, 2) for each test."""
     _, lists = _lists(embedded, prompts, labels, pool)
-    return {test: halved_consistency(*given) for test, given in lists.items()}
+    return {test: halved_consistency(*given, halvings=halvings) for test, given in lists.items()}
 
 
 def prompt_lists(prompts: Sequence[Prompt], test: str) -> tuple[list[int], Values]:

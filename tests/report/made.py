@@ -68,7 +68,7 @@ def made_evaluation(seed: int, prompts: list[WordedPrompt], ids: str = "clip") -
         },
         {name: measure_ordinality(found, prompts, labels) for name, found in embedded.items()},
         {name: {measure: rng.uniform() for measure in (*FURTHER, *RETRIEVAL)} for name in METHODS},
-        {name: measure_halves(found, prompts, labels) for name, found in embedded.items()},
+        {name: measure_halves(found, prompts, labels, halvings=20) for name, found in embedded.items()},
         {test: prompt_lists(prompts, test)[1] for test in ("aoc", "voc")},
     )
 
