@@ -32,9 +32,9 @@ from pipeline.training import train
 
 TEST = "test1"
 ROWS = {TRAIN: 768, DEVELOPMENT: 256, TEST: 1500}
-SPEECH, TEXT, LISTS, HALVED = 48, 32, 20, 60
+SPEECH, TEXT, LISTS, HALVED = 48, 32, 20, 40
 NAMES = [name for name in METHODS if name != "paraclap"]
-SETTINGS = Evaluate(split=TEST, trials=1, pairs=2, seed=0, alpha=0.05, resamples=1000)
+SETTINGS = Evaluate(split=TEST, trials=1, pairs=2, seed=0, alpha=0.05, resamples=600)
 
 
 class Corpus:
@@ -125,7 +125,7 @@ def count(found: list[Evaluation], shuffles: Counter[str], tests: Counter[str]) 
 @click.option("--shuffles", default=200, show_default=True)
 @click.option("--first", default=0, show_default=True, help="Seed of the first shuffle.")
 @click.option("--seeds", default=3, show_default=True, help="Of training.")
-@click.option("--epochs", default=3, show_default=True)
+@click.option("--epochs", default=2, show_default=True)
 def main(shuffles: int, first: int, seeds: int, epochs: int) -> None:
     torch.set_num_threads(1)
     corpus = Corpus(np.random.default_rng(0))

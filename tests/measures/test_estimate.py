@@ -27,7 +27,7 @@ def test_variances_add_up_and_freedom_follows_the_larger():
     pool = np.mean([0.3**2, 0.2**2]) / 2
     found = drawn_again(scores, overlap=0.5, halves=halves)
     assert found.variance == pytest.approx(lists + seeds + pool)
-    assert found.freedom == pytest.approx((lists + seeds + pool) ** 2 / (lists**2 / 2 + seeds**2))
+    assert found.freedom == pytest.approx((lists + seeds + pool) / (lists / 2 + seeds / 1))
     assert found.p == pytest.approx(
         2 * stats.t.sf(found.mean / math.sqrt(found.variance), found.freedom), rel=1e-12
     )
