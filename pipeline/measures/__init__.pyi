@@ -2,6 +2,8 @@
 
 from .alignment import mmd_rbf as mmd_rbf, wasserstein as wasserstein
 from .ceilings import MeasuredCeiling as MeasuredCeiling
+from .chance import Chance as Chance, against_chance as against_chance
+from .estimate import Estimate as Estimate, drawn_again as drawn_again
 from .evaluation import (
     Embedded as Embedded,
     Evaluation as Evaluation,
@@ -15,6 +17,7 @@ from .ordinality import (
 )
 from .prompted import (
     ATTRIBUTE_OF_TEST as ATTRIBUTE_OF_TEST,
+    COLUMN as COLUMN,
     measure_ceilings as measure_ceilings,
 )
 from .significance import bootstrap_interval as bootstrap_interval, holm as holm, paired_test as paired_test

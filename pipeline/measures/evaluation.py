@@ -15,9 +15,15 @@ from pipeline.config import Evaluate
 from pipeline.features import Pairs
 from pipeline.measures.alignment import alignment_readings
 from pipeline.measures.geometry import modality_gap, pair_distance, uniformity
+from pipeline.measures.halves import HALVINGS, halved_consistency
 from pipeline.measures.ordinality import OrdinalConsistency
 from pipeline.measures.probe import probe_concordance
-from pipeline.measures.prompted import ordinality_of_points
+from pipeline.measures.prompted import (
+    ATTRIBUTE_OF_TEST,
+    lists_of_tests,
+    ordinality_of_points,
+    prompt_lists,
+)
 from pipeline.measures.retrieval import first_relevant_ranks, recall_at
 from pipeline.methods import METHODS
 from pipeline.sentences import Prompt
@@ -79,6 +85,10 @@ class Evaluation:
     """Method → `aoc` or `voc` → the lists' taus and retrievals."""
     further: dict[str, dict[str, float]] = field(default_factory=dict)
     """Method → what goes beyond the paper → value: see `measure_further`."""
+    halves: dict[str, dict[str, Values]] = field(default_factory=dict)
+    """Method → `aoc` or `voc` → (H, 2), the mean tau in both halves of the pool of each halving."""
+    intended: dict[str, Values] = field(default_factory=dict)
+    """`aoc` or `voc` → (L, Q), what the lists' prompts were written for."""
 
     @property
     def taus(self) -> dict[str, dict[str, Values]]:
@@ -107,6 +117,7 @@ def evaluate_heads(
     trials = draw_trials(len(pairs), settings.pairs, settings.trials, settings.seed)
     aligned = sum(METHODS[name].aligned for name in heads)
     found, pool, mapped = Evaluation(pairs, {}, {}, {}), pairs.distinct(), mapped_rows(len(pairs))
+    found.intended.update({test: prompt_lists(prompts, test)[1] for test in ATTRIBUTE_OF_TEST})
     with Progress("alignment", aligned * len(trials), "trials") as progress:
         for (
             name,
@@ -115,6 +126,7 @@ def evaluate_heads(
             embedded = embed(one, pairs.speech, pairs.text, prompt_features)
             found.embedded[name] = embedded.of(mapped)
             found.ordinality[name] = measure_ordinality(embedded, prompts, pairs.labels, pool)
+            found.halves[name] = measure_halves(embedded, prompts, pairs.labels, pool)
             if METHODS[name].aligned:
                 found.readings.update(
                     measure_alignment({name: embedded}, trials, workers=workers, advance=progress.advance)
@@ -183,6 +195,19 @@ def measure_ordinality(
     there are fewer than a list has prompts.
     """
     return ordinality_of_points(embedded.speech, embedded.prompts, prompts, labels, pool)
+
+
+def measure_halves(
+    embedded: Embedded,
+    prompts: Sequence[Prompt],
+    labels: npt.NDArray[np.float64],
+    pool: Rows | None = None,
+    *,
+    halvings: int = HALVINGS,
+) -> dict[str, Values]:
+    """As `measure_ordinality`, the mean tau in the halves of the pool, (H, 2) for each test."""
+    _, lists = lists_of_tests(embedded.speech, embedded.prompts, prompts, labels, pool)
+    return {test: halved_consistency(*given, halvings=halvings) for test, given in lists.items()}
 
 
 def measure_further(

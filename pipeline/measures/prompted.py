@@ -22,6 +22,9 @@ Rows = npt.NDArray[np.intp]
 
 ATTRIBUTE_OF_TEST = {"aoc": "arousal", "voc": "valence"}
 
+COLUMN = {"valence": 0, "arousal": 1}
+"""Of labels (N, 2)."""
+
 
 def ordinality_of_points(
     clips: Points,
@@ -38,6 +41,26 @@ def ordinality_of_points(
     the rows of the clips to retrieve, ascending, where that is not every one. Raises ValueError where there are
     fewer than a list has prompts.
     """
+    rows, lists = lists_of_tests(clips, queries, prompts, labels, pool)
+    found = {test: ordinal_consistency(*given, nearness=nearness) for test, given in lists.items()}
+    return {test: OrdinalConsistency(one.tau, rows[one.retrieved]) for test, one in found.items()}
+
+
+def prompt_lists(prompts: Sequence[Prompt], test: str) -> tuple[list[int], Values]:
+    """The prompts of a test's lists, one list after the other, and (L, Q) what they were written for."""
+    rows = [i for i, prompt in enumerate(prompts) if prompt.test == test]
+    rows.sort(key=lambda i: (prompts[i].list, prompts[i].position))
+    intended = [getattr(prompts[i], ATTRIBUTE_OF_TEST[test]) for i in rows]
+    return rows, np.array(intended).reshape(-1, PROMPTS_PER_LIST)
+
+
+def lists_of_tests(
+    clips: Points, queries: Points, prompts: Sequence[Prompt], labels: Values, pool: Rows | None = None
+) -> tuple[Rows, dict[str, tuple[Points, Values, Points, Values]]]:
+    """The pool's rows (P,), and test → queries (L, Q, E), what they are for (L, Q), clips (P, E), labels (P,).
+
+    Arguments and errors are those of `ordinality_of_points`.
+    """
     if pool is None or len(pool) == len(labels):
         pool = np.arange(len(labels))
     else:
@@ -46,16 +69,12 @@ def ordinality_of_points(
         raise ValueError(
             f"the ordinality test needs at least {PROMPTS_PER_LIST} clips to retrieve, found {len(pool)}"
         )
-    results = {}
+    lists = {}
     for test, attribute in ATTRIBUTE_OF_TEST.items():
-        rows = [i for i, prompt in enumerate(prompts) if prompt.test == test]
-        rows.sort(key=lambda i: (prompts[i].list, prompts[i].position))
-        intended = np.array([getattr(prompts[i], attribute) for i in rows]).reshape(-1, PROMPTS_PER_LIST)
-        lists = queries[rows].reshape(*intended.shape, -1)  # (L, Q, E)
-        column = 0 if attribute == "valence" else 1
-        found = ordinal_consistency(lists, intended, clips, labels[pool, column], nearness=nearness)
-        results[test] = OrdinalConsistency(found.tau, pool[found.retrieved])
-    return results
+        rows, intended = prompt_lists(prompts, test)
+        asked = queries[rows].reshape(*intended.shape, -1)
+        lists[test] = (asked, intended, clips, labels[pool, COLUMN[attribute]])
+    return pool, lists
 
 
 def measure_ceilings(

@@ -13,7 +13,7 @@ PAPERS = "paper's"
 
 NOT_HERE = ("–", "not built")
 
-NAMES = ("table1", "table2", "further")
+NAMES = ("table1", "table2", "table2b", "further")
 """The tables of an evaluation, in the order of the page."""
 
 
@@ -84,7 +84,7 @@ def _cell(text: str, paper: bool) -> Cell:
     looks = {
         "paper": paper,
         "ceiling": text.startswith(CEILING),
-        "star": text.startswith("*"),
+        "star": text.startswith(("*", "†")) or text.endswith("‡"),
         "none": text in NOT_HERE,
     }
     shown = re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", text)

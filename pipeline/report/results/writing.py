@@ -14,7 +14,8 @@ from pipeline.config import Evaluate
 from pipeline.measures import Evaluation, mapped_rows
 from pipeline.methods import METHODS
 from pipeline.report.results.ceilings import Ceilings, ceiling_metrics
-from pipeline.report.results.comparisons import Comparison, Scores, compare_with_baselines
+from pipeline.report.results.chance import chance_table, halves_of_seeds
+from pipeline.report.results.comparisons import Comparison, Scores, compare, compare_alignment
 from pipeline.report.results.detail_files import Row
 from pipeline.report.results.plots import plot_embeddings, plot_tau, plot_training
 from pipeline.report.results.records import Evaluations, list_rows, retrieval_rows, trial_rows
@@ -75,23 +76,26 @@ def write_tables(
             notes=[*caption_notes(captioner, readings), *notes],
         ).write(folder, "table1")
         _write_rows(trial_rows(evaluations), folder / "alignment_trials.parquet")
-    pool = len(_first(evaluations).pairs.distinct())
+    every = list(evaluations.values())
+    pool, halves = len(every[0].pairs.distinct()), halves_of_seeds(every)
     ordinality_table(
         taus,
         corpus=corpus,
         pool=pool,
         settings=settings,
         ceilings=ceilings,
+        halves=halves,
         notes=[*caption_notes(captioner, taus), *notes],
     ).write(folder, "table2")
+    chance_table(every, corpus=corpus, settings=settings, notes=notes).write(folder, "table2b")
     further_table(further, corpus=corpus, available=count, settings=settings, notes=notes).write(
         folder, "further"
     )
     _write_rows(list_rows(evaluations), folder / "ordinality_lists.parquet")
     _write_rows(retrieval_rows(evaluations), folder / "ordinality_retrievals.parquet")
     tests = [
-        *compare_with_baselines(readings, higher_is_better=False),
-        *compare_with_baselines(taus, higher_is_better=True),
+        *compare_alignment(readings, pairs=settings.pairs, available=count),
+        *compare(taus, higher_is_better=True, halves=halves),
     ]
     columns = [field.name for field in fields(Comparison)]
     write_csv([asdict(test) for test in tests], folder / "significance.csv", columns)
