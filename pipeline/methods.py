@@ -58,7 +58,7 @@ METHODS: dict[str, Method] = {
     "untrained": Method("untrained heads", "va", None, baseline=False, aligned=True),
 }
 
-OURS = "emotionrankclap"
+OURS, PLUS = "emotionrankclap", "emotionrankclap-plus"
 
 MEASURED_CAPTIONS = "va"
 """The caption variant whose alignment with speech Table 1 measures, whatever a method learnt from."""

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -15,10 +15,13 @@ from pipeline.methods import training_settings
 from stages.tables import CURVES_FOLDER, METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER, command as print_tables
 
 if TYPE_CHECKING:
-    from pipeline.features import FeatureStore, Pairs
+    from pipeline.features import FeatureStore, Pairs, PairSource, PlaneTexts
 
 UNNAMED_FOLDER = Path("results/unnamed")
 """Where heads go of methods that train.methods does not name any more."""
+
+TRAINING_BYTES = 128 * 2**20
+"""Of the training split's features at a time, which ceilings are fitted to."""
 
 CORPUS_NAMES = {
     "sample": "sample corpus (synthetic speech)",
@@ -34,8 +37,8 @@ def command(ctx: click.Context, quiet: bool) -> None:
     """Measure the trained heads of train.methods, of each seed, and make both tables of the paper.
 
     Table 1: MMD and Wasserstein distance between speech and caption embeddings. Table 2: ordinal consistency
-    of retrieval by Kendall's tau. A third holds further measures. Writes results/metrics.json, and tables, plots
-    and training curves to results/.
+    of retrieval by Kendall's tau; Table 2b: the same against chance and over other draws. Another holds further
+    measures. Writes results/metrics.json, and tables, plots and training curves to results/.
     """
     params = load_params()
     _set_aside_unnamed(params.train.methods)
@@ -49,7 +52,7 @@ def command(ctx: click.Context, quiet: bool) -> None:
 def evaluate(params: Params) -> None:
     """Measure every seed's heads and write everything that it comes to, or nothing."""
     from pipeline.features import open_stores, sentence_key
-    from pipeline.measures import Evaluation, evaluate_heads
+    from pipeline.measures import Evaluation, evaluate_heads, measure_ceilings
     from pipeline.report.results import (
         DETAILS_FOLDER,
         about_run,
@@ -64,7 +67,7 @@ def evaluate(params: Params) -> None:
     from pipeline.training import load_heads, read_history, seed_folder
 
     stores = open_stores(params.extract)
-    pairs, probed, labels = _read_pairs(params, stores)
+    splits = _read_splits(params, stores)
     prompts = read_prompts()
     prompt_features = stores[1].gather([sentence_key(prompt.text) for prompt in prompts])
     recipes = [store.recipe for store in stores]
@@ -74,7 +77,7 @@ def evaluate(params: Params) -> None:
     }
     heads = {
         seed: {
-            name: load_heads(folder, recipes, training_settings(params.train, name), labels=labels)
+            name: load_heads(folder, recipes, training_settings(params.train, name), labels=splits.labels)
             for name, folder in of_seed.items()
         }
         for seed, of_seed in folders.items()
@@ -83,15 +86,18 @@ def evaluate(params: Params) -> None:
         seed: {name: read_history(folder) for name, folder in of_seed.items()}
         for seed, of_seed in folders.items()
     }
+    ceilings = measure_ceilings(
+        splits.training, splits.development, splits.measured, prompts, prompt_features, splits.plane
+    )
     evaluations: dict[int, Evaluation] = {}
     for seed, of_seed in heads.items():
         found = evaluate_heads(
             of_seed,
-            pairs,
+            splits.measured,
             prompts,
             prompt_features,
             params.evaluate,
-            probed=probed,
+            probed=splits.probed,
             workers=params.runtime.threads,
         )
         # Maps are of the first seed alone.
@@ -109,12 +115,13 @@ def evaluate(params: Params) -> None:
             corpus,
             params.caption.captioner,
             tables,
+            ceilings=ceilings,
             notes=params.foreign_encoders,
         )
         write_plots(evaluations, histories, corpus, plots)
         write_curves(histories, curves)
         write_details(evaluations, histories, prompts, about_run(params, corpus, stores), details)
-    write_text(metrics_json(evaluations), METRICS_FILE)
+    write_text(metrics_json(evaluations, ceilings), METRICS_FILE)
 
 
 def _set_aside_unnamed(methods: Collection[str]) -> None:
@@ -134,24 +141,46 @@ def _set_aside_unnamed(methods: Collection[str]) -> None:
         click.echo(f"{folder}: train.methods does not name it, its heads are now in {place}")
 
 
-def _read_pairs(params: Params, stores: tuple[FeatureStore, FeatureStore]) -> tuple[Pairs, Pairs, str]:
-    """The pairs that are measured, those that probes are fitted to, and the digest of the labels they are of.
+class _Splits(NamedTuple):
+    """The pairs of an evaluation; but for those of training, they are in memory."""
 
-    Nothing else stays in memory.
-    """
-    from pipeline.features import gather_pairs
-    from pipeline.manifest import Manifest
+    measured: Pairs
+    probed: Pairs
+    """Those that probes are fitted to."""
+    training: PairSource
+    """Those that ceilings are fitted to."""
+    development: Pairs
+    """Those that the penalties of ceilings are chosen on."""
+    plane: PlaneTexts | None
+    """Captions of no clip, where the project has any."""
+    labels: str
+    """The digest of the labels that all are of."""
+
+
+def _read_splits(params: Params, stores: tuple[FeatureStore, FeatureStore]) -> _Splits:
+    from pipeline.features import gather_pairs, gather_plane, open_pairs
+    from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
     from pipeline.methods import MEASURED_CAPTIONS
-    from pipeline.sentences import read_captions
+    from pipeline.sentences import read_captions, read_plane
 
     manifest = Manifest.read()
     labels = manifest.labels_digest()
     captions = read_captions(MEASURED_CAPTIONS, labels=labels)
-    measured, probed = (
-        gather_pairs(manifest.split(split), captions, *stores)
-        for split in (params.evaluate.split, params.evaluate.probe_split)
+    measured, probed = params.evaluate.split, params.evaluate.probe_split
+    gathered = {
+        split: gather_pairs(manifest.split(split), captions, *stores)
+        for split in {measured: None, probed: None, DEVELOPMENT: None}
+    }
+    training = open_pairs(manifest.split(TRAIN), captions, *stores, memory=TRAINING_BYTES, batch_size=1)
+    plane = read_plane()
+    return _Splits(
+        gathered[measured],
+        gathered[probed],
+        training,
+        gathered[DEVELOPMENT],
+        gather_plane(plane, stores[1]) if len(plane) else None,
+        labels,
     )
-    return measured, probed, labels
 
 
 def _corpus_name(params: Params) -> str:

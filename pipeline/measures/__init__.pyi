@@ -1,8 +1,10 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
 from .alignment import mmd_rbf as mmd_rbf, wasserstein as wasserstein
+from .ceilings import MeasuredCeiling as MeasuredCeiling
+from .chance import Chance as Chance, against_chance as against_chance
+from .estimate import Estimate as Estimate, drawn_again as drawn_again
 from .evaluation import (
-    ATTRIBUTE_OF_TEST as ATTRIBUTE_OF_TEST,
     Embedded as Embedded,
     Evaluation as Evaluation,
     evaluate_heads as evaluate_heads,
@@ -12,5 +14,10 @@ from .ordinality import (
     kendall_tau as kendall_tau,
     ordinal_consistency as ordinal_consistency,
     retrieve_without_replacement as retrieve_without_replacement,
+)
+from .prompted import (
+    ATTRIBUTE_OF_TEST as ATTRIBUTE_OF_TEST,
+    COLUMN as COLUMN,
+    measure_ceilings as measure_ceilings,
 )
 from .significance import bootstrap_interval as bootstrap_interval, holm as holm, paired_test as paired_test

@@ -15,18 +15,23 @@ from pipeline.config import Evaluate
 from pipeline.features import Pairs
 from pipeline.measures.alignment import alignment_readings
 from pipeline.measures.geometry import modality_gap, pair_distance, uniformity
-from pipeline.measures.ordinality import OrdinalConsistency, ordinal_consistency
+from pipeline.measures.halves import HALVINGS, halved_consistency
+from pipeline.measures.ordinality import OrdinalConsistency
 from pipeline.measures.probe import probe_concordance
+from pipeline.measures.prompted import (
+    ATTRIBUTE_OF_TEST,
+    lists_of_tests,
+    ordinality_of_points,
+    prompt_lists,
+)
 from pipeline.measures.retrieval import first_relevant_ranks, recall_at
 from pipeline.methods import METHODS
-from pipeline.sentences import PROMPTS_PER_LIST, Prompt
+from pipeline.sentences import Prompt
 from pipeline.support import Progress
 
 Features = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
-
-ATTRIBUTE_OF_TEST = {"aoc": "arousal", "voc": "valence"}
 
 MAPPED = 1500
 """At most so many pairs are in a map."""
@@ -80,6 +85,10 @@ class Evaluation:
     """Method → `aoc` or `voc` → the lists' taus and retrievals."""
     further: dict[str, dict[str, float]] = field(default_factory=dict)
     """Method → what goes beyond the paper → value: see `measure_further`."""
+    halves: dict[str, dict[str, Values]] = field(default_factory=dict)
+    """Method → `aoc` or `voc` → (H, 2), the mean tau in both halves of the pool of each halving."""
+    intended: dict[str, Values] = field(default_factory=dict)
+    """`aoc` or `voc` → (L, Q), what the lists' prompts were written for."""
 
     @property
     def taus(self) -> dict[str, dict[str, Values]]:
@@ -108,6 +117,7 @@ def evaluate_heads(
     trials = draw_trials(len(pairs), settings.pairs, settings.trials, settings.seed)
     aligned = sum(METHODS[name].aligned for name in heads)
     found, pool, mapped = Evaluation(pairs, {}, {}, {}), pairs.distinct(), mapped_rows(len(pairs))
+    found.intended.update({test: prompt_lists(prompts, test)[1] for test in ATTRIBUTE_OF_TEST})
     with Progress("alignment", aligned * len(trials), "trials") as progress:
         for (
             name,
@@ -116,6 +126,7 @@ def evaluate_heads(
             embedded = embed(one, pairs.speech, pairs.text, prompt_features)
             found.embedded[name] = embedded.of(mapped)
             found.ordinality[name] = measure_ordinality(embedded, prompts, pairs.labels, pool)
+            found.halves[name] = measure_halves(embedded, prompts, pairs.labels, pool)
             if METHODS[name].aligned:
                 found.readings.update(
                     measure_alignment({name: embedded}, trials, workers=workers, advance=progress.advance)
@@ -183,24 +194,20 @@ def measure_ordinality(
     `pool` are the rows of the clips to retrieve, ascending, where that is not every one. Raises ValueError where
     there are fewer than a list has prompts.
     """
-    if pool is None or len(pool) == len(labels):
-        pool, speech = np.arange(len(labels)), embedded.speech
-    else:
-        speech = embedded.speech[pool]
-    if len(pool) < PROMPTS_PER_LIST:
-        raise ValueError(
-            f"the ordinality test needs at least {PROMPTS_PER_LIST} clips to retrieve, found {len(pool)}"
-        )
-    results = {}
-    for test, attribute in ATTRIBUTE_OF_TEST.items():
-        rows = [i for i, prompt in enumerate(prompts) if prompt.test == test]
-        rows.sort(key=lambda i: (prompts[i].list, prompts[i].position))
-        intended = np.array([getattr(prompts[i], attribute) for i in rows]).reshape(-1, PROMPTS_PER_LIST)
-        queries = embedded.prompts[rows].reshape(*intended.shape, -1)  # (L, Q, E)
-        column = 0 if attribute == "valence" else 1
-        found = ordinal_consistency(queries, intended, speech, labels[pool, column])
-        results[test] = OrdinalConsistency(found.tau, pool[found.retrieved])
-    return results
+    return ordinality_of_points(embedded.speech, embedded.prompts, prompts, labels, pool)
+
+
+def measure_halves(
+    embedded: Embedded,
+    prompts: Sequence[Prompt],
+    labels: npt.NDArray[np.float64],
+    pool: Rows | None = None,
+    *,
+    halvings: int = HALVINGS,
+) -> dict[str, Values]:
+    """As `measure_ordinality`, the mean tau in the halves of the pool, (H, 2) for each test."""
+    _, lists = lists_of_tests(embedded.speech, embedded.prompts, prompts, labels, pool)
+    return {test: halved_consistency(*given, halvings=halvings) for test, given in lists.items()}
 
 
 def measure_further(

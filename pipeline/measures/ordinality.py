@@ -6,19 +6,25 @@ Kendall's tau between the values that the descriptions were written for and thos
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from pipeline.measures.arguments import floats, numbers
 
 Embeddings = NDArray[np.floating[Any]]
 Values = NDArray[Any]
 
+Nearness = Literal["cosine", "distance"]
+"""What is nearest: the largest cosine, or the least Euclidean distance."""
+
 SAME = 1e-12
-"""Cosines this close are a tie: a matrix product rounds equal rows unequally, by where they stand in it."""
+"""Cosines this close are a tie: a matrix product rounds equal rows unequally, by where they stand in it. So are
+distances this close, as a share of the largest coordinate: those of labels in tenths are rounded."""
 
 CHUNK_BYTES = 64 * 2**20
 """Of similarities held at once."""
@@ -37,14 +43,17 @@ class OrdinalConsistency:
     """(L, Q) indices of the utterances found, in the order of the descriptions, distinct within a list."""
 
 
-def retrieve_without_replacement(queries: Embeddings, pool: Embeddings) -> NDArray[np.int64]:
-    """For each query in turn, the most similar item by cosine that no earlier query took.
+def retrieve_without_replacement(
+    queries: Embeddings, pool: Embeddings, *, nearness: Nearness = "cosine"
+) -> NDArray[np.int64]:
+    """For each query in turn, the nearest item that no earlier query took.
 
     Ties go to the lowest index; a row of norm zero has cosine 0 with everything.
 
     Args:
         queries: (Q, E), description embeddings.
         pool: (P, E), speech embeddings, P at least Q.
+        nearness: by cosine, or by Euclidean distance.
 
     Returns: (Q,) distinct indices into the pool.
 
@@ -56,7 +65,7 @@ def retrieve_without_replacement(queries: Embeddings, pool: Embeddings) -> NDArr
     """
     queries, pool = floats("queries", queries), floats("pool", pool)
     _check_shapes(queries, pool, dimensions=2)
-    taken: NDArray[np.int64] = _take_in_turn((_unit(queries) @ _unit(pool).T)[None])[0]
+    taken: NDArray[np.int64] = _retrieved(queries[None], pool, nearness)[0]
     return taken
 
 
@@ -79,24 +88,35 @@ def kendall_tau(x: Values, y: Values) -> NDArray[np.float64]:
     x, y = numbers("x", x), numbers("y", y)
     if x.ndim != 2 or x.shape != y.shape or x.shape[1] < 2:
         raise ValueError(f"x and y must be (L, Q), Q at least 2, found {x.shape} and {y.shape}")
-    agree, untied_x, untied_y = np.zeros((3, len(x)), dtype=np.int64)
-    for apart in range(1, x.shape[1]):  # every pair of positions that are so far apart, of all lists at once
-        later_x, later_y = (_signs(side[:, apart:], side[:, :-apart]) for side in (x, y))
-        agree += (later_x * later_y).sum(axis=1)
-        untied_x += np.abs(later_x).sum(axis=1)
-        untied_y += np.abs(later_y).sum(axis=1)
+    return tau_of_columns(x.T, y.T)
+
+
+def tau_of_columns(x: Values, y: Values) -> NDArray[np.float64]:
+    """Kendall's tau-b along the first axis, (Q, ...) and (Q, ...), whose other axes are broadcast."""
+    agree = np.zeros(np.broadcast_shapes(x.shape[1:], y.shape[1:]), dtype=np.int64)
+    untied_x, untied_y = (np.zeros(side.shape[1:], dtype=np.int64) for side in (x, y))
+    for apart in range(1, len(x)):  # every pair of positions that are so far apart, of all lists at once
+        later_x, later_y = (_signs(side[apart:], side[:-apart]) for side in (x, y))
+        agree += (later_x * later_y).sum(axis=0, dtype=np.int64)
+        untied_x += np.abs(later_x).sum(axis=0, dtype=np.int64)
+        untied_y += np.abs(later_y).sum(axis=0, dtype=np.int64)
     ordered = np.sqrt(untied_x * untied_y.astype(np.float64))
-    tau: NDArray[np.float64] = np.divide(agree, ordered, out=np.zeros(len(x)), where=ordered > 0)
+    tau: NDArray[np.float64] = np.divide(agree, ordered, out=np.zeros(agree.shape), where=ordered > 0)
     return tau
 
 
-def _signs(later: Values, earlier: Values) -> NDArray[np.int64]:
+def _signs(later: Values, earlier: Values) -> NDArray[np.int8]:
     """1 where the later value is larger, −1 where it is smaller: a difference of unsigned integers wraps."""
-    return (later > earlier).astype(np.int64) - (later < earlier)
+    return (later > earlier).view(np.int8) - (later < earlier).view(np.int8)
 
 
 def ordinal_consistency(
-    queries: Embeddings, intended: Values, pool: Embeddings, pool_labels: Values
+    queries: Embeddings,
+    intended: Values,
+    pool: Embeddings,
+    pool_labels: Values,
+    *,
+    nearness: Nearness = "cosine",
 ) -> OrdinalConsistency:
     """Section 4.2.2: retrieval by every list, and Kendall's tau of what it found.
 
@@ -107,6 +127,7 @@ def ordinal_consistency(
         intended: (L, Q), the valence or arousal that each description was written for.
         pool: (P, E), speech embeddings, P at least Q.
         pool_labels: (P,), the same attribute of each utterance.
+        nearness: what a description retrieves by: cosine, as in the paper, or Euclidean distance.
 
     Returns: tau (L,) and the retrieved indices (L, Q).
 
@@ -119,21 +140,50 @@ def ordinal_consistency(
     """
     queries, pool = floats("queries", queries), floats("pool", pool)
     intended, pool_labels = numbers("intended", intended), numbers("pool_labels", pool_labels)
+    check_lists(queries, intended, pool, pool_labels)
+    retrieved = _retrieved(queries, pool, nearness)
+    return OrdinalConsistency(kendall_tau(intended, pool_labels[retrieved]), retrieved)
+
+
+def check_lists(queries: Embeddings, intended: Values, pool: Embeddings, pool_labels: Values) -> None:
+    """Raise ValueError where shapes do not fit or the pool is smaller than a list."""
     _check_shapes(queries, pool, dimensions=3)
     if intended.shape != queries.shape[:2] or pool_labels.shape != pool.shape[:1]:
         raise ValueError(
             f"intended and pool_labels must be {queries.shape[:2]} and {pool.shape[:1]}, "
             f"found {intended.shape} and {pool_labels.shape}"
         )
-    lists, size, _ = queries.shape
-    unit_queries, unit_pool = _unit(queries), _unit(pool)
-    retrieved = np.empty((lists, size), dtype=np.int64)
-    together = max(1, CHUNK_BYTES // (size * len(pool) * unit_pool.itemsize))
+
+
+def _retrieved(queries: Embeddings, pool: Embeddings, nearness: Nearness) -> NDArray[np.int64]:
+    """(L, Q, E) and (P, E) to (L, Q)."""
+    retrieved = np.empty(queries.shape[:2], dtype=np.int64)
+    for rows, similarity in similarities(queries, pool, nearness):
+        retrieved[rows] = _take_in_turn(similarity)
+    return retrieved
+
+
+def similarities(
+    queries: Embeddings, pool: Embeddings, nearness: Nearness = "cosine"
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Some lists at a time, and how near the pool (P, E) is to their descriptions (L, Q, E): (l, Q, P).
+
+    Cosines, or distances below 0 as a share of the largest coordinate.
+    """
+    if nearness == "cosine":
+        asked, items = _unit(queries), _unit(pool)
+    elif nearness == "distance":
+        largest = max(float(np.abs(side).max(initial=0)) for side in (queries, pool)) or 1.0
+        asked, items = (side.astype(np.float64) / largest for side in (queries, pool))
+    else:
+        raise ValueError(f"nearness must be cosine or distance, found {nearness!r}")
+    lists, size, width = queries.shape
+    together = max(1, CHUNK_BYTES // max(1, size * len(pool) * items.itemsize))
     for start in range(0, lists, together):
-        chunk = unit_queries[start : start + together]
-        similarity = chunk.reshape(-1, chunk.shape[-1]) @ unit_pool.T
-        retrieved[start : start + together] = _take_in_turn(similarity.reshape(-1, size, len(pool)))
-    return OrdinalConsistency(kendall_tau(intended, pool_labels[retrieved]), retrieved)
+        chunk = asked[start : start + together]
+        flat = chunk.reshape(-1, width)
+        similarity = flat @ items.T if nearness == "cosine" else -cdist(flat, items)
+        yield slice(start, start + together), similarity.reshape(len(chunk), size, len(pool))
 
 
 def _take_in_turn(similarity: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -8,15 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.measures.arguments import floats
+from pipeline.measures.ridge import Moments
 
 Embeddings = NDArray[np.floating[Any]]
 Doubles = NDArray[np.float64]
-
-BLOCK_ROWS = 4096
-"""Rows that are predicted at once."""
-
-LEAST_VARIANCE = 1e-300
-"""Below it all rows are one: there is nothing to read, and a penalty as small would divide nothing by nothing."""
 
 RIDGE = 1e-3
 """The penalty, as a share of the embeddings' mean variance: enough for columns that are always 0."""
@@ -54,19 +49,8 @@ def probe_concordance(fitted: Embeddings, labels: Doubles, tested: Embeddings, w
             f"embeddings and labels must have the same rows, found {fitted.shape} with {labels.shape} and "
             f"{tested.shape} with {wanted.shape}"
         )
-    x, y = fitted.astype(np.float64), labels.astype(np.float64)
-    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
-    x -= x_mean
-    covariance = x.T @ x / len(x)
-    variance = float(covariance.trace()) / len(covariance)
-    penalty = RIDGE * variance if variance > LEAST_VARIANCE else 1.0
-    weights = np.linalg.solve(covariance + penalty * np.eye(len(covariance)), x.T @ (y - y_mean) / len(x))
-    del x
-    predicted = np.empty(wanted.shape)
-    for start in range(0, len(tested), BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
-        predicted[rows] = (tested[rows] - x_mean) @ weights + y_mean
-    return concordance(predicted, wanted)
+    line = Moments.of(fitted, labels).ridge(RIDGE)
+    return concordance(line(tested), wanted)
 
 
 def concordance(x: Doubles, y: Doubles) -> Doubles:

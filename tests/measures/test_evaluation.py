@@ -15,6 +15,7 @@ from pipeline.measures.evaluation import (
     evaluate_heads,
     measure_alignment,
     measure_further,
+    measure_halves,
     measure_ordinality,
 )
 
@@ -148,10 +149,13 @@ def test_a_recording_under_two_ids_takes_one_place_in_a_list_with_the_labels_of_
     )
     expected = measure_ordinality(once, prompts, labels)
     settings = Evaluate(split="test1", trials=1, pairs=50, seed=0, alpha=0.05)
-    found = evaluate_heads(
+    evaluation = evaluate_heads(
         {"clap-sce": Same()}, twice, prompts, once.prompts, settings, probed=everything
-    ).ordinality["clap-sce"]
+    )
+    found, halves = evaluation.ordinality["clap-sce"], measure_halves(once, prompts, labels)
     for test in expected:
+        assert np.array_equal(evaluation.halves["clap-sce"][test], halves[test])
+        assert evaluation.intended[test].shape == found[test].retrieved.shape
         assert np.array_equal(found[test].retrieved, expected[test].retrieved)
         assert np.array_equal(found[test].tau, expected[test].tau)
 

@@ -35,6 +35,16 @@ def retrieve_by_loops(queries: Doubles, pool: Doubles) -> list[int]:
     return taken
 
 
+def retrieve_nearest_by_loops(queries: Doubles, pool: Doubles) -> list[int]:
+    """The same by exact distances: coordinates are whole numbers here."""
+    taken: list[int] = []
+    for query in queries:
+        left = [index for index in range(len(pool)) if index not in taken]
+        apart = [sum((int(a) - int(b)) ** 2 for a, b in zip(query, pool[i], strict=True)) for i in left]
+        taken.append(left[apart.index(min(apart))])
+    return taken
+
+
 def tau_by_loops(x: list[float], y: list[float]) -> float:
     """Tau-b: concordant less discordant, over the root of the pairs that do not tie on either side."""
     agreement, untied_x, untied_y = 0, 0, 0
@@ -74,6 +84,42 @@ def test_a_row_of_zeros_has_cosine_zero() -> None:
     pool = np.array([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
     assert retrieve_without_replacement(np.array([[1.0, 0.0]] * 3), pool).tolist() == [2, 1, 0]
     assert retrieve_without_replacement(np.zeros((2, 2)), pool).tolist() == [0, 1]
+
+
+@seeded
+@given(st.integers(0, 6), st.integers(6, 12), st.sampled_from([1.0, 0.1, 1e-9, 1e9, 1 / 3]), seeds)
+def test_retrieval_by_distance_takes_the_nearest_that_is_left_on_any_scale(
+    queries: int, pool: int, scale: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    q, p = rng.integers(0, 70, (queries, 2)), rng.integers(0, 8, (pool, 2)) * 9
+    found = retrieve_without_replacement(q * scale, p * scale, nearness="distance")
+    assert found.tolist() == retrieve_nearest_by_loops(q, p)
+
+
+def test_distances_of_labels_in_tenths_tie_where_they_tie_on_paper() -> None:
+    pool = np.array([[4.4, 4.0], [3.6, 4.0], [4.0, 3.6], [4.0, 4.4]])
+    apart = np.linalg.norm(pool - 4.0, axis=1)
+    assert len(set(apart)) > 1  # rounded
+    found = retrieve_without_replacement(np.full((4, 2), 4.0), pool, nearness="distance")
+    assert found.tolist() == [0, 1, 2, 3]
+
+
+def test_by_distance_length_counts_and_lists_are_scored_as_by_cosine() -> None:
+    pool = np.stack([np.arange(1.0, 15.0), np.ones(14)], axis=1)
+    values = np.arange(0.5, 7.5, 0.5)
+    far = np.stack(
+        [100 + np.arange(14), np.zeros(14)], axis=1
+    )  # all nearest to the end, which is taken first
+    lists, intended = np.stack([pool, far]), np.stack([values, values])
+    found = ordinal_consistency(lists, intended, pool, pool[:, 0], nearness="distance")
+    assert found.retrieved.tolist() == [list(range(14)), list(range(13, -1, -1))]
+    assert found.tau == pytest.approx([1.0, -1.0])
+
+
+def test_any_other_nearness_is_refused() -> None:
+    with pytest.raises(ValueError, match="nearness must be cosine or distance, found 'dot'"):
+        retrieve_without_replacement(np.ones((1, 2)), np.ones((1, 2)), nearness="dot")  # type: ignore[arg-type]
 
 
 @seeded

@@ -6,7 +6,15 @@ import numpy as np
 
 from pipeline.captions.prompts import ordinality_plan
 from pipeline.features.pairs import Pairs
-from pipeline.measures.evaluation import Embedded, Evaluation, mapped_rows, measure_ordinality
+from pipeline.measures.ceilings import MeasuredCeiling
+from pipeline.measures.evaluation import (
+    Embedded,
+    Evaluation,
+    mapped_rows,
+    measure_halves,
+    measure_ordinality,
+)
+from pipeline.measures.prompted import prompt_lists
 from pipeline.methods import METHODS
 from pipeline.report.results.tables import ALIGNMENT_READINGS, DIRECTIONS, FURTHER
 from pipeline.sentences import WordedPrompt
@@ -61,7 +69,27 @@ def made_evaluation(seed: int, prompts: list[WordedPrompt], ids: str = "clip") -
         },
         {name: measure_ordinality(found, prompts, labels) for name, found in embedded.items()},
         {name: {measure: rng.uniform() for measure in (*FURTHER, *RETRIEVAL)} for name in METHODS},
+        {name: measure_halves(found, prompts, labels, halvings=20) for name, found in embedded.items()},
+        {test: prompt_lists(prompts, test)[1] for test in ("aoc", "voc")},
     )
+
+
+def made_ceilings(prompts: list[WordedPrompt], *, plane: bool = True) -> dict[str, MeasuredCeiling]:
+    """Every ceiling, on noise; `plane` says whether one has plane captions."""
+    labels = np.random.default_rng(0).uniform(1, 7, (CLIPS, 2))
+    penalties = {
+        "ridges": {"speech": 0.1, "text": 0.001},
+        "ridges-plane": {"speech": 0.1, "text": 1e-05},
+        "text-known": {"speech": 0.1},
+        "both-known": {},
+    }
+    found = {}
+    for seed, (name, own) in enumerate(penalties.items()):
+        points = np.random.default_rng(seed).uniform(1, 7, (CLIPS + len(prompts), 2)).astype(np.float32)
+        noise = Embedded(points[:CLIPS], points[:0], points[CLIPS:])
+        if plane or name != "ridges-plane":
+            found[name] = MeasuredCeiling(measure_ordinality(noise, prompts, labels), own)
+    return found
 
 
 def made_history(seed: int) -> dict[str, list[dict[str, float]]]:

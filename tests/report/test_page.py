@@ -21,8 +21,8 @@ from pipeline.report.results.detail_files import Details, read_details
 from pipeline.report.results.details import write_details
 from pipeline.report.results.published import PUBLISHED
 from pipeline.report.results.tables import alignment_table, ordinality_table
-from pipeline.report.results.writing import scores_of_seeds, write_tables
-from tests.report.made import ABOUT, EPOCHS, LISTS, made_evaluation, made_history, made_prompts
+from pipeline.report.results.writing import metrics_json, scores_of_seeds, write_tables
+from tests.report.made import ABOUT, EPOCHS, LISTS, made_ceilings, made_evaluation, made_history, made_prompts
 
 HOSTILE = "</script><script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">&amp;"
 
@@ -141,7 +141,7 @@ def test_the_page_needs_nothing_beside_itself(page):
 def test_every_figure_has_a_title_and_says_what_it_shows(page):
     root = Document(page).root
     figures = root.all("figure")
-    assert len(figures) == 2 + 7 + 2 * len(METHODS) + (len(METHODS) - 1)
+    assert len(figures) == 2 + 8 + 2 * len(METHODS) + (len(METHODS) - 1)
     for figure in figures:
         assert figure.all("figcaption")[0].text.strip()
         (drawing,) = figure.all("svg")
@@ -285,9 +285,24 @@ def test_every_table_of_an_evaluation_is_read_in_order(tmp_path):
     prompts = made_prompts()
     evaluations = {seed: made_evaluation(seed, prompts) for seed in (0, 1)}
     settings = Evaluate(split="test1", trials=3, pairs=20, seed=0, alpha=0.05, resamples=100)
-    write_tables(evaluations, settings, "here", "llm", tmp_path)
-    starts = [table.title.split(".")[0] for table in read_tables(tmp_path)]
-    assert starts == ["Table 1", "Table 2", "Further measures"]
+    write_tables(evaluations, settings, "here", "llm", tmp_path, ceilings=made_ceilings(prompts))
+    tables = read_tables(tmp_path)
+    starts = [table.title.split(".")[0] for table in tables]
+    assert starts == ["Table 1", "Table 2", "Table 2b", "Further measures"]
+    looks = [row[0].look for row in tables[1].rows]
+    assert looks == [""] * len(METHODS) + ["ceiling"] * 4
+    html = build_page(made(tmp_path, (0, 1)), tables)
+    assert html.count('<tr class="ceiling"><th scope="row" class="ceiling">ceiling: ') == 4
+
+
+def test_metrics_hold_the_ceilings_beside_the_methods():
+    prompts = made_prompts()
+    evaluations, ceilings = {0: made_evaluation(0, prompts)}, made_ceilings(prompts)
+    found, without = json.loads(metrics_json(evaluations, ceilings)), json.loads(metrics_json(evaluations))
+    assert found.pop("ceilings")["ridges"] == {
+        test: ceilings["ridges"].ordinality[test].tau.mean() for test in ("aoc", "voc")
+    }
+    assert found == without
 
 
 def test_a_table_that_is_none_is_named(tmp_path):

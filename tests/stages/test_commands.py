@@ -21,6 +21,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from pipeline.features import Pairs
+from pipeline.measures import measure_ceilings
 from pipeline.report.results.writing import write_tables
 from stages.cli import main
 from tests.features.samples import tmpfs
@@ -155,6 +157,9 @@ def test_extraction_shows_progress_with_a_rate(prepared):
 
 def test_every_method_has_heads_history_and_figures(prepared):
     metrics = json.loads((prepared / "results/metrics.json").read_text())
+    ceilings = metrics.pop("ceilings")
+    assert {"ridges", "text-known", "both-known"} <= ceilings.keys()
+    assert all(found.keys() == {"aoc", "voc"} for found in ceilings.values())
     assert metrics.keys() == {
         "clap-template",
         "clap4emo",
@@ -174,7 +179,7 @@ def test_every_method_has_heads_history_and_figures(prepared):
 
 def test_tables_plots_and_every_value_are_kept(prepared):
     results = prepared / "results"
-    for name in ("table1", "table2", "further"):
+    for name in ("table1", "table2", "table2b", "further"):
         assert {path.suffix for path in (results / "tables").glob(f"{name}.*")} == {".csv", ".md", ".txt"}
     trials = pq.read_table(results / "tables/alignment_trials.parquet").to_pylist()
     assert len(trials) == 4 * 4
@@ -187,7 +192,7 @@ def test_tables_plots_and_every_value_are_kept(prepared):
     one_list = [r for r in retrieved if (r["method"], r["test"], r["list"]) == ("clap-sce", "voc", 3)]
     assert len({r["utterance_id"] for r in one_list}) == 14
     assert {path.name for path in (results / "plots").iterdir()} == {
-        *(f"embeddings_{name}.png" for name in metrics),
+        *(f"embeddings_{name}.png" for name in metrics if name != "ceilings"),
         "tau.png",
         "training.png",
     }
@@ -505,6 +510,17 @@ def test_several_seeds_are_trained_measured_and_told_apart(project):
     lists = pq.read_table(results / "tables/ordinality_lists.parquet").to_pylist()
     assert {row["seed"] for row in lists} == {3, 4}
     assert (results / "curves/clap-sce-seed-4.csv").exists()
+
+
+def test_ceilings_of_a_train_split_that_is_read_in_blocks_are_those_of_one_in_memory(project, monkeypatch):
+    change_params(project, train__methods=["untrained"])
+    before = json.loads((project / "results/metrics.json").read_text())["ceilings"]
+    monkeypatch.setattr("stages.evaluate.TRAINING_BYTES", 10_000)
+    with mock.patch("pipeline.measures.measure_ceilings", wraps=measure_ceilings) as measured:
+        assert erclap(project, "eval").returncode == 0
+    assert not isinstance(measured.call_args.args[0], Pairs)
+    ceilings = json.loads((project / "results/metrics.json").read_text())["ceilings"]
+    assert ceilings == {name: pytest.approx(taus) for name, taus in before.items()}
 
 
 def test_a_probe_cannot_be_fitted_to_what_it_is_tested_on(project):

@@ -1,6 +1,7 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
 from .about import about_run as about_run
+from .ceilings import CEILING as CEILING
 from .detail_files import (
     DETAILS_FOLDER as DETAILS_FOLDER,
     Details as Details,

@@ -21,6 +21,8 @@ class Table:
     notes: list[str]
     figures: list[dict[str, object]] = field(default_factory=list)
     """One dict a method, unrounded."""
+    apart: int = 0
+    """How many of the last rows are of another kind."""
 
     def markdown(self) -> str:
         """The table for a README or a page."""
@@ -45,6 +47,8 @@ class Table:
 
         rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
         body = [line(self.header), rule, *(line(row) for row in self.rows), rule]
+        if self.apart:
+            body.insert(-1 - self.apart, rule)
         return "\n".join([self.title, self.corpora, rule, *body, *self.notes, ""])
 
     def write(self, folder: Path, name: str) -> None:

@@ -9,9 +9,11 @@ import numpy.typing as npt
 
 from pipeline.config import Evaluate
 from pipeline.measures import bootstrap_interval
-from pipeline.methods import METHODS, OURS
+from pipeline.methods import METHODS
 from pipeline.report.results import published
-from pipeline.report.results.comparisons import Comparison, Scores, compare_with_baselines, mark, mark_notes
+from pipeline.report.results.ceilings import CEILING, TITLES, Ceilings, ceiling_notes, ceiling_taus
+from pipeline.report.results.comparisons import Comparison, Halves, Scores, compare, compare_alignment
+from pipeline.report.results.marks import mark, mark_notes
 from pipeline.report.results.table import Table
 
 Values = npt.NDArray[np.float64]
@@ -22,7 +24,7 @@ MMD_READINGS = {
     "mmd_median": "√MMD² (γ median)",
     "mmd_squared_median": "MMD² (γ median)",
 }
-WASSERSTEIN_READINGS = {"w1": "W1", "w2": "W2", "w2_squared": "W2²"}
+WASSERSTEIN_READINGS = {"w1": "W1", "w2": "W2", "w2_squared": "W2²", "w2_squared_half": "½W2²"}
 ALIGNMENT_READINGS = MMD_READINGS | WASSERSTEIN_READINGS
 """What Table 1 may mean by its two distances, which it does not say; lower is better."""
 
@@ -51,7 +53,7 @@ def alignment_table(
     `notes` stand below it, after its own.
     """
     seeds, trials = next(iter(values.values()))["mmd"].shape
-    tests = compare_with_baselines(values, higher_is_better=False)
+    tests = compare_alignment(values, pairs=settings.pairs, available=available)
     rows = []
     for readings, paper, measure in (
         (MMD_READINGS, "paper's MMD", "mmd"),
@@ -81,7 +83,7 @@ def alignment_table(
         notes=[
             sampling,
             *_interval_note(seeds, trials, "trials", settings),
-            *mark_notes(tests, settings.alpha, _averaged("trials", seeds)),
+            *mark_notes(tests, settings.alpha, "trials", seeds=seeds),
             *notes,
         ],
         figures=[
@@ -93,29 +95,41 @@ def alignment_table(
 
 
 def ordinality_table(
-    values: Scores, *, corpus: str, pool: int, settings: Evaluate, notes: Sequence[str] = ()
+    values: Scores,
+    *,
+    corpus: str,
+    pool: int,
+    settings: Evaluate,
+    ceilings: Ceilings | None = None,
+    halves: Halves | None = None,
+    notes: Sequence[str] = (),
 ) -> Table:
     """Table 2, of Kendall's tau under `aoc` and `voc`; `pool` clips to retrieve.
 
-    `notes` stand below it, after its own.
+    `halves` are the taus in halves of the pool, where it has clips enough; `ceilings` stand below the methods, and
+    `notes` below the table, after its own.
     """
-    tests = ("aoc", "voc")
+    tests, ceilings = ("aoc", "voc"), ceilings or {}
     seeds, lists = next(iter(values.values()))["aoc"].shape
-    comparisons = compare_with_baselines(values, higher_is_better=True)
+    comparisons = compare(values, higher_is_better=True, halves=halves)
+    limits = ceiling_taus(ceilings)
+    every = {**values, **limits}
+    titles = {name: METHODS[name].title for name in values}
+    titles |= {name: CEILING + TITLES[name] for name in limits}
     rows = [
         [
-            METHODS[name].title,
+            titles[name],
             *(
                 cell
                 for test in tests
                 for cell in (
-                    _cell(values, name, test, comparisons, settings),
+                    _cell(every, name, test, comparisons, settings),
                     _interval(found[test], settings),
                     published.published(name, test),
                 )
             ),
         ]
-        for name, found in values.items()
+        for name, found in every.items()
     ]
     return Table(
         title="Table 2. Ordinal consistency, Kendall's τ, higher is better.",
@@ -125,14 +139,17 @@ def ordinality_table(
         notes=[
             f"{lists} lists of 14 prompts each, {pool} clips to retrieve from, {_spread(seeds, 'lists')}.",
             *_interval_note(seeds, lists, "lists", settings),
-            *mark_notes(comparisons, settings.alpha, _averaged("lists", seeds)),
+            *mark_notes(comparisons, settings.alpha, "lists", seeds=seeds),
+            *ceiling_notes(ceilings),
             *notes,
         ],
         figures=[
-            {"method": name, "seeds": seeds, "lists": lists, "pool": pool}
+            {"method": name, "kind": "ceiling" if name in limits else "method"}
+            | {"seeds": 0 if name in limits else seeds, "lists": lists, "pool": pool}
             | _figures({test: found[test] for test in tests}, settings)
-            for name, found in values.items()
+            for name, found in every.items()
         ],
+        apart=len(limits),
     )
 
 
@@ -205,12 +222,8 @@ def metrics(readings: Scores, taus: Scores, further: Scores, *, seeds: Sequence[
 
 
 def _cell(values: Scores, name: str, measure: str, comparisons: list[Comparison], settings: Evaluate) -> str:
-    marked = mark(comparisons, measure, settings.alpha) if name == OURS else ""
+    marked = mark(comparisons, name, measure, settings.alpha)
     return marked + _mean_and_spread(values[name][measure])
-
-
-def _averaged(units: str, seeds: int) -> str:
-    return f"{units}, each averaged over the seeds" if seeds > 1 else units
 
 
 def _figures(values: Mapping[str, Values], settings: Evaluate) -> dict[str, object]:

@@ -13,7 +13,9 @@ import pyarrow as pa
 from pipeline.config import Evaluate
 from pipeline.measures import Evaluation, mapped_rows
 from pipeline.methods import METHODS
-from pipeline.report.results.comparisons import Comparison, Scores, compare_with_baselines
+from pipeline.report.results.ceilings import Ceilings, ceiling_metrics
+from pipeline.report.results.chance import chance_table, halves_of_seeds
+from pipeline.report.results.comparisons import Comparison, Scores, compare, compare_alignment
 from pipeline.report.results.detail_files import Row
 from pipeline.report.results.plots import plot_embeddings, plot_tau, plot_training
 from pipeline.report.results.records import Evaluations, list_rows, retrieval_rows, trial_rows
@@ -56,11 +58,12 @@ def write_tables(
     captioner: str,
     folder: Path,
     *,
+    ceilings: Ceilings | None = None,
     notes: Sequence[str] = (),
 ) -> None:
     """Write the tables as CSV, markdown and text, the p-values, and every trial, list and retrieval.
 
-    `notes` stand below each table, after its own.
+    `ceilings` stand in Table 2, below the methods; `notes` below each table, after its own.
     """
     readings, taus, further = scores_of_seeds(evaluations)
     count = len(_first(evaluations).pairs)
@@ -73,18 +76,26 @@ def write_tables(
             notes=[*caption_notes(captioner, readings), *notes],
         ).write(folder, "table1")
         _write_rows(trial_rows(evaluations), folder / "alignment_trials.parquet")
-    pool = len(_first(evaluations).pairs.distinct())
+    every = list(evaluations.values())
+    pool, halves = len(every[0].pairs.distinct()), halves_of_seeds(every)
     ordinality_table(
-        taus, corpus=corpus, pool=pool, settings=settings, notes=[*caption_notes(captioner, taus), *notes]
+        taus,
+        corpus=corpus,
+        pool=pool,
+        settings=settings,
+        ceilings=ceilings,
+        halves=halves,
+        notes=[*caption_notes(captioner, taus), *notes],
     ).write(folder, "table2")
+    chance_table(every, corpus=corpus, settings=settings, notes=notes).write(folder, "table2b")
     further_table(further, corpus=corpus, available=count, settings=settings, notes=notes).write(
         folder, "further"
     )
     _write_rows(list_rows(evaluations), folder / "ordinality_lists.parquet")
     _write_rows(retrieval_rows(evaluations), folder / "ordinality_retrievals.parquet")
     tests = [
-        *compare_with_baselines(readings, higher_is_better=False),
-        *compare_with_baselines(taus, higher_is_better=True),
+        *compare_alignment(readings, pairs=settings.pairs, available=count),
+        *compare(taus, higher_is_better=True, halves=halves),
     ]
     columns = [field.name for field in fields(Comparison)]
     write_csv([asdict(test) for test in tests], folder / "significance.csv", columns)
@@ -115,9 +126,11 @@ def write_curves(histories: Mapping[int, Histories], folder: Path) -> None:
                 write_csv(history, folder / f"{name}-seed-{seed}.csv")
 
 
-def metrics_json(evaluations: Evaluations) -> str:
-    """The headline figures and the further measures, for `dvc metrics`."""
+def metrics_json(evaluations: Evaluations, ceilings: Ceilings | None = None) -> str:
+    """The headline figures and the further measures, and `ceilings` where there are any, for `dvc metrics`."""
     found = metrics(*scores_of_seeds(evaluations), seeds=list(evaluations))
+    if ceilings:
+        found["ceilings"] = ceiling_metrics(ceilings)
     return json.dumps(found, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
