@@ -20,24 +20,22 @@ from pipeline.training import train
 from plus_study.candidates import PAPER, Candidate
 from plus_study.stages import Stage
 
-KNOWN = set(
-    [
-        "rank",
-        "both",
-        "equal",
-        "cross_entropy",
-        "density",
-        "plane",
-        "filling",
-        "plane_weight",
-        "lowest",
-        "temperature",
-        "fixed",
-        "head",
-        "rate",
-        "batch",
-    ]
-)
+KNOWN = {
+    "rank",
+    "both",
+    "equal",
+    "cross_entropy",
+    "density",
+    "plane",
+    "filling",
+    "plane_weight",
+    "lowest",
+    "temperature",
+    "fixed",
+    "head",
+    "rate",
+    "batch",
+}
 """Fields that the library has a setting for."""
 
 
