@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from pipeline.config import Train
 
 Loss = Literal["rank-n-contrast", "symmetric-cross-entropy", "supervised-contrastive"]
+
+
+class Contender(Protocol):
+    """What the tables must know of what they show: a method, or a model from elsewhere."""
+
+    @property
+    def title(self) -> str:
+        """Its name in the tables."""
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is one of those that EmotionRankCLAP is compared to."""
+
+    @property
+    def aligned(self) -> bool:
+        """Whether it belongs in Table 1."""
 
 
 @dataclass(frozen=True)

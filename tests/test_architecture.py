@@ -22,6 +22,7 @@ FLOORS = (  # from the ground up: what stands on a line imports from lines above
     "pipeline/corpora",
     "pipeline/features",
     "pipeline/training pipeline/measures",
+    "pipeline/others",
     "pipeline/report/results",
     "pipeline/report/page",
     "emotionrankclap stages",

@@ -4,8 +4,10 @@ from .alignment import mmd_rbf as mmd_rbf, wasserstein as wasserstein
 from .evaluation import (
     ATTRIBUTE_OF_TEST as ATTRIBUTE_OF_TEST,
     Embedded as Embedded,
+    Entry as Entry,
     Evaluation as Evaluation,
-    evaluate_heads as evaluate_heads,
+    Projected as Projected,
+    evaluate_entries as evaluate_entries,
     mapped_rows as mapped_rows,
 )
 from .ordinality import (

@@ -18,7 +18,7 @@ from pipeline.measures.geometry import modality_gap, pair_distance, uniformity
 from pipeline.measures.ordinality import OrdinalConsistency, ordinal_consistency
 from pipeline.measures.probe import probe_concordance
 from pipeline.measures.retrieval import first_relevant_ranks, recall_at
-from pipeline.methods import METHODS
+from pipeline.methods import METHODS, Contender
 from pipeline.sentences import PROMPTS_PER_LIST, Prompt
 from pipeline.support import Progress
 
@@ -67,6 +67,36 @@ def embed(heads: Embedder, speech: Features, text: Features, prompts: Features) 
     )
 
 
+class Entry(Protocol):
+    """What is measured: whoever has embeddings, which are made or read when they are asked for."""
+
+    def embedded(self) -> Embedded:
+        """Of the clips that are measured, their captions and the prompts."""
+
+    def fitted(self) -> tuple[Embedded, Values] | None:
+        """Of the clips that linear probes are fitted to, with their labels (N, 2); None where there are none."""
+
+
+@dataclass(frozen=True)
+class Projected:
+    """An entry by heads, on features that many of them share."""
+
+    heads: Embedder
+    pairs: Pairs
+    prompt_features: Features
+    """(M, F)"""
+    probed: Pairs
+
+    def embedded(self) -> Embedded:
+        """Of `pairs`."""
+        return embed(self.heads, self.pairs.speech, self.pairs.text, self.prompt_features)
+
+    def fitted(self) -> tuple[Embedded, Values]:
+        """Of `probed`."""
+        found = embed(self.heads, self.probed.speech, self.probed.text, self.prompt_features[:0])
+        return found, self.probed.labels
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """What several methods came to on one split, each trained from one seed."""
@@ -80,6 +110,8 @@ class Evaluation:
     """Method → `aoc` or `voc` → the lists' taus and retrievals."""
     further: dict[str, dict[str, float]] = field(default_factory=dict)
     """Method → what goes beyond the paper → value: see `measure_further`."""
+    contenders: Mapping[str, Contender] = field(default_factory=lambda: METHODS)
+    """What the methods are, and maybe others."""
 
     @property
     def taus(self) -> dict[str, dict[str, Values]]:
@@ -90,40 +122,35 @@ class Evaluation:
         }
 
 
-def evaluate_heads(
-    heads: Mapping[str, Embedder],
+def evaluate_entries(
+    entries: Mapping[str, Entry],
+    contenders: Mapping[str, Contender],
     pairs: Pairs,
     prompts: Sequence[Prompt],
-    prompt_features: Features,
     settings: Evaluate,
     *,
-    probed: Pairs,
     workers: int = 2,
 ) -> Evaluation:
-    """Both tests of the paper for each method's heads, and what goes beyond them.
+    """Both tests of the paper for each entry, and what goes beyond them.
 
-    `prompt_features` (M, F) belong to `prompts`; `probed` are the pairs of another split, which the linear probes
-    are fitted to. A recording under several ids is one clip to retrieve.
+    All entries are of the clips of `pairs`, in their order; a recording under several ids is one clip to retrieve.
+    `contenders` say of each entry what it is.
     """
     trials = draw_trials(len(pairs), settings.pairs, settings.trials, settings.seed)
-    aligned = sum(METHODS[name].aligned for name in heads)
-    found, pool, mapped = Evaluation(pairs, {}, {}, {}), pairs.distinct(), mapped_rows(len(pairs))
+    aligned = sum(contenders[name].aligned for name in entries)
+    found = Evaluation(pairs, {}, {}, {}, contenders=contenders)
+    pool, mapped = pairs.distinct(), mapped_rows(len(pairs))
     with Progress("alignment", aligned * len(trials), "trials") as progress:
-        for (
-            name,
-            one,
-        ) in heads.items():  # one after the other, so that one method's embeddings are there at a time
-            embedded = embed(one, pairs.speech, pairs.text, prompt_features)
+        # One after the other, so that one method's embeddings are there at a time.
+        for name, one in entries.items():
+            embedded = one.embedded()
             found.embedded[name] = embedded.of(mapped)
             found.ordinality[name] = measure_ordinality(embedded, prompts, pairs.labels, pool)
-            if METHODS[name].aligned:
+            if contenders[name].aligned:
                 found.readings.update(
                     measure_alignment({name: embedded}, trials, workers=workers, advance=progress.advance)
                 )
-            fitted = embed(one, probed.speech, probed.text, prompt_features[:0])
-            found.further[name] = measure_further(
-                embedded, pairs.labels, fitted, probed.labels, trials[0], settings
-            )
+            found.further[name] = measure_further(embedded, pairs.labels, one.fitted(), trials[0], settings)
     return found
 
 
@@ -206,22 +233,24 @@ def measure_ordinality(
 def measure_further(
     embedded: Embedded,
     labels: Values,
-    fitted: Embedded,
-    fitted_labels: Values,
+    fitted: tuple[Embedded, Values] | None,
     rows: npt.NDArray[np.int64],
     settings: Evaluate,
 ) -> dict[str, float]:
     """What users ask of a joint space beyond the paper's tests.
 
-    Concordance of a linear probe from each modality's embeddings to valence and arousal, fitted to another
-    split's; from captions to speech and back, recall at k and the mean rank of the first relevant item, within the
-    pairs of the first trial, `rows`; the modality gap; the mean squared distance of pairs; each modality's
-    uniformity, over the same rows. `labels` (N, 2) and `fitted_labels` are valence and arousal.
+    Concordance of a linear probe from each modality's embeddings to valence and arousal, fitted to those of
+    another split and its labels, where they are given; from captions to speech and back, recall at k and the mean
+    rank of the first relevant item, within the pairs of the first trial, `rows`; the modality gap; the mean
+    squared distance of pairs; each modality's uniformity, over the same rows. `labels` (N, 2) are valence and
+    arousal.
     """
     found: dict[str, float] = {}
     for modality in ("speech", "text"):
+        if fitted is None:
+            continue
         probe = probe_concordance(
-            getattr(fitted, modality), fitted_labels, getattr(embedded, modality), labels
+            getattr(fitted[0], modality), fitted[1], getattr(embedded, modality), labels
         )
         found |= {
             f"probe_{modality}_valence": float(probe[0]),

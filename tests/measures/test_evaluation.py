@@ -11,12 +11,14 @@ from pipeline.features.pairs import Pairs
 from pipeline.features.shards.keys import sentence_keys
 from pipeline.measures.evaluation import (
     Embedded,
+    Projected,
     draw_trials,
-    evaluate_heads,
+    evaluate_entries,
     measure_alignment,
     measure_further,
     measure_ordinality,
 )
+from pipeline.methods import METHODS
 
 
 def on_circle(labels: np.ndarray) -> np.ndarray:
@@ -117,8 +119,8 @@ def test_further_measures_tell_an_ordered_space_from_a_random_one(labels):
         return Embedded(rows[0], rows[1], rows[1][:0])
 
     rows = draw_trials(len(labels), 200, 1, seed=0)[0]
-    ordered = measure_further(embedded(labels, []), labels, embedded(other, []), other, rows, settings)
-    random = measure_further(drawn(400), labels, drawn(300), other, rows, settings)
+    ordered = measure_further(embedded(labels, []), labels, (embedded(other, []), other), rows, settings)
+    random = measure_further(drawn(400), labels, (drawn(300), other), rows, settings)
     assert ordered.keys() == random.keys()
     for probe in (key for key in ordered if key.startswith("probe")):
         assert ordered[probe] > 0.95
@@ -148,9 +150,8 @@ def test_a_recording_under_two_ids_takes_one_place_in_a_list_with_the_labels_of_
     )
     expected = measure_ordinality(once, prompts, labels)
     settings = Evaluate(split="test1", trials=1, pairs=50, seed=0, alpha=0.05)
-    found = evaluate_heads(
-        {"clap-sce": Same()}, twice, prompts, once.prompts, settings, probed=everything
-    ).ordinality["clap-sce"]
+    entries = {"clap-sce": Projected(Same(), twice, once.prompts, everything)}
+    found = evaluate_entries(entries, METHODS, twice, prompts, settings).ordinality["clap-sce"]
     for test in expected:
         assert np.array_equal(found[test].retrieved, expected[test].retrieved)
         assert np.array_equal(found[test].tau, expected[test].tau)

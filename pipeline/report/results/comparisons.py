@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.measures import holm, paired_test
-from pipeline.methods import METHODS, OURS
+from pipeline.methods import METHODS, OURS, Contender
 
 Values = npt.NDArray[np.float64]
 Scores = Mapping[str, Mapping[str, Values]]
@@ -30,13 +30,15 @@ class Comparison:
     """Corrected for all the comparisons of a table."""
 
 
-def compare_with_baselines(values: Scores, *, higher_is_better: bool) -> list[Comparison]:
+def compare_with_baselines(
+    values: Scores, *, higher_is_better: bool, contenders: Mapping[str, Contender] = METHODS
+) -> list[Comparison]:
     """Every comparison of one table; none where ours or a baseline is not in it."""
     found = []
     for measure, scores in values.get(OURS, {}).items():
         ours = scores.mean(axis=0)
         for name in values:
-            if METHODS[name].baseline:
+            if contenders[name].baseline:
                 theirs = values[name][measure].mean(axis=0)
                 difference = float((ours - theirs).mean())
                 found.append((measure, name, difference, paired_test(ours, theirs)))
@@ -56,11 +58,16 @@ def mark(comparisons: list[Comparison], measure: str, alpha: float) -> str:
     return "*†" if all(one.p_holm < alpha for one in ours) else "*"
 
 
-def mark_notes(comparisons: list[Comparison], alpha: float, units: str) -> list[str]:
+def mark_notes(
+    comparisons: list[Comparison],
+    alpha: float,
+    units: str,
+    contenders: Mapping[str, Contender] = METHODS,
+) -> list[str]:
     """What the marks mean; `units` are the trials or lists that were compared. Nothing where no test was made."""
     if not any(one.p == one.p for one in comparisons):
         return []
-    baselines = dict.fromkeys(METHODS[one.baseline].title for one in comparisons)
+    baselines = dict.fromkeys(contenders[one.baseline].title for one in comparisons)
     return [
         f"* better than every baseline here ({', '.join(baselines)}): two-tailed paired t over {units}, "
         f"p < {alpha:g}, as in the paper.",

@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from pipeline.config import Evaluate
 from pipeline.measures import bootstrap_interval
-from pipeline.methods import METHODS, OURS
+from pipeline.methods import METHODS, OURS, Contender
 from pipeline.report.results import published
 from pipeline.report.results.comparisons import Comparison, Scores, compare_with_baselines, mark, mark_notes
 from pipeline.report.results.table import Table
 
 Values = npt.NDArray[np.float64]
+Contenders = Mapping[str, Contender]
 
 MMD_READINGS = {
     "mmd": "√MMD² (γ = 1)",
@@ -44,14 +45,20 @@ DIRECTIONS = {"text_to_speech": "text → speech", "speech_to_text": "speech →
 
 
 def alignment_table(
-    values: Scores, *, corpus: str, available: int, settings: Evaluate, notes: Sequence[str] = ()
+    values: Scores,
+    *,
+    corpus: str,
+    available: int,
+    settings: Evaluate,
+    notes: Sequence[str] = (),
+    contenders: Contenders = METHODS,
 ) -> Table:
     """Table 1, of the readings; `available` is how many pairs the split has.
 
     `notes` stand below it, after its own.
     """
     seeds, trials = next(iter(values.values()))["mmd"].shape
-    tests = compare_with_baselines(values, higher_is_better=False)
+    tests = compare_with_baselines(values, higher_is_better=False, contenders=contenders)
     rows = []
     for readings, paper, measure in (
         (MMD_READINGS, "paper's MMD", "mmd"),
@@ -76,16 +83,22 @@ def alignment_table(
     return Table(
         title="Table 1. Cross-modal alignment, lower is better.",
         corpora=f"Ours: {corpus}. Paper: {published.CORPUS}.",
-        header=["distance", *(METHODS[name].title for name in values)],
+        header=["distance", *(contenders[name].title for name in values)],
         rows=rows,
         notes=[
             sampling,
+            *_single_note(values, contenders, "trials"),
             *_interval_note(seeds, trials, "trials", settings),
-            *mark_notes(tests, settings.alpha, _averaged("trials", seeds)),
+            *mark_notes(tests, settings.alpha, _averaged("trials", seeds), contenders),
             *notes,
         ],
         figures=[
-            {"method": name, "seeds": seeds, "trials": trials, "pairs": min(settings.pairs, available)}
+            {
+                "method": name,
+                "seeds": len(found["mmd"]),
+                "trials": trials,
+                "pairs": min(settings.pairs, available),
+            }
             | _figures({reading: found[reading] for reading in ALIGNMENT_READINGS}, settings)
             for name, found in values.items()
         ],
@@ -93,7 +106,13 @@ def alignment_table(
 
 
 def ordinality_table(
-    values: Scores, *, corpus: str, pool: int, settings: Evaluate, notes: Sequence[str] = ()
+    values: Scores,
+    *,
+    corpus: str,
+    pool: int,
+    settings: Evaluate,
+    notes: Sequence[str] = (),
+    contenders: Contenders = METHODS,
 ) -> Table:
     """Table 2, of Kendall's tau under `aoc` and `voc`; `pool` clips to retrieve.
 
@@ -101,10 +120,10 @@ def ordinality_table(
     """
     tests = ("aoc", "voc")
     seeds, lists = next(iter(values.values()))["aoc"].shape
-    comparisons = compare_with_baselines(values, higher_is_better=True)
+    comparisons = compare_with_baselines(values, higher_is_better=True, contenders=contenders)
     rows = [
         [
-            METHODS[name].title,
+            contenders[name].title,
             *(
                 cell
                 for test in tests
@@ -124,19 +143,20 @@ def ordinality_table(
         rows=rows,
         notes=[
             f"{lists} lists of 14 prompts each, {pool} clips to retrieve from, {_spread(seeds, 'lists')}.",
+            *_single_note(values, contenders, "lists"),
             *_interval_note(seeds, lists, "lists", settings),
-            *mark_notes(comparisons, settings.alpha, _averaged("lists", seeds)),
+            *mark_notes(comparisons, settings.alpha, _averaged("lists", seeds), contenders),
             *notes,
         ],
         figures=[
-            {"method": name, "seeds": seeds, "lists": lists, "pool": pool}
+            {"method": name, "seeds": len(found["aoc"]), "lists": lists, "pool": pool}
             | _figures({test: found[test] for test in tests}, settings)
             for name, found in values.items()
         ],
     )
 
 
-def caption_notes(captioner: str, methods: Collection[str]) -> list[str]:
+def caption_notes(captioner: str | None, methods: Collection[str]) -> list[str]:
     """What a reader must know of captions that no LLM has written, as the paper's were."""
     if captioner != "lexicon":
         return []
@@ -150,7 +170,13 @@ def caption_notes(captioner: str, methods: Collection[str]) -> list[str]:
 
 
 def further_table(
-    values: Scores, *, corpus: str, available: int, settings: Evaluate, notes: Sequence[str] = ()
+    values: Scores,
+    *,
+    corpus: str,
+    available: int,
+    settings: Evaluate,
+    notes: Sequence[str] = (),
+    contenders: Contenders = METHODS,
 ) -> Table:
     """The third table: what `measure_further` came to, (S, 1) each, a row for each measure."""
     seeds = len(next(iter(next(iter(values.values())).values())))
@@ -163,10 +189,10 @@ def further_table(
     return Table(
         title="Further measures.",
         corpora=f"Ours: {corpus}.",
-        header=["measure", *(METHODS[name].title for name in values)],
+        header=["measure", *(contenders[name].title for name in values)],
         rows=[
-            [label, *(_mean_and_spread(found[measure]) for found in values.values())]
-            for measure, label in labels.items()
+            [label, *(_mean_and_spread(found[m]) if m in found else "–" for found in values.values())]
+            for m, label in labels.items()
         ],
         notes=[
             f"Probes: concordance of a ridge regression fitted to the {settings.probe_split} split's embeddings.",
@@ -179,7 +205,8 @@ def further_table(
             *notes,
         ],
         figures=[
-            {"method": name, "seeds": seeds} | {measure: float(found[measure].mean()) for measure in labels}
+            {"method": name, "seeds": len(found["modality_gap"])}
+            | {m: float(found[m].mean()) if m in found else None for m in labels}
             for name, found in values.items()
         ],
     )
@@ -199,7 +226,7 @@ def metrics(readings: Scores, taus: Scores, further: Scores, *, seeds: Sequence[
             if len(seeds) > 1:
                 of_seeds = method["seeds"]
                 for row, seed in enumerate(seeds):
-                    own = {m: float(v[row].mean()) for m, v in kept.items()}
+                    own = {m: float(v[row].mean()) for m, v in kept.items() if row < len(v)}
                     of_seeds.setdefault(f"seed-{seed}", {}).update(own)  # type: ignore[attr-defined]
     return dict(found)
 
@@ -242,6 +269,13 @@ def _spread(seeds: int, units: str) -> str:
     if seeds == 1:
         return f"mean ± std over {units}"
     return f"mean ± std over {seeds} seeds of training (of each seed's mean over {units})"
+
+
+def _single_note(values: Scores, contenders: Contenders, units: str) -> list[str]:
+    """Of which there is one set of embeddings, where others have several seeds."""
+    rows = {name: len(next(iter(found.values()))) for name, found in values.items()}
+    single = [contenders[name].title for name, count in rows.items() if count < max(rows.values())]
+    return [f"{', '.join(single)}: one set of embeddings, ± over {units}."] if single else []
 
 
 def _interval(scores: Values, settings: Evaluate) -> str:

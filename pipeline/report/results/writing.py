@@ -6,17 +6,19 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.config import Evaluate
 from pipeline.measures import Evaluation, mapped_rows
-from pipeline.methods import METHODS
+from pipeline.methods import Contender
 from pipeline.report.results.comparisons import Comparison, Scores, compare_with_baselines
 from pipeline.report.results.detail_files import Row
 from pipeline.report.results.plots import plot_embeddings, plot_tau, plot_training
 from pipeline.report.results.records import Evaluations, list_rows, retrieval_rows, trial_rows
+from pipeline.report.results.table import Table
 from pipeline.report.results.tables import (
     alignment_table,
     caption_notes,
@@ -26,17 +28,27 @@ from pipeline.report.results.tables import (
 )
 from pipeline.support import write_csv, write_parquet
 
+
+class _Shared(TypedDict):
+    """What all tables are told."""
+
+    corpus: str
+    settings: Evaluate
+    contenders: Mapping[str, Contender]
+
+
 Histories = Mapping[str, Sequence[Mapping[str, float]]]
 """Method → epochs; none for heads that were not trained."""
 
 
 def scores_of_seeds(evaluations: Evaluations) -> tuple[Scores, Scores, Scores]:
-    """The values of Table 1, of Table 2 and of the further measures, the seeds stacked."""
+    """The values of Table 1, of Table 2 and of the further measures, the seeds stacked that have them."""
     every = list(evaluations.values())
     readings, taus, further = (
         {
             name: {
-                measure: np.stack([np.atleast_1d(one[name][measure]) for one in values]) for measure in found
+                measure: np.stack([np.atleast_1d(one[name][measure]) for one in values if name in one])
+                for measure in found
             }
             for name, found in values[0].items()
         }
@@ -47,6 +59,37 @@ def scores_of_seeds(evaluations: Evaluations) -> tuple[Scores, Scores, Scores]:
         )
     )
     return readings, taus, further
+
+
+def build_tables(
+    evaluations: Evaluations,
+    settings: Evaluate,
+    corpus: str,
+    captioner: str | None = None,
+    *,
+    notes: Sequence[str] = (),
+) -> dict[str, Table]:
+    """The paper's two tables, the first where a method belongs in it, and the third, by their files' names.
+
+    `captioner` is who wrote captions and prompts, where that is known; `notes` stand below each table, after
+    its own.
+    """
+    readings, taus, further = scores_of_seeds(evaluations)
+    first = _first(evaluations)
+    shared = _Shared(corpus=corpus, settings=settings, contenders=first.contenders)
+    tables = {}
+    if readings:
+        tables["table1"] = alignment_table(
+            readings,
+            available=len(first.pairs),
+            notes=[*caption_notes(captioner, readings), *notes],
+            **shared,
+        )
+    tables["table2"] = ordinality_table(
+        taus, pool=len(first.pairs.distinct()), notes=[*caption_notes(captioner, taus), *notes], **shared
+    )
+    tables["further"] = further_table(further, available=len(first.pairs), notes=notes, **shared)
+    return tables
 
 
 def write_tables(
@@ -62,29 +105,17 @@ def write_tables(
 
     `notes` stand below each table, after its own.
     """
-    readings, taus, further = scores_of_seeds(evaluations)
-    count = len(_first(evaluations).pairs)
+    for name, table in build_tables(evaluations, settings, corpus, captioner, notes=notes).items():
+        table.write(folder, name)
+    readings, taus, _ = scores_of_seeds(evaluations)
     if readings:
-        alignment_table(
-            readings,
-            corpus=corpus,
-            available=count,
-            settings=settings,
-            notes=[*caption_notes(captioner, readings), *notes],
-        ).write(folder, "table1")
         _write_rows(trial_rows(evaluations), folder / "alignment_trials.parquet")
-    pool = len(_first(evaluations).pairs.distinct())
-    ordinality_table(
-        taus, corpus=corpus, pool=pool, settings=settings, notes=[*caption_notes(captioner, taus), *notes]
-    ).write(folder, "table2")
-    further_table(further, corpus=corpus, available=count, settings=settings, notes=notes).write(
-        folder, "further"
-    )
     _write_rows(list_rows(evaluations), folder / "ordinality_lists.parquet")
     _write_rows(retrieval_rows(evaluations), folder / "ordinality_retrievals.parquet")
+    contenders = _first(evaluations).contenders
     tests = [
-        *compare_with_baselines(readings, higher_is_better=False),
-        *compare_with_baselines(taus, higher_is_better=True),
+        *compare_with_baselines(readings, higher_is_better=False, contenders=contenders),
+        *compare_with_baselines(taus, higher_is_better=True, contenders=contenders),
     ]
     columns = [field.name for field in fields(Comparison)]
     write_csv([asdict(test) for test in tests], folder / "significance.csv", columns)
@@ -97,11 +128,12 @@ def write_plots(
     first = _first(evaluations)
     labels = first.pairs.labels[mapped_rows(len(first.pairs))]
     for name, embedded in first.embedded.items():
-        title = f"{METHODS[name].title}: {corpus}"
+        title = f"{first.contenders[name].title}: {corpus}"
         plot_embeddings(embedded, labels, title, folder / f"embeddings_{name}.png")
     _, taus, _ = scores_of_seeds(evaluations)
     averaged = {name: {test: v.mean(axis=0) for test, v in tests.items()} for name, tests in taus.items()}
-    plot_tau(averaged, f"Ordinal consistency: {corpus}", folder / "tau.png")
+    titled = {first.contenders[name].title: tests for name, tests in averaged.items()}
+    plot_tau(titled, f"Ordinal consistency: {corpus}", folder / "tau.png")
     trained = {name: history for name, history in next(iter(histories.values())).items() if history}
     if trained:
         plot_training(trained, folder / "training.png")
