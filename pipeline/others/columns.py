@@ -22,19 +22,27 @@ COLUMNS = ("kind", *CLIPS, "prompts", "text", "title")
 NOT_MISSED = {"test", "list", "position"}
 """Columns of the template, which may stay beside the prompts' embeddings."""
 
+BATCH_ROWS = 1024
+"""Rows that are unpacked at once."""
+
 
 def read_columns(path: Path) -> tuple[Arrays, list[str]]:
     """The file's arrays and the names of columns that no layout knows. Raises ValueError for any other file."""
     try:
-        file = pq.ParquetFile(path)
-        names = file.schema_arrow.names
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise Unfit(path, f"must have a column once, found {shown(repeated[0])} more than once")
-        wanted = [name for name in COLUMNS if name in names]
-        _check_size(path, file, wanted)
-        table = file.read(columns=wanted)
-    except (pa.ArrowException, OSError) as error:
+        return _arrays(path, pq.ParquetFile(path))
+    except Unfit:
+        raise
+    # Arrow's own errors, and those of texts and sizes that make no sense.
+    except Exception as error:
         raise Unfit(path, "must be a whole parquet file, found a damaged one: write it again") from error
+
+
+def _arrays(path: Path, file: pq.ParquetFile) -> tuple[Arrays, list[str]]:
+    names = file.schema_arrow.names
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise Unfit(path, f"must have a column once, found {shown(repeated[0])} more than once")
+    wanted = [name for name in COLUMNS if name in names]
+    table = _table(path, file, wanted)
     if "kind" not in wanted:
         raise Unfit(path, f"must have a column kind, which says clip, prompt or probe of a row: {SEE}")
     kinds = _texts(path, "kind", table.column("kind"))
@@ -53,18 +61,21 @@ def read_columns(path: Path) -> tuple[Arrays, list[str]]:
     return found, sorted(name for name in unknown if not name.startswith("__index_level_"))  # pandas' own
 
 
-def _check_size(path: Path, file: pq.ParquetFile, wanted: list[str]) -> None:
-    groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
-    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
-    read = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in wanted]
-    # What repeats takes next to no space in the file, and its full size in memory.
-    total = sum(max(chunk.total_uncompressed_size, 4 * chunk.num_values) for chunk in read)
-    if total > LARGEST_BYTES:
-        raise Unfit(
-            path,
-            f"must unpack to at most {LARGEST_BYTES >> 30} GiB, found {total / 2**30:.1f} GiB: score "
-            f"fewer clips, or write float32",
-        )
+def _table(path: Path, file: pq.ParquetFile, columns: list[str]) -> pa.Table:
+    """Some columns, as far as they fit: what repeats takes no space in the file, and its full size here."""
+    batches, total = [], 0
+    for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+        total += batch.nbytes
+        if total > LARGEST_BYTES:
+            raise Unfit(
+                path,
+                f"must unpack to at most {LARGEST_BYTES >> 30} GiB, found more: score fewer clips, or "
+                f"write float32",
+            )
+        batches.append(batch)
+    if not batches:
+        raise Unfit(path, "must have rows, found none")
+    return pa.Table.from_batches(batches)
 
 
 def _array(path: Path, name: str, kind: str, column: pa.ChunkedArray) -> npt.NDArray[Any]:

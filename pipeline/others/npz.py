@@ -86,5 +86,7 @@ def _header(path: Path, name: str, stream: IO[bytes]) -> Header:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a header by Python 2
             return Header(*HEADERS[npy.read_magic(stream)](stream))
+    except zipfile.BadZipFile:
+        raise
     except Exception as error:  # its parser is Python's own, which ends in many ways
         raise Unfit(path, f"{name} must be an array as np.savez writes it: {SEE}") from error

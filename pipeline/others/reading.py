@@ -72,11 +72,11 @@ def read_model(path: Path, *, normalize: bool = False) -> OtherModel:
 
 
 def _probed(path: Path, arrays: Arrays, matrices: dict[str, Features]) -> EmbeddedClips | None:
-    given = [name for name in arrays if name.startswith(PROBE)]
+    given = [name for name in (*matrices, *arrays) if name.startswith(PROBE)]
     if not given:
         return None
     for name in (f"{PROBE}speech", f"{PROBE}captions"):
-        if name not in arrays:
+        if name not in matrices:
             raise Unfit(path, f"must have {name} beside {given[0]}, found none: {SEE}")
     return _clips(path, arrays, matrices, PROBE)
 

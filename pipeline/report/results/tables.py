@@ -227,7 +227,8 @@ def metrics(readings: Scores, taus: Scores, further: Scores, *, seeds: Sequence[
                 of_seeds = method["seeds"]
                 for row, seed in enumerate(seeds):
                     own = {m: float(v[row].mean()) for m, v in kept.items() if row < len(v)}
-                    of_seeds.setdefault(f"seed-{seed}", {}).update(own)  # type: ignore[attr-defined]
+                    if own:
+                        of_seeds.setdefault(f"seed-{seed}", {}).update(own)  # type: ignore[attr-defined]
     return dict(found)
 
 
