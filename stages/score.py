@@ -98,6 +98,7 @@ def _score(files: Sequence[Path], *, normalize: bool, as_json: bool) -> None:
     from pipeline.measures import evaluate_entries
     from pipeline.others import read_model
     from pipeline.report.results import build_tables
+    from pipeline.support import shown
 
     params: Params | None = load_params() if PARAMS_FILE.exists() else None
     prompts, source = _prompts()
@@ -111,7 +112,7 @@ def _score(files: Sequence[Path], *, normalize: bool, as_json: bool) -> None:
             )
         models[model.title] = model.beside(next(iter(models.values()), model))
         if model.unused:
-            click.echo(f"{path}: not used: {', '.join(model.unused)}", err=True)
+            click.echo(f"{shown(path)}: not used: {', '.join(model.unused)}", err=True)
     first = next(iter(models.values()))
     clips = first.clips
     ids = clips.ids or [f"row {row}" for row in range(len(clips))]
@@ -124,7 +125,7 @@ def _score(files: Sequence[Path], *, normalize: bool, as_json: bool) -> None:
         settings,
         workers=params.runtime.threads if params else 2,
     )
-    corpus = f"{len(clips)} clips of {', '.join(path.name for path in files)}"
+    corpus = f"{len(clips)} clips of {', '.join(shown(path.name) for path in files)}"
     tables = build_tables(
         {settings.seed: found}, settings.model_copy(update={"probe_split": "probe"}), corpus
     )

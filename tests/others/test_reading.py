@@ -117,6 +117,8 @@ def test_vectors_of_any_length_are_normalised_on_request(tmp_path):
     assert np.allclose(np.linalg.norm(found.prompts, axis=1), 1, atol=1e-6)
 
 
+CLIP_ARRAYS = ("speech", "captions", "valence", "arousal", "utterance_id")
+
 BROKEN = {
     "nan": ({"speech": with_row(unit(CLIPS, 1), 7, np.nan)}, "speech must be finite, found nan in row 7"),
     "inf": ({"prompts": with_row(unit(56, 1), 5, -np.inf)}, "prompts must be finite, found -inf in row 5"),
@@ -127,7 +129,7 @@ BROKEN = {
     "none": ({"speech": np.ones((0, 6))}, r"found the shape \(0, 6\)"),
     "text": ({"speech": np.full((CLIPS, SIZE), "a")}, "speech must be real numbers, found <U1"),
     "complex": ({"speech": np.ones((CLIPS, SIZE), complex)}, "must be real numbers, found complex128"),
-    "few": ({n: whole()[n][:13] for n in ("speech", "captions")}, "at least 14 clips|one for each"),
+    "few": ({n: whole()[n][:13] for n in CLIP_ARRAYS}, "speech must be at least 14 clips to retrieve, found 13"),
     "rows": ({"captions": unit(CLIPS - 1, 2)}, "a row for each clip, found 20 and 19"),
     "sizes": ({"prompts": unit(56, 3, size=9)}, "found 6 numbers in a row of speech and 9 in one of prompts"),
     "scale": ({"arousal": np.full(CLIPS, 0.5)}, r"arousal must lie within 1\.\.7, found 0.5 in row 0"),
