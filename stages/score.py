@@ -106,11 +106,11 @@ def _score(files: Sequence[Path], *, normalize: bool, as_json: bool) -> None:
     for path in files:
         model = read_model(path, normalize=normalize)
         model.check_prompts(prompts, source)
-        if model.title in models:
+        if model.title in {other.title for other in models.values()}:
             raise ValueError(
                 f"{path}: its title must be its own, found another {model.title!r}: put in a `title`"
             )
-        models[model.title] = model.beside(next(iter(models.values()), model))
+        models[str(path)] = model.beside(next(iter(models.values()), model))
         if model.unused:
             click.echo(f"{shown(path)}: not used: {', '.join(model.unused)}", err=True)
     first = next(iter(models.values()))

@@ -124,12 +124,14 @@ class OtherModel:
     def beside(self, first: OtherModel) -> OtherModel:
         """The model with its clips in the order of another's, by utterance ids where both have them.
 
-        Raises ValueError where there are no labels, or they are of other clips.
+        Raises ValueError where a clip has no labels, or they are of other clips.
         """
         found, ids = self, first.clips.ids
         if self.clips.ids is not None and ids is not None and set(self.clips.ids) == set(ids):
             rows = {name: row for row, name in enumerate(self.clips.ids)}
             found = replace(self, clips=self.clips.of_rows([rows[name] for name in ids]))
+        if self.probed and self.probed.labels is None:
+            raise Unfit(self.path, f"must have probe_valence and probe_arousal, found none: {SEE}")
         if not np.array_equal(found.labels, first.labels):
             raise Unfit(
                 self.path,
