@@ -67,7 +67,7 @@ def test_embeddings_of_a_trained_method_have_its_figures_by_score_and_in_the_tab
     assert found["clips"] == 24
     for name in ("table1", "table2", "further"):
         (own,) = found[name]
-        assert own.pop("method") == "theirs"
+        assert own.pop("method") == "theirs.npz"
         assert own == figures(project, name, METHOD)
     before = {name: figures(project, name, METHOD) for name in ("table1", "table2", "further")}
 
@@ -190,6 +190,7 @@ def test_in_a_project_the_template_is_of_its_prompts(project):
         (["fine.npz", "fine.npz"], "fine.npz: its title must be its own, found another 'fine'"),
         (["long.npz"], "long.npz: speech must have rows of length one, found 3"),
         (["unlabelled.npz"], "unlabelled.npz: must have valence and arousal of its clips"),
+        (["unprobed.npz"], "unprobed.npz: must have probe_valence and probe_arousal, found none"),
         (["few.npz"], "few.npz: prompts must be 2800 rows, one for each row of the template"),
     ],
 )
@@ -198,6 +199,7 @@ def test_what_is_wrong_is_one_line(tmp_path, words, told):
     arrays = given()
     np.savez(tmp_path / "fine.npz", **arrays)
     np.savez(tmp_path / "long.npz", **given(speech=3 * unit(30, 1)))
+    np.savez(tmp_path / "unprobed.npz", **given(probe_speech=unit(15, 1), probe_captions=unit(15, 2)))
     np.savez(tmp_path / "few.npz", **given(prompts=unit(28, 1)))
     np.savez(
         tmp_path / "unlabelled.npz", **{name: arrays[name] for name in ("speech", "captions", "prompts")}
