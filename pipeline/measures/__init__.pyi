@@ -1,12 +1,10 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
 from .alignment import mmd_rbf as mmd_rbf, wasserstein as wasserstein
+from .entries import Embedded as Embedded, Entry as Entry, Projected as Projected
 from .evaluation import (
     ATTRIBUTE_OF_TEST as ATTRIBUTE_OF_TEST,
-    Embedded as Embedded,
-    Entry as Entry,
     Evaluation as Evaluation,
-    Projected as Projected,
     evaluate_entries as evaluate_entries,
     mapped_rows as mapped_rows,
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.config import Evaluate
 from pipeline.features import Pairs
 from pipeline.measures.alignment import alignment_readings
+from pipeline.measures.entries import Embedded, Entry
 from pipeline.measures.geometry import modality_gap, pair_distance, uniformity
 from pipeline.measures.ordinality import OrdinalConsistency, ordinal_consistency
 from pipeline.measures.probe import probe_concordance
@@ -22,7 +22,6 @@ from pipeline.methods import METHODS, Contender
 from pipeline.sentences import PROMPTS_PER_LIST, Prompt
 from pipeline.support import Progress
 
-Features = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
@@ -30,71 +29,6 @@ ATTRIBUTE_OF_TEST = {"aoc": "arousal", "voc": "valence"}
 
 MAPPED = 1500
 """At most so many pairs are in a map."""
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """A method's embeddings of one split, each of length one."""
-
-    speech: Features
-    """(N, E)"""
-    text: Features
-    """(N, E), the captions that alignment is measured with."""
-    prompts: Features
-    """(M, E), the ordinality test's prompts."""
-
-    def of(self, rows: Rows) -> Embedded:
-        """Some of the pairs, and all prompts."""
-        return Embedded(self.speech[rows], self.text[rows], self.prompts)
-
-
-class Embedder(Protocol):
-    """What is measured: features (N, F) in, embeddings (N, E) of length one out. Projection heads are one."""
-
-    def speech_embeddings(self, features: Features) -> Features:
-        """Of clips."""
-
-    def text_embeddings(self, features: Features) -> Features:
-        """Of sentences."""
-
-
-def embed(heads: Embedder, speech: Features, text: Features, prompts: Features) -> Embedded:
-    """Frozen features (N, F), (N, F) and (M, F) through the heads."""
-    return Embedded(
-        speech=heads.speech_embeddings(speech),
-        text=heads.text_embeddings(text),
-        prompts=heads.text_embeddings(prompts),
-    )
-
-
-class Entry(Protocol):
-    """What is measured: whoever has embeddings, which are made or read when they are asked for."""
-
-    def embedded(self) -> Embedded:
-        """Of the clips that are measured, their captions and the prompts."""
-
-    def fitted(self) -> tuple[Embedded, Values] | None:
-        """Of the clips that linear probes are fitted to, with their labels (N, 2); None where there are none."""
-
-
-@dataclass(frozen=True)
-class Projected:
-    """An entry by heads, on features that many of them share."""
-
-    heads: Embedder
-    pairs: Pairs
-    prompt_features: Features
-    """(M, F)"""
-    probed: Pairs
-
-    def embedded(self) -> Embedded:
-        """Of `pairs`."""
-        return embed(self.heads, self.pairs.speech, self.pairs.text, self.prompt_features)
-
-    def fitted(self) -> tuple[Embedded, Values]:
-        """Of `probed`."""
-        found = embed(self.heads, self.probed.speech, self.probed.text, self.prompt_features[:0])
-        return found, self.probed.labels
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from pipeline.captions.prompts import ordinality_plan
 from pipeline.config import Evaluate
 from pipeline.features.pairs import Pairs
 from pipeline.features.shards.keys import sentence_keys
+from pipeline.measures.entries import Embedded, Projected
 from pipeline.measures.evaluation import (
-    Embedded,
-    Projected,
     draw_trials,
     evaluate_entries,
     measure_alignment,
