@@ -26,6 +26,10 @@ class Contender(Protocol):
     def aligned(self) -> bool:
         """Whether it belongs in Table 1."""
 
+    @property
+    def trained(self) -> bool:
+        """Whether it has learnt; what has not stands there for reference."""
+
 
 @dataclass(frozen=True)
 class Method:
@@ -43,6 +47,11 @@ class Method:
     """Whether it belongs in Table 1: trained on the very captions that alignment is measured with."""
     overrides: Mapping[str, object] = field(default_factory=dict)
     """Settings of training that are its own, whatever params.yaml says of them."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether it learns at all."""
+        return self.loss is not None
 
     @property
     def needs_classes(self) -> bool:
@@ -69,7 +78,7 @@ METHODS: dict[str, Method] = {
     "untrained": Method("untrained heads", "va", None, baseline=False, aligned=True),
 }
 
-OURS = "emotionrankclap"
+OURS, PLUS = "emotionrankclap", "emotionrankclap-plus"
 
 MEASURED_CAPTIONS = "va"
 """The caption variant whose alignment with speech Table 1 measures, whatever a method learnt from."""

@@ -33,9 +33,10 @@ CORPUS_NAMES = {
 def command(ctx: click.Context, quiet: bool) -> None:
     """Measure the trained heads of train.methods, of each seed, and make both tables of the paper.
 
-    Table 1: MMD and Wasserstein distance between speech and caption embeddings. Table 2: ordinal consistency
-    of retrieval by Kendall's tau. A third holds further measures. Embeddings of other models in data/others are
-    measured beside them. Writes results/metrics.json, and tables, plots and training curves to results/.
+        Table 1: MMD and Wasserstein distance between speech and caption embeddings. Table 2: ordinal consistency
+    of retrieval by Kendall's tau; Table 2b: the same against chance and over other draws. Another holds
+    further measures. Embeddings of other models in data/others are measured beside them. Writes
+    results/metrics.json, and tables, plots and training curves to results/.
     """
     params = load_params()
     _set_aside_unnamed(params.train.methods)

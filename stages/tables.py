@@ -11,7 +11,7 @@ from pipeline.config import load_params
 TABLES_FOLDER, PLOTS_FOLDER = Path("results/tables"), Path("results/plots")
 CURVES_FOLDER = Path("results/curves")
 METRICS_FILE = Path("results/metrics.json")
-TABLE_FILES = tuple(TABLES_FOLDER / f"{name}.txt" for name in ("table1", "table2", "further"))
+TABLE_FILES = tuple(TABLES_FOLDER / f"{name}.txt" for name in ("table1", "table2", "table2b", "further"))
 
 
 @click.command("tables")

@@ -1,9 +1,12 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
 from .alignment import mmd_rbf as mmd_rbf, wasserstein as wasserstein
+from .chance import Chance as Chance, against_chance as against_chance
 from .entries import Embedded as Embedded, Entry as Entry, Projected as Projected
+from .estimate import Estimate as Estimate, drawn_again as drawn_again
 from .evaluation import (
     ATTRIBUTE_OF_TEST as ATTRIBUTE_OF_TEST,
+    COLUMN as COLUMN,
     Evaluation as Evaluation,
     evaluate_entries as evaluate_entries,
     mapped_rows as mapped_rows,

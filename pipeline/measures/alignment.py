@@ -134,7 +134,8 @@ def alignment_readings(x: Points, y: Points) -> dict[str, float]:
         y: (M, E), text embeddings.
 
     Returns: `mmd` and `mmd_squared` at γ = 1, `mmd_median` and `mmd_squared_median` at the median heuristic's
-        γ, `w1`, `w2`, and `w2_squared`; all of them 0 where all rows of both coincide.
+        γ, `w1`, `w2`, `w2_squared` and half of that, `w2_squared_half`; all of them 0 where all rows of
+        both coincide.
 
     Raises what `mmd_rbf`, `median_gamma` and `wasserstein` raise.
     """
@@ -157,6 +158,7 @@ def alignment_readings(x: Points, y: Points) -> dict[str, float]:
         "w1": w1,
         "w2": w2,
         "w2_squared": w2 * w2,
+        "w2_squared_half": w2 * w2 / 2,
     }
 
 

@@ -13,8 +13,9 @@ from threadpoolctl import threadpool_limits
 from pipeline.config import Evaluate
 from pipeline.features import Pairs
 from pipeline.measures.alignment import alignment_readings
-from pipeline.measures.entries import Embedded, Entry
+from pipeline.measures.entries import Embedded, Entry, Features
 from pipeline.measures.geometry import modality_gap, pair_distance, uniformity
+from pipeline.measures.halves import HALVINGS, halved_consistency
 from pipeline.measures.ordinality import OrdinalConsistency, ordinal_consistency
 from pipeline.measures.probe import probe_concordance
 from pipeline.measures.retrieval import first_relevant_ranks, recall_at
@@ -26,6 +27,9 @@ Values = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 ATTRIBUTE_OF_TEST = {"aoc": "arousal", "voc": "valence"}
+
+COLUMN = {"valence": 0, "arousal": 1}
+"""Of labels (N, 2)."""
 
 MAPPED = 1500
 """At most so many pairs are in a map."""
@@ -44,6 +48,10 @@ class Evaluation:
     """Method → `aoc` or `voc` → the lists' taus and retrievals."""
     further: dict[str, dict[str, float]] = field(default_factory=dict)
     """Method → what goes beyond the paper → value: see `measure_further`."""
+    halves: dict[str, dict[str, Values]] = field(default_factory=dict)
+    """Method → `aoc` or `voc` → (H, 2), the mean tau in both halves of the pool of each halving."""
+    intended: dict[str, Values] = field(default_factory=dict)
+    """`aoc` or `voc` → (L, Q), what the lists' prompts were written for."""
     contenders: Mapping[str, Contender] = field(default_factory=lambda: METHODS)
     """What the methods are, and maybe others."""
 
@@ -74,12 +82,14 @@ def evaluate_entries(
     aligned = sum(contenders[name].aligned for name in entries)
     found = Evaluation(pairs, {}, {}, {}, contenders=contenders)
     pool, mapped = pairs.distinct(), mapped_rows(len(pairs))
+    found.intended.update({test: prompt_lists(prompts, test)[1] for test in ATTRIBUTE_OF_TEST})
     with Progress("alignment", aligned * len(trials), "trials") as progress:
         # One after the other, so that one method's embeddings are there at a time.
         for name, one in entries.items():
             embedded = one.embedded()
             found.embedded[name] = embedded.of(mapped)
             found.ordinality[name] = measure_ordinality(embedded, prompts, pairs.labels, pool)
+            found.halves[name] = measure_halves(embedded, prompts, pairs.labels, pool)
             if contenders[name].aligned:
                 found.readings.update(
                     measure_alignment({name: embedded}, trials, workers=workers, advance=progress.advance)
@@ -144,6 +154,39 @@ def measure_ordinality(
     `pool` are the rows of the clips to retrieve, ascending, where that is not every one. Raises ValueError where
     there are fewer than a list has prompts.
     """
+    rows, lists = _lists(embedded, prompts, labels, pool)
+    found = {test: ordinal_consistency(*given) for test, given in lists.items()}
+    return {test: OrdinalConsistency(one.tau, rows[one.retrieved]) for test, one in found.items()}
+
+
+def measure_halves(
+    embedded: Embedded,
+    prompts: Sequence[Prompt],
+    labels: npt.NDArray[np.float64],
+    pool: Rows | None = None,
+    *,
+    halvings: int = HALVINGS,
+) -> dict[str, Values]:
+    """As `measure_ordinality`, the mean tau in the halves of the pool, (H, 2) for each test."""
+    _, lists = _lists(embedded, prompts, labels, pool)
+    return {test: halved_consistency(*given, halvings=halvings) for test, given in lists.items()}
+
+
+def prompt_lists(prompts: Sequence[Prompt], test: str) -> tuple[list[int], Values]:
+    """The prompts of a test's lists, one list after the other, and (L, Q) what they were written for."""
+    rows = [i for i, prompt in enumerate(prompts) if prompt.test == test]
+    rows.sort(key=lambda i: (prompts[i].list, prompts[i].position))
+    intended = [getattr(prompts[i], ATTRIBUTE_OF_TEST[test]) for i in rows]
+    return rows, np.array(intended).reshape(-1, PROMPTS_PER_LIST)
+
+
+def _lists(
+    embedded: Embedded,
+    prompts: Sequence[Prompt],
+    labels: npt.NDArray[np.float64],
+    pool: Rows | None,
+) -> tuple[Rows, dict[str, tuple[Features, Values, Features, Values]]]:
+    """The pool's rows (P,), and test → prompts (L, Q, E), what they are for (L, Q), clips (P, E), labels (P,)."""
     if pool is None or len(pool) == len(labels):
         pool, speech = np.arange(len(labels)), embedded.speech
     else:
@@ -152,16 +195,12 @@ def measure_ordinality(
         raise ValueError(
             f"the ordinality test needs at least {PROMPTS_PER_LIST} clips to retrieve, found {len(pool)}"
         )
-    results = {}
+    lists = {}
     for test, attribute in ATTRIBUTE_OF_TEST.items():
-        rows = [i for i, prompt in enumerate(prompts) if prompt.test == test]
-        rows.sort(key=lambda i: (prompts[i].list, prompts[i].position))
-        intended = np.array([getattr(prompts[i], attribute) for i in rows]).reshape(-1, PROMPTS_PER_LIST)
-        queries = embedded.prompts[rows].reshape(*intended.shape, -1)  # (L, Q, E)
-        column = 0 if attribute == "valence" else 1
-        found = ordinal_consistency(queries, intended, speech, labels[pool, column])
-        results[test] = OrdinalConsistency(found.tau, pool[found.retrieved])
-    return results
+        rows, intended = prompt_lists(prompts, test)
+        queries = embedded.prompts[rows].reshape(*intended.shape, -1)
+        lists[test] = (queries, intended, speech, labels[pool, COLUMN[attribute]])
+    return pool, lists
 
 
 def measure_further(

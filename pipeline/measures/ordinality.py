@@ -6,6 +6,7 @@ Kendall's tau between the values that the descriptions were written for and thos
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,20 +80,26 @@ def kendall_tau(x: Values, y: Values) -> NDArray[np.float64]:
     x, y = numbers("x", x), numbers("y", y)
     if x.ndim != 2 or x.shape != y.shape or x.shape[1] < 2:
         raise ValueError(f"x and y must be (L, Q), Q at least 2, found {x.shape} and {y.shape}")
-    agree, untied_x, untied_y = np.zeros((3, len(x)), dtype=np.int64)
-    for apart in range(1, x.shape[1]):  # every pair of positions that are so far apart, of all lists at once
-        later_x, later_y = (_signs(side[:, apart:], side[:, :-apart]) for side in (x, y))
-        agree += (later_x * later_y).sum(axis=1)
-        untied_x += np.abs(later_x).sum(axis=1)
-        untied_y += np.abs(later_y).sum(axis=1)
+    return tau_of_columns(x.T, y.T)
+
+
+def tau_of_columns(x: Values, y: Values) -> NDArray[np.float64]:
+    """Kendall's tau-b along the first axis, (Q, ...) and (Q, ...), whose other axes are broadcast."""
+    agree = np.zeros(np.broadcast_shapes(x.shape[1:], y.shape[1:]), dtype=np.int64)
+    untied_x, untied_y = (np.zeros(side.shape[1:], dtype=np.int64) for side in (x, y))
+    for apart in range(1, len(x)):  # every pair of positions that are so far apart, of all lists at once
+        later_x, later_y = (_signs(side[apart:], side[:-apart]) for side in (x, y))
+        agree += (later_x * later_y).sum(axis=0, dtype=np.int64)
+        untied_x += np.abs(later_x).sum(axis=0, dtype=np.int64)
+        untied_y += np.abs(later_y).sum(axis=0, dtype=np.int64)
     ordered = np.sqrt(untied_x * untied_y.astype(np.float64))
-    tau: NDArray[np.float64] = np.divide(agree, ordered, out=np.zeros(len(x)), where=ordered > 0)
+    tau: NDArray[np.float64] = np.divide(agree, ordered, out=np.zeros(agree.shape), where=ordered > 0)
     return tau
 
 
-def _signs(later: Values, earlier: Values) -> NDArray[np.int64]:
+def _signs(later: Values, earlier: Values) -> NDArray[np.int8]:
     """1 where the later value is larger, −1 where it is smaller: a difference of unsigned integers wraps."""
-    return (later > earlier).astype(np.int64) - (later < earlier)
+    return (later > earlier).view(np.int8) - (later < earlier).view(np.int8)
 
 
 def ordinal_consistency(
@@ -119,21 +126,33 @@ def ordinal_consistency(
     """
     queries, pool = floats("queries", queries), floats("pool", pool)
     intended, pool_labels = numbers("intended", intended), numbers("pool_labels", pool_labels)
+    check_lists(queries, intended, pool, pool_labels)
+    retrieved = np.empty(intended.shape, dtype=np.int64)
+    for rows, similarity in similarities(queries, pool):
+        retrieved[rows] = _take_in_turn(similarity)
+    return OrdinalConsistency(kendall_tau(intended, pool_labels[retrieved]), retrieved)
+
+
+def similarities(queries: Embeddings, pool: Embeddings) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Some lists at a time, and the cosines (l, Q, P) of their descriptions (L, Q, E) with the pool (P, E)."""
+    lists, size, _ = queries.shape
+    unit_queries, unit_pool = _unit(queries), _unit(pool)
+    together = max(1, CHUNK_BYTES // (size * len(pool) * unit_pool.itemsize))
+    for start in range(0, lists, together):
+        rows = slice(start, start + together)
+        chunk = unit_queries[rows]
+        similarity = chunk.reshape(-1, chunk.shape[-1]) @ unit_pool.T
+        yield rows, similarity.reshape(-1, size, len(pool))
+
+
+def check_lists(queries: Embeddings, intended: Values, pool: Embeddings, pool_labels: Values) -> None:
+    """Raise ValueError where shapes do not fit or the pool is smaller than a list."""
     _check_shapes(queries, pool, dimensions=3)
     if intended.shape != queries.shape[:2] or pool_labels.shape != pool.shape[:1]:
         raise ValueError(
             f"intended and pool_labels must be {queries.shape[:2]} and {pool.shape[:1]}, "
             f"found {intended.shape} and {pool_labels.shape}"
         )
-    lists, size, _ = queries.shape
-    unit_queries, unit_pool = _unit(queries), _unit(pool)
-    retrieved = np.empty((lists, size), dtype=np.int64)
-    together = max(1, CHUNK_BYTES // (size * len(pool) * unit_pool.itemsize))
-    for start in range(0, lists, together):
-        chunk = unit_queries[start : start + together]
-        similarity = chunk.reshape(-1, chunk.shape[-1]) @ unit_pool.T
-        retrieved[start : start + together] = _take_in_turn(similarity.reshape(-1, size, len(pool)))
-    return OrdinalConsistency(kendall_tau(intended, pool_labels[retrieved]), retrieved)
 
 
 def _take_in_turn(similarity: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -78,6 +78,7 @@ class OtherModel:
     """What else the file holds."""
     baseline: bool = True
     aligned: bool = True
+    trained: bool = True
 
     def check_prompts(self, prompts: Sequence[WordedPrompt], source: str) -> None:
         """Raise ValueError unless there is an embedding for each prompt of `source`, in its order."""

@@ -223,6 +223,7 @@ def test_the_readings_are_those_of_the_single_measures() -> None:
         "w1": wasserstein(x, y, p=1),
         "w2": wasserstein(x, y, p=2),
         "w2_squared": wasserstein(x, y, p=2) ** 2,
+        "w2_squared_half": wasserstein(x, y, p=2) ** 2 / 2,
     }
     assert alignment_readings(x, y) == pytest.approx(expected, rel=1e-9)
 

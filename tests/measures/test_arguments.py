@@ -25,9 +25,10 @@ from emotionrankclap.measures import (
     retrieve_without_replacement,
     wasserstein,
 )
-from pipeline.measures import bootstrap_interval, paired_test
+from pipeline.measures import bootstrap_interval, drawn_again, paired_test
 from pipeline.measures.alignment import alignment_readings, mean_kernel, median_gamma
 from pipeline.measures.geometry import modality_gap, pair_distance, uniformity
+from pipeline.measures.halves import halved_consistency
 from pipeline.measures.probe import concordance, probe_concordance
 from pipeline.measures.retrieval import first_relevant_ranks, recall_at
 
@@ -54,6 +55,10 @@ MEASURES: dict[str, tuple[Callable[..., Any], dict[str, np.ndarray]]] = {
         lambda **given: ordinal_consistency(**given).tau,
         {"queries": LISTS, "intended": VALUES, "pool": X, "pool_labels": LABELS[:, 0]},
     ),
+    "halved_consistency": (
+        lambda **given: halved_consistency(**given, halvings=3),
+        {"queries": LISTS, "intended": VALUES, "pool": matrix(9), "pool_labels": matrix(9)[:, 0]},
+    ),
     "modality_gap": (modality_gap, {"speech": X, "text": Y}),
     "pair_distance": (pair_distance, {"speech": X, "text": Y}),
     "uniformity": (uniformity, {"embeddings": X}),
@@ -68,6 +73,7 @@ MEASURES: dict[str, tuple[Callable[..., Any], dict[str, np.ndarray]]] = {
     ),
     "paired_test": (paired_test, {"ours": X[:, 0], "theirs": Y[:, 0]}),
     "bootstrap_interval": (bootstrap_interval, {"scores": X}),
+    "drawn_again": (lambda scores: drawn_again(scores).interval(), {"scores": X}),
 }
 ARGUMENTS = [(name, argument) for name, (_, given) in MEASURES.items() for argument in given]
 

@@ -15,6 +15,7 @@ from pipeline.measures.evaluation import (
     evaluate_entries,
     measure_alignment,
     measure_further,
+    measure_halves,
     measure_ordinality,
 )
 from pipeline.methods import METHODS
@@ -150,8 +151,11 @@ def test_a_recording_under_two_ids_takes_one_place_in_a_list_with_the_labels_of_
     expected = measure_ordinality(once, prompts, labels)
     settings = Evaluate(split="test1", trials=1, pairs=50, seed=0, alpha=0.05)
     entries = {"clap-sce": Projected(Same(), twice, once.prompts, everything)}
-    found = evaluate_entries(entries, METHODS, twice, prompts, settings).ordinality["clap-sce"]
+    evaluation = evaluate_entries(entries, METHODS, twice, prompts, settings)
+    found, halves = evaluation.ordinality["clap-sce"], measure_halves(once, prompts, labels)
     for test in expected:
+        assert np.array_equal(evaluation.halves["clap-sce"][test], halves[test])
+        assert evaluation.intended[test].shape == found[test].retrieved.shape
         assert np.array_equal(found[test].retrieved, expected[test].retrieved)
         assert np.array_equal(found[test].tau, expected[test].tau)
 

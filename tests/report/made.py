@@ -6,7 +6,14 @@ import numpy as np
 
 from pipeline.captions.prompts import ordinality_plan
 from pipeline.features.pairs import Pairs
-from pipeline.measures.evaluation import Embedded, Evaluation, mapped_rows, measure_ordinality
+from pipeline.measures.evaluation import (
+    Embedded,
+    Evaluation,
+    mapped_rows,
+    measure_halves,
+    measure_ordinality,
+    prompt_lists,
+)
 from pipeline.methods import METHODS
 from pipeline.report.results.tables import ALIGNMENT_READINGS, DIRECTIONS, FURTHER
 from pipeline.sentences import WordedPrompt
@@ -61,6 +68,8 @@ def made_evaluation(seed: int, prompts: list[WordedPrompt], ids: str = "clip") -
         },
         {name: measure_ordinality(found, prompts, labels) for name, found in embedded.items()},
         {name: {measure: rng.uniform() for measure in (*FURTHER, *RETRIEVAL)} for name in METHODS},
+        {name: measure_halves(found, prompts, labels, halvings=20) for name, found in embedded.items()},
+        {test: prompt_lists(prompts, test)[1] for test in ("aoc", "voc")},
     )
 
 

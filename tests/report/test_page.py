@@ -141,7 +141,7 @@ def test_the_page_needs_nothing_beside_itself(page):
 def test_every_figure_has_a_title_and_says_what_it_shows(page):
     root = Document(page).root
     figures = root.all("figure")
-    assert len(figures) == 2 + 7 + 2 * len(METHODS) + (len(METHODS) - 1)
+    assert len(figures) == 2 + 8 + 2 * len(METHODS) + (len(METHODS) - 1)
     for figure in figures:
         assert figure.all("figcaption")[0].text.strip()
         (drawing,) = figure.all("svg")
@@ -287,7 +287,7 @@ def test_every_table_of_an_evaluation_is_read_in_order(tmp_path):
     settings = Evaluate(split="test1", trials=3, pairs=20, seed=0, alpha=0.05, resamples=100)
     write_tables(evaluations, settings, "here", "llm", tmp_path)
     starts = [table.title.split(".")[0] for table in read_tables(tmp_path)]
-    assert starts == ["Table 1", "Table 2", "Further measures"]
+    assert starts == ["Table 1", "Table 2", "Table 2b", "Further measures"]
 
 
 def test_a_table_that_is_none_is_named(tmp_path):

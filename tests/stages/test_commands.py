@@ -174,7 +174,7 @@ def test_every_method_has_heads_history_and_figures(prepared):
 
 def test_tables_plots_and_every_value_are_kept(prepared):
     results = prepared / "results"
-    for name in ("table1", "table2", "further"):
+    for name in ("table1", "table2", "table2b", "further"):
         assert {path.suffix for path in (results / "tables").glob(f"{name}.*")} == {".csv", ".md", ".txt"}
     trials = pq.read_table(results / "tables/alignment_trials.parquet").to_pylist()
     assert len(trials) == 4 * 4

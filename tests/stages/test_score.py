@@ -95,7 +95,7 @@ def test_embeddings_of_a_trained_method_have_its_figures_by_score_and_in_the_tab
     assert "\nA model of <theirs> " in text
     metrics = json.loads((project / "results/metrics.json").read_text())
     assert metrics["theirs"] == metrics[METHOD]
-    compared = {row["baseline"] for row in read_csv(project / "results/tables/significance.csv")}
+    compared = {row["other"] for row in read_csv(project / "results/tables/significance.csv")}
     assert {"theirs", "unprobed", METHOD} <= compared
     maps = pq.read_table(project / "results/details/maps.parquet").column("method").unique().to_pylist()
     assert maps[-2:] == ["theirs", "unprobed"]

@@ -149,5 +149,5 @@ def test_encoders_of_the_sample_on_another_corpus_are_warned_of_and_in_every_tab
         assert f"warning: {note}" in answer.stderr
     for command in ("train", "eval"):
         assert erclap(project, command).returncode == 0
-    for name in ("table1", "table2", "further"):
+    for name in ("table1", "table2", "table2b", "further"):
         assert note in (project / f"results/tables/{name}.md").read_text()

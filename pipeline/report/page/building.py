@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.manifest import LABEL_MAX, LABEL_MIN
-from pipeline.methods import METHODS, OURS
+from pipeline.methods import METHODS, OURS, PLUS
 from pipeline.report.page.examples import TESTS, examples, first_shown
 from pipeline.report.page.figures import COLOURS, Spread, draw_map, draw_mark, draw_spreads, draw_training
 from pipeline.report.page.tables import ShownTable
@@ -71,6 +71,7 @@ def build_page(details: Details, tables: Sequence[ShownTable]) -> str:
         tables=tables,
         papers_corpus=published.CORPUS,
         ours=METHODS[OURS].title,
+        plus=METHODS[PLUS].title,
         methods=[_method_row(name, title) for name, title in titles.items()],
         glance=list(_glance(details)),
         alignment=list(_alignment_figures(details)),

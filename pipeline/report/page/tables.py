@@ -11,7 +11,7 @@ PAPERS = "paper's"
 
 NOT_HERE = ("–", "not built")
 
-NAMES = ("table1", "table2", "further")
+NAMES = ("table1", "table2", "table2b", "further")
 """The tables of an evaluation, in the order of the page."""
 
 
@@ -79,6 +79,10 @@ def parse_table(markdown: str) -> ShownTable:
 
 
 def _cell(text: str, paper: bool) -> Cell:
-    looks = {"paper": paper, "star": text.startswith("*"), "none": text in NOT_HERE}
+    looks = {
+        "paper": paper,
+        "star": text.startswith(("*", "†")) or text.endswith("‡"),
+        "none": text in NOT_HERE,
+    }
     shown = re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", text)
     return Cell(shown, " ".join(look for look, applies in looks.items() if applies))

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from pipeline.config import Evaluate
 from pipeline.measures import bootstrap_interval
-from pipeline.methods import METHODS, OURS, Contender
+from pipeline.methods import METHODS, Contender
 from pipeline.report.results import published
-from pipeline.report.results.comparisons import Comparison, Scores, compare_with_baselines, mark, mark_notes
+from pipeline.report.results.comparisons import Comparison, Halves, Scores, compare, compare_alignment
+from pipeline.report.results.marks import mark, mark_notes
 from pipeline.report.results.table import Table
 
 Values = npt.NDArray[np.float64]
@@ -23,7 +24,7 @@ MMD_READINGS = {
     "mmd_median": "√MMD² (γ median)",
     "mmd_squared_median": "MMD² (γ median)",
 }
-WASSERSTEIN_READINGS = {"w1": "W1", "w2": "W2", "w2_squared": "W2²"}
+WASSERSTEIN_READINGS = {"w1": "W1", "w2": "W2", "w2_squared": "W2²", "w2_squared_half": "½W2²"}
 ALIGNMENT_READINGS = MMD_READINGS | WASSERSTEIN_READINGS
 """What Table 1 may mean by its two distances, which it does not say; lower is better."""
 
@@ -58,7 +59,7 @@ def alignment_table(
     `notes` stand below it, after its own.
     """
     seeds, trials = next(iter(values.values()))["mmd"].shape
-    tests = compare_with_baselines(values, higher_is_better=False, contenders=contenders)
+    tests = compare_alignment(values, pairs=settings.pairs, available=available, contenders=contenders)
     rows = []
     for readings, paper, measure in (
         (MMD_READINGS, "paper's MMD", "mmd"),
@@ -89,7 +90,7 @@ def alignment_table(
             sampling,
             *_single_note(values, contenders, "trials"),
             *_interval_note(seeds, trials, "trials", settings),
-            *mark_notes(tests, settings.alpha, _averaged("trials", seeds), contenders),
+            *mark_notes(tests, settings.alpha, "trials", seeds=seeds, contenders=contenders),
             *notes,
         ],
         figures=[
@@ -111,16 +112,18 @@ def ordinality_table(
     corpus: str,
     pool: int,
     settings: Evaluate,
+    halves: Halves | None = None,
     notes: Sequence[str] = (),
     contenders: Contenders = METHODS,
 ) -> Table:
     """Table 2, of Kendall's tau under `aoc` and `voc`; `pool` clips to retrieve.
 
-    `notes` stand below it, after its own.
+    `halves` are the taus in halves of the pool, where it has clips enough; `notes` stand below the table, after
+    its own.
     """
     tests = ("aoc", "voc")
     seeds, lists = next(iter(values.values()))["aoc"].shape
-    comparisons = compare_with_baselines(values, higher_is_better=True, contenders=contenders)
+    comparisons = compare(values, higher_is_better=True, halves=halves, contenders=contenders)
     rows = [
         [
             contenders[name].title,
@@ -145,7 +148,7 @@ def ordinality_table(
             f"{lists} lists of 14 prompts each, {pool} clips to retrieve from, {_spread(seeds, 'lists')}.",
             *_single_note(values, contenders, "lists"),
             *_interval_note(seeds, lists, "lists", settings),
-            *mark_notes(comparisons, settings.alpha, _averaged("lists", seeds), contenders),
+            *mark_notes(comparisons, settings.alpha, "lists", seeds=seeds, contenders=contenders),
             *notes,
         ],
         figures=[
@@ -233,12 +236,8 @@ def metrics(readings: Scores, taus: Scores, further: Scores, *, seeds: Sequence[
 
 
 def _cell(values: Scores, name: str, measure: str, comparisons: list[Comparison], settings: Evaluate) -> str:
-    marked = mark(comparisons, measure, settings.alpha) if name == OURS else ""
+    marked = mark(comparisons, name, measure, settings.alpha)
     return marked + _mean_and_spread(values[name][measure])
-
-
-def _averaged(units: str, seeds: int) -> str:
-    return f"{units}, each averaged over the seeds" if seeds > 1 else units
 
 
 def _figures(values: Mapping[str, Values], settings: Evaluate) -> dict[str, object]:

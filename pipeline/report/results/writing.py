@@ -14,7 +14,8 @@ import pyarrow as pa
 from pipeline.config import Evaluate
 from pipeline.measures import Evaluation, mapped_rows
 from pipeline.methods import Contender
-from pipeline.report.results.comparisons import Comparison, Scores, compare_with_baselines
+from pipeline.report.results.chance import chance_table, halves_of_seeds
+from pipeline.report.results.comparisons import Comparison, Scores, compare, compare_alignment
 from pipeline.report.results.detail_files import Row
 from pipeline.report.results.plots import plot_embeddings, plot_tau, plot_training
 from pipeline.report.results.records import Evaluations, list_rows, retrieval_rows, trial_rows
@@ -75,7 +76,7 @@ def build_tables(
     its own.
     """
     readings, taus, further = scores_of_seeds(evaluations)
-    first = _first(evaluations)
+    first, every = _first(evaluations), list(evaluations.values())
     shared = _Shared(corpus=corpus, settings=settings, contenders=first.contenders)
     tables = {}
     if readings:
@@ -86,8 +87,13 @@ def build_tables(
             **shared,
         )
     tables["table2"] = ordinality_table(
-        taus, pool=len(first.pairs.distinct()), notes=[*caption_notes(captioner, taus), *notes], **shared
+        taus,
+        pool=len(first.pairs.distinct()),
+        halves=halves_of_seeds(every),
+        notes=[*caption_notes(captioner, taus), *notes],
+        **shared,
     )
+    tables["table2b"] = chance_table(every, corpus=corpus, settings=settings, notes=notes)
     tables["further"] = further_table(further, available=len(first.pairs), notes=notes, **shared)
     return tables
 
@@ -112,10 +118,12 @@ def write_tables(
         _write_rows(trial_rows(evaluations), folder / "alignment_trials.parquet")
     _write_rows(list_rows(evaluations), folder / "ordinality_lists.parquet")
     _write_rows(retrieval_rows(evaluations), folder / "ordinality_retrievals.parquet")
-    contenders = _first(evaluations).contenders
+    first, halves = _first(evaluations), halves_of_seeds(list(evaluations.values()))
     tests = [
-        *compare_with_baselines(readings, higher_is_better=False, contenders=contenders),
-        *compare_with_baselines(taus, higher_is_better=True, contenders=contenders),
+        *compare_alignment(
+            readings, pairs=settings.pairs, available=len(first.pairs), contenders=first.contenders
+        ),
+        *compare(taus, higher_is_better=True, halves=halves, contenders=first.contenders),
     ]
     columns = [field.name for field in fields(Comparison)]
     write_csv([asdict(test) for test in tests], folder / "significance.csv", columns)
