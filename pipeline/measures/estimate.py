@@ -21,7 +21,11 @@ class Estimate:
     variance: float
     """0 where nothing varied but by rounding; nan where nothing could vary."""
     freedom: float
-    """Degrees of freedom of the variance, by Satterthwaite."""
+    """Degrees of freedom of the variance: the harmonic mean of its parts', each by its share.
+
+    Satterthwaite's would be more, and with three seeds too many: where these happen to agree, their part of the
+    variance is small, and so would be the price of its being known badly.
+    """
 
     @property
     def p(self) -> float:
@@ -86,7 +90,7 @@ def drawn_again(
     mean, size = float(scores.mean()), np.abs(scores).max()
     if variance <= (ROUNDING * size) ** 2:
         return Estimate(0.0 if abs(mean) <= ROUNDING * size else mean, 0.0, np.inf)
-    inverse = sum((part / variance) ** 2 / own for part, own in parts)
+    inverse = sum(part / variance / own for part, own in parts)
     return Estimate(mean, variance, 1 / inverse if inverse else np.inf)
 
 

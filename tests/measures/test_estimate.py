@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.measures import drawn_again, paired_test
+from pipeline.measures import drawn_again, ordinal_consistency, paired_test
+from pipeline.measures.halves import halved_consistency
 
 
 def test_one_seed_without_a_pool_is_a_t_test_of_its_lists():
@@ -27,7 +28,7 @@ def test_variances_add_up_and_freedom_follows_the_larger():
     pool = np.mean([0.3**2, 0.2**2]) / 2
     found = drawn_again(scores, overlap=0.5, halves=halves)
     assert found.variance == pytest.approx(lists + seeds + pool)
-    assert found.freedom == pytest.approx((lists + seeds + pool) ** 2 / (lists**2 / 2 + seeds**2))
+    assert found.freedom == pytest.approx((lists + seeds + pool) / (lists / 2 + seeds / 1))
     assert found.p == pytest.approx(
         2 * stats.t.sf(found.mean / math.sqrt(found.variance), found.freedom), rel=1e-12
     )
@@ -55,6 +56,31 @@ def test_the_interval_over_few_seeds_holds_the_mean_as_often_as_it_says():
         low, high = drawn_again(scores).interval()
         held += low <= 0.3 <= high
     assert 0.92 <= held / 400 <= 0.99
+
+
+def test_methods_that_are_equally_good_are_rarely_told_apart_where_tests_over_lists_do_so_often():
+    """Fresh clips in each world, and heads of one law for both methods: order holds in both (τ is .6)."""
+    lists, clips, seeds = 8, 200, 3
+    intended = np.tile(np.arange(0.5, 7.5, 0.5), (lists, 1))
+    again, over_lists = 0, 0
+    for world in range(50):
+        rng = np.random.default_rng(world)
+        labels = np.clip(rng.normal(4.2, 0.9, clips), 1, 7).round(1)
+        speech = np.column_stack([(labels - 4) / 3, 0.35 * rng.standard_normal((clips, 7))])
+        sentences = 0.35 * rng.standard_normal((lists, 1, 7)) + 0.1 * rng.standard_normal((lists, 14, 7))
+        queries = np.concatenate([(intended[..., None] - 4) / 3, sentences], axis=2)
+        taus, halves = [], []
+        for _ in range(2 * seeds):
+            of_speech, of_text = np.eye(8) + 0.25 * rng.standard_normal((2, 8, 8))
+            given = (queries @ of_text, intended, speech @ of_speech, labels)
+            taus.append(ordinal_consistency(*given).tau)
+            halves.append(halved_consistency(*given, halvings=10))
+        ours, theirs = np.split(np.array(taus), 2)
+        apart = np.array(halves[:seeds]) - np.array(halves[seeds:])
+        again += drawn_again(ours - theirs, halves=apart).p < 0.05
+        over_lists += paired_test(ours.mean(axis=0), theirs.mean(axis=0)) < 0.05
+    assert again <= 5
+    assert over_lists >= 15
 
 
 def test_what_does_not_vary_has_no_spread_and_what_could_not_vary_has_none_to_tell():
