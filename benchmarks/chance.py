@@ -29,7 +29,8 @@ from pipeline.measures import (
     bootstrap_interval,
     ordinal_consistency,
 )
-from pipeline.measures.evaluation import embed, measure_halves, measure_ordinality, prompt_lists
+from pipeline.measures.entries import embed
+from pipeline.measures.evaluation import measure_halves, measure_ordinality, prompt_lists
 from pipeline.measures.halves import halved_consistency
 from pipeline.methods import METHODS, settings_of
 from pipeline.report.results.chance import halves_of_seeds, standings
