@@ -6,7 +6,7 @@ Speech features are drawn once. A shuffle hands the labels, and with them captio
 another order, in training and test alike, and every method is trained on them by the pipeline's own training; so
 each method learns, but nothing that holds. Small heads on small features, one thread. ParaCLAP is left out, as it
 learns from audio. Prints how often each mark stands anywhere in Tables 2 and 2b, how often each test behind them
-has p < .05, and how often each interval misses 0. `--cost` measures what Table 2b costs at the paper's size instead.
+has p < .05, and how often each interval misses 0. `--cost` measures what Table 2b costs at the paper's size.
 """
 
 from __future__ import annotations
