@@ -29,7 +29,8 @@ from pipeline.measures import (
     bootstrap_interval,
     ordinal_consistency,
 )
-from pipeline.measures.evaluation import embed, measure_halves, measure_ordinality
+from pipeline.measures.entries import embed
+from pipeline.measures.evaluation import measure_halves, measure_ordinality
 from pipeline.measures.halves import halved_consistency
 from pipeline.measures.prompted import prompt_lists
 from pipeline.methods import METHODS, settings_of

@@ -20,7 +20,8 @@ import torch
 from pipeline.config import Params, load_params
 from pipeline.features import FeatureStore, extract, extract_speech, extract_text, gather_pairs, sentence_key
 from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
-from pipeline.measures.evaluation import embed, measure_ordinality
+from pipeline.measures.entries import embed
+from pipeline.measures.evaluation import measure_ordinality
 from pipeline.methods import METHODS
 from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE, all_sentences, read_captions, read_prompts
 from pipeline.training import train

@@ -17,7 +17,8 @@ from pipeline.config import load_params
 from pipeline.features import gather_pairs, open_stores, sentence_key
 from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
 from pipeline.measures import mmd_rbf, paired_test, wasserstein
-from pipeline.measures.evaluation import embed, measure_ordinality
+from pipeline.measures.entries import embed
+from pipeline.measures.evaluation import measure_ordinality
 from pipeline.methods import METHODS, settings_of
 from pipeline.sentences import read_captions, read_prompts
 from pipeline.training import train

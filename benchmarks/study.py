@@ -37,8 +37,8 @@ And for captions of no clip, written before the first run of `plane`:
    W1, and W1 divided by it must be below that of both baselines as well: a collapse does not win.
 10. The winner of `plane` holds in the most worlds; among those the one with the highest mean of AOC and VOC over
    the worlds; the simpler one where a paired test over the worlds finds no difference (p >= .05).
-11. Then, one by one ("fixed, ..."), what else: a change of the winner is kept where it holds in no fewer
-   worlds, and raises the mean of AOC and VOC, or lowers W1 and neither of them, by a paired test over the worlds (p < .05).
+11. Then, one by one ("fixed, ..."), what else: a change of the winner is kept where it holds in no fewer worlds
+   and raises the mean of AOC and VOC, or lowers W1 and neither of them, by a paired test over worlds (p < .05).
 12. benchmarks/world_methods.py measures the winner on test1 of fresh worlds of every kind, 400 and after, in full
    dimensions by the pipeline's own training, once; all worlds that were run are reported.
 

@@ -21,7 +21,8 @@ from pipeline.config import Train
 from pipeline.features import Pairs
 from pipeline.manifest import DEVELOPMENT, TRAIN
 from pipeline.measures import mmd_rbf, paired_test, wasserstein
-from pipeline.measures.evaluation import embed, measure_ordinality
+from pipeline.measures.entries import embed
+from pipeline.measures.evaluation import measure_ordinality
 from pipeline.methods import METHODS, settings_of
 from pipeline.training import train
 

@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from pipeline.config import Train
 
 Loss = Literal["rank-n-contrast", "symmetric-cross-entropy", "supervised-contrastive"]
+
+
+class Contender(Protocol):
+    """What the tables must know of what they show: a method, or a model from elsewhere."""
+
+    @property
+    def title(self) -> str:
+        """Its name in the tables."""
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is one of those that EmotionRankCLAP is compared to."""
+
+    @property
+    def aligned(self) -> bool:
+        """Whether it belongs in Table 1."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether it has learnt; what has not stands there for reference."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +47,11 @@ class Method:
     """Whether it belongs in Table 1: trained on the very captions that alignment is measured with."""
     overrides: Mapping[str, object] = field(default_factory=dict)
     """Settings of training that are its own, whatever params.yaml says of them."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether it learns at all."""
+        return self.loss is not None
 
     @property
     def needs_classes(self) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from pipeline.config import Params, load_params
-from pipeline.methods import training_settings
+from pipeline.methods import METHODS, training_settings
 from stages.tables import CURVES_FOLDER, METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER, command as print_tables
 
 if TYPE_CHECKING:
@@ -36,9 +36,10 @@ CORPUS_NAMES = {
 def command(ctx: click.Context, quiet: bool) -> None:
     """Measure the trained heads of train.methods, of each seed, and make both tables of the paper.
 
-    Table 1: MMD and Wasserstein distance between speech and caption embeddings. Table 2: ordinal consistency
-    of retrieval by Kendall's tau; Table 2b: the same against chance and over other draws. Another holds further
-    measures. Writes results/metrics.json, and tables, plots and training curves to results/.
+        Table 1: MMD and Wasserstein distance between speech and caption embeddings. Table 2: ordinal consistency
+    of retrieval by Kendall's tau; Table 2b: the same against chance and over other draws. Another holds
+    further measures. Embeddings of other models in data/others are measured beside them. Writes
+    results/metrics.json, and tables, plots and training curves to results/.
     """
     params = load_params()
     _set_aside_unnamed(params.train.methods)
@@ -52,7 +53,8 @@ def command(ctx: click.Context, quiet: bool) -> None:
 def evaluate(params: Params) -> None:
     """Measure every seed's heads and write everything that it comes to, or nothing."""
     from pipeline.features import open_stores, sentence_key
-    from pipeline.measures import Evaluation, evaluate_heads, measure_ceilings
+    from pipeline.measures import Entry, Evaluation, Projected, evaluate_entries, measure_ceilings
+    from pipeline.others import read_others
     from pipeline.report.results import (
         DETAILS_FOLDER,
         about_run,
@@ -69,6 +71,16 @@ def evaluate(params: Params) -> None:
     stores = open_stores(params.extract)
     splits = _read_splits(params, stores)
     prompts = read_prompts()
+    others = {
+        name: other.of(
+            (splits.measured.ids, splits.measured.labels, f"split {params.evaluate.split}"),
+            (splits.probed.ids, splits.probed.labels, f"split {params.evaluate.probe_split}"),
+        )
+        for name, other in read_others(METHODS, prompts).items()
+    }
+    for other in others.values():
+        if other.unused:
+            click.echo(f"{other.path}: not used: {', '.join(other.unused)}")
     prompt_features = stores[1].gather([sentence_key(prompt.text) for prompt in prompts])
     recipes = [store.recipe for store in stores]
     folders = {
@@ -91,13 +103,18 @@ def evaluate(params: Params) -> None:
     )
     evaluations: dict[int, Evaluation] = {}
     for seed, of_seed in heads.items():
-        found = evaluate_heads(
-            of_seed,
+        entries: dict[str, Entry] = {
+            name: Projected(one, splits.measured, prompt_features, splits.probed)
+            for name, one in of_seed.items()
+        }
+        if not evaluations:  # others have no seeds, and stand with the first
+            entries |= others
+        found = evaluate_entries(
+            entries,
+            {**METHODS, **others},
             splits.measured,
             prompts,
-            prompt_features,
             params.evaluate,
-            probed=splits.probed,
             workers=params.runtime.threads,
         )
         # Maps are of the first seed alone.

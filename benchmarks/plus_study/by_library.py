@@ -14,7 +14,7 @@ from pipeline.config import Train
 from pipeline.features import PlaneTexts
 from pipeline.manifest import DEVELOPMENT, TRAIN
 from pipeline.measures import Embedded
-from pipeline.measures.evaluation import embed
+from pipeline.measures.entries import embed
 from pipeline.methods import Loss
 from pipeline.training import train
 from plus_study.candidates import PAPER, Candidate

@@ -3,11 +3,11 @@
 from .alignment import mmd_rbf as mmd_rbf, wasserstein as wasserstein
 from .ceilings import MeasuredCeiling as MeasuredCeiling
 from .chance import Chance as Chance, against_chance as against_chance
+from .entries import Embedded as Embedded, Entry as Entry, Projected as Projected
 from .estimate import Estimate as Estimate, drawn_again as drawn_again
 from .evaluation import (
-    Embedded as Embedded,
     Evaluation as Evaluation,
-    evaluate_heads as evaluate_heads,
+    evaluate_entries as evaluate_entries,
     mapped_rows as mapped_rows,
 )
 from .ordinality import (

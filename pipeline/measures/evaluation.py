@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.config import Evaluate
 from pipeline.features import Pairs
 from pipeline.measures.alignment import alignment_readings
+from pipeline.measures.entries import Embedded, Entry
 from pipeline.measures.geometry import modality_gap, pair_distance, uniformity
 from pipeline.measures.halves import HALVINGS, halved_consistency
 from pipeline.measures.ordinality import OrdinalConsistency
@@ -25,51 +25,15 @@ from pipeline.measures.prompted import (
     prompt_lists,
 )
 from pipeline.measures.retrieval import first_relevant_ranks, recall_at
-from pipeline.methods import METHODS
+from pipeline.methods import METHODS, Contender
 from pipeline.sentences import Prompt
 from pipeline.support import Progress
 
-Features = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 MAPPED = 1500
 """At most so many pairs are in a map."""
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """A method's embeddings of one split, each of length one."""
-
-    speech: Features
-    """(N, E)"""
-    text: Features
-    """(N, E), the captions that alignment is measured with."""
-    prompts: Features
-    """(M, E), the ordinality test's prompts."""
-
-    def of(self, rows: Rows) -> Embedded:
-        """Some of the pairs, and all prompts."""
-        return Embedded(self.speech[rows], self.text[rows], self.prompts)
-
-
-class Embedder(Protocol):
-    """What is measured: features (N, F) in, embeddings (N, E) of length one out. Projection heads are one."""
-
-    def speech_embeddings(self, features: Features) -> Features:
-        """Of clips."""
-
-    def text_embeddings(self, features: Features) -> Features:
-        """Of sentences."""
-
-
-def embed(heads: Embedder, speech: Features, text: Features, prompts: Features) -> Embedded:
-    """Frozen features (N, F), (N, F) and (M, F) through the heads."""
-    return Embedded(
-        speech=heads.speech_embeddings(speech),
-        text=heads.text_embeddings(text),
-        prompts=heads.text_embeddings(prompts),
-    )
 
 
 @dataclass(frozen=True)
@@ -89,6 +53,8 @@ class Evaluation:
     """Method → `aoc` or `voc` → (H, 2), the mean tau in both halves of the pool of each halving."""
     intended: dict[str, Values] = field(default_factory=dict)
     """`aoc` or `voc` → (L, Q), what the lists' prompts were written for."""
+    contenders: Mapping[str, Contender] = field(default_factory=lambda: METHODS)
+    """What the methods are, and maybe others."""
 
     @property
     def taus(self) -> dict[str, dict[str, Values]]:
@@ -99,42 +65,37 @@ class Evaluation:
         }
 
 
-def evaluate_heads(
-    heads: Mapping[str, Embedder],
+def evaluate_entries(
+    entries: Mapping[str, Entry],
+    contenders: Mapping[str, Contender],
     pairs: Pairs,
     prompts: Sequence[Prompt],
-    prompt_features: Features,
     settings: Evaluate,
     *,
-    probed: Pairs,
     workers: int = 2,
 ) -> Evaluation:
-    """Both tests of the paper for each method's heads, and what goes beyond them.
+    """Both tests of the paper for each entry, and what goes beyond them.
 
-    `prompt_features` (M, F) belong to `prompts`; `probed` are the pairs of another split, which the linear probes
-    are fitted to. A recording under several ids is one clip to retrieve.
+    All entries are of the clips of `pairs`, in their order; a recording under several ids is one clip to retrieve.
+    `contenders` say of each entry what it is.
     """
     trials = draw_trials(len(pairs), settings.pairs, settings.trials, settings.seed)
-    aligned = sum(METHODS[name].aligned for name in heads)
-    found, pool, mapped = Evaluation(pairs, {}, {}, {}), pairs.distinct(), mapped_rows(len(pairs))
+    aligned = sum(contenders[name].aligned for name in entries)
+    found = Evaluation(pairs, {}, {}, {}, contenders=contenders)
+    pool, mapped = pairs.distinct(), mapped_rows(len(pairs))
     found.intended.update({test: prompt_lists(prompts, test)[1] for test in ATTRIBUTE_OF_TEST})
     with Progress("alignment", aligned * len(trials), "trials") as progress:
-        for (
-            name,
-            one,
-        ) in heads.items():  # one after the other, so that one method's embeddings are there at a time
-            embedded = embed(one, pairs.speech, pairs.text, prompt_features)
+        # One after the other, so that one method's embeddings are there at a time.
+        for name, one in entries.items():
+            embedded = one.embedded()
             found.embedded[name] = embedded.of(mapped)
             found.ordinality[name] = measure_ordinality(embedded, prompts, pairs.labels, pool)
             found.halves[name] = measure_halves(embedded, prompts, pairs.labels, pool)
-            if METHODS[name].aligned:
+            if contenders[name].aligned:
                 found.readings.update(
                     measure_alignment({name: embedded}, trials, workers=workers, advance=progress.advance)
                 )
-            fitted = embed(one, probed.speech, probed.text, prompt_features[:0])
-            found.further[name] = measure_further(
-                embedded, pairs.labels, fitted, probed.labels, trials[0], settings
-            )
+            found.further[name] = measure_further(embedded, pairs.labels, one.fitted(), trials[0], settings)
     return found
 
 
@@ -213,22 +174,24 @@ def measure_halves(
 def measure_further(
     embedded: Embedded,
     labels: Values,
-    fitted: Embedded,
-    fitted_labels: Values,
+    fitted: tuple[Embedded, Values] | None,
     rows: npt.NDArray[np.int64],
     settings: Evaluate,
 ) -> dict[str, float]:
     """What users ask of a joint space beyond the paper's tests.
 
-    Concordance of a linear probe from each modality's embeddings to valence and arousal, fitted to another
-    split's; from captions to speech and back, recall at k and the mean rank of the first relevant item, within the
-    pairs of the first trial, `rows`; the modality gap; the mean squared distance of pairs; each modality's
-    uniformity, over the same rows. `labels` (N, 2) and `fitted_labels` are valence and arousal.
+    Concordance of a linear probe from each modality's embeddings to valence and arousal, fitted to those of
+    another split and its labels, where they are given; from captions to speech and back, recall at k and the mean
+    rank of the first relevant item, within the pairs of the first trial, `rows`; the modality gap; the mean
+    squared distance of pairs; each modality's uniformity, over the same rows. `labels` (N, 2) are valence and
+    arousal.
     """
     found: dict[str, float] = {}
     for modality in ("speech", "text"):
+        if fitted is None:
+            continue
         probe = probe_concordance(
-            getattr(fitted, modality), fitted_labels, getattr(embedded, modality), labels
+            getattr(fitted[0], modality), fitted[1], getattr(embedded, modality), labels
         )
         found |= {
             f"probe_{modality}_valence": float(probe[0]),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from pipeline.config import load_params
-from pipeline.methods import METHODS, settings_of
 from pipeline.training.density import LabelDensity
 from pipeline.training.losses import rank_n_contrast, squared_label_distance
 from pipeline.training.objectives import objective_of
@@ -20,9 +19,12 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import study
 from plus_study import results
-from plus_study.candidates import CANDIDATES, PAPER, WINNER, Candidate
+from plus_study.by_library import library_settings
+from plus_study.candidates import CANDIDATES, PAPER, Candidate
+from plus_study.drawing import Drawing
 from plus_study.heads import Rows, StackedHeads
 from plus_study.losses import batch_loss, rank_n_contrast as rank_n_contrast_of_ranks, rank_pairs
+from worlds.kinds import KINDS
 from worlds.labels import PUBLISHED, listen
 from worlds.speech import CONCORDANCE, probe
 from worlds.text import words, write_bank
@@ -32,9 +34,13 @@ SIZES = Sizes({"train": 6000, "development": 500, "test1": 3000}, speech=96, tex
 
 
 @pytest.fixture(scope="module")
-def worlds(tmp_path_factory) -> list[World]:
-    folder = tmp_path_factory.mktemp("encoded")
-    return [simulate(seed, SIZES, words, folder) for seed in (3, 4)]
+def encoded(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("encoded")
+
+
+@pytest.fixture(scope="module")
+def worlds(encoded) -> list[World]:
+    return [simulate(seed, SIZES, words, encoded) for seed in (3, 4)]
 
 
 def test_labels_have_the_published_moments(worlds):
@@ -69,6 +75,17 @@ def test_a_seed_gives_the_same_world_and_another_seed_another(worlds, tmp_path):
     assert np.abs(first.prompt_features - other.prompt_features).max() > 0.1
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "plain"])
+def test_a_world_of_every_kind_can_be_drawn(kind, encoded):
+    sizes = Sizes({"train": 400, "development": 100, "test1": 200}, speech=24, text=16, prompt_lists=1)
+    world = simulate(5, sizes, words, encoded, kind=kind)
+    plane, labels = world.plane
+    assert len(plane) == len(labels) == 27 * 27 * 4
+    assert (labels.min(), labels.max()) == (0.5, 7.0)
+    assert plane.shape[1] == world.prompt_features.shape[1] == (512 if kind == "raw text" else 16)
+    assert all(np.isfinite(split.pairs.speech).all() for split in world.splits.values())
+
+
 def test_prompts_are_no_captions(worlds):
     captions = set(write_bank())
     for world in worlds:
@@ -93,29 +110,56 @@ def test_the_studys_rank_n_contrast_is_the_librarys(worlds, equal):
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_winner_and_both_baselines_are_the_librarys_methods(worlds):
-    train = load_params(ROOT / "params.yaml").train
-    names = {
-        "emotionrankclap": "emotionrankclap",
-        "clap-sce": "clap-sce",
-        WINNER: "emotionrankclap-plus",
-    }
+BY_LIBRARY = [
+    "emotionrankclap",
+    "clap-sce",
+    "linear, density 1",
+    "plane 64",
+    "plane 64, weight 0.5",
+    "plane 64, equal",
+]
+
+
+@pytest.mark.parametrize("candidate", BY_LIBRARY)
+def test_what_the_library_trains_is_what_the_study_would(worlds, candidate):
+    asked = CANDIDATES[candidate]
+    loss, settings = library_settings(asked, study.STAGES["plane"])
     density = LabelDensity(worlds[0].splits["development"].pairs.labels)  # as the study's, of its own split
-    for candidate, name in names.items():
-        rows, heads = batch(worlds[0], 40, CANDIDATES[candidate])
-        found = batch_loss(heads, rows, CANDIDATES[candidate])
-        assert METHODS[name].overrides.get("relu", True) is (CANDIDATES[candidate].head == "relu")
-        similarity = heads.embed("speech", rows.speech) @ heads.embed("text", rows.text).mT
-        objective = objective_of(METHODS[name].loss, settings_of(train, name), density)
-        targets = objective.targets(rows.labels[..., :2], torch.zeros(1, 40, dtype=torch.long))
-        torch.testing.assert_close(found, objective.loss(similarity, targets), rtol=1e-4, atol=1e-5)
+    rows, heads = batch(worlds[0], 40, asked)
+    beside = Drawing(asked, worlds[:1], [0], [0]).beside(rows) if asked.plane else None
+    found = batch_loss(heads, rows, asked, beside)
+    text, plane = heads.embed("text", rows.text), None
+    if beside is not None:
+        text, plane = torch.cat([text, heads.embed("text", beside.text)], 1), beside.text_labels[..., :2]
+    objective = objective_of(loss, settings, density)
+    targets = objective.targets(rows.labels[..., :2], torch.zeros(1, 40, dtype=torch.long), plane)
+    similarity = heads.embed("speech", rows.speech) @ text.mT / asked.temperature
+    torch.testing.assert_close(found, objective.loss(similarity, targets), rtol=1e-4, atol=1e-5)
+    assert settings.relu is (asked.head == "relu")
+
+
+def test_what_the_library_cannot_train_the_study_does():
+    stage = study.STAGES["plane"]
+    for name in (
+        "fixed, gap 1",
+        "fixed, halves",
+        "fixed, linear, Monge",
+        "both, soft 1",
+        "plane 64, temperature 1 to 0.3",
+    ):
+        assert library_settings(CANDIDATES[name], stage) is None
+    _, settings = library_settings(CANDIDATES["plane 64, filling, temperature 0.3 fixed"], stage)
+    assert settings.temperature_bounds == [0.3, 0.3]
+    assert (settings.plane_captions, settings.plane_drawn, settings.directions) == (64, "filling", "both")
 
 
 def test_every_candidate_of_the_study_has_finite_gradients(worlds):
     for candidate in CANDIDATES.values():
-        rows = Rows.of([worlds[0]], "development")
-        heads = StackedHeads(candidate, rows, torch.tensor([0]), [0], 16)
-        loss = batch_loss(heads, rows.take(torch.arange(40)[None]), candidate)
+        rows, heads = batch(worlds[0], 40, candidate)
+        beside = None
+        if candidate.plane or candidate.mixed:
+            beside = Drawing(candidate, worlds[:1], [0], [0]).beside(rows)
+        loss = batch_loss(heads, rows, candidate, beside)
         loss.sum().backward()
         gradients = [p.grad for p in heads.parameters() if p.grad is not None]
         assert gradients
@@ -124,7 +168,7 @@ def test_every_candidate_of_the_study_has_finite_gradients(worlds):
 
 def test_a_stage_can_be_run_and_read_again(tmp_path, monkeypatch, worlds):
     monkeypatch.setattr(results, "RESULTS", tmp_path / "study.jsonl")
-    monkeypatch.setattr(study, "simulate", lambda seed, sizes, encode, kind: worlds[seed])
+    monkeypatch.setattr(study, "simulate", lambda seed, sizes, encode, kind: replace(worlds[seed], seed=seed))
     stage = replace(study.STAGES["compare"], worlds=(0, 1), seeds=(0, 1), embedding=16, epochs=1)
     monkeypatch.setitem(study.STAGES, "compare", stage)
     study.run_stage("compare", ["clap-sce"], "words")

@@ -247,9 +247,10 @@ def test_settings_load(block):
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
-def test_code_runs(block):
+def test_code_runs(block, tmp_path, monkeypatch):
     from pipeline.config import load_params
 
+    monkeypatch.chdir(tmp_path)  # where code writes its files
     text = block.text
     paper, sample = (
         load_params(ROOT / name).extract for name in ("stages/profiles/paper.yaml", "params.yaml")

@@ -9,15 +9,16 @@ from pipeline.captions.prompts import ordinality_plan
 from pipeline.config import Evaluate
 from pipeline.features.pairs import Pairs
 from pipeline.features.shards.keys import sentence_keys
+from pipeline.measures.entries import Embedded, Projected
 from pipeline.measures.evaluation import (
-    Embedded,
     draw_trials,
-    evaluate_heads,
+    evaluate_entries,
     measure_alignment,
     measure_further,
     measure_halves,
     measure_ordinality,
 )
+from pipeline.methods import METHODS
 
 
 def on_circle(labels: np.ndarray) -> np.ndarray:
@@ -118,8 +119,8 @@ def test_further_measures_tell_an_ordered_space_from_a_random_one(labels):
         return Embedded(rows[0], rows[1], rows[1][:0])
 
     rows = draw_trials(len(labels), 200, 1, seed=0)[0]
-    ordered = measure_further(embedded(labels, []), labels, embedded(other, []), other, rows, settings)
-    random = measure_further(drawn(400), labels, drawn(300), other, rows, settings)
+    ordered = measure_further(embedded(labels, []), labels, (embedded(other, []), other), rows, settings)
+    random = measure_further(drawn(400), labels, (drawn(300), other), rows, settings)
     assert ordered.keys() == random.keys()
     for probe in (key for key in ordered if key.startswith("probe")):
         assert ordered[probe] > 0.95
@@ -149,9 +150,8 @@ def test_a_recording_under_two_ids_takes_one_place_in_a_list_with_the_labels_of_
     )
     expected = measure_ordinality(once, prompts, labels)
     settings = Evaluate(split="test1", trials=1, pairs=50, seed=0, alpha=0.05)
-    evaluation = evaluate_heads(
-        {"clap-sce": Same()}, twice, prompts, once.prompts, settings, probed=everything
-    )
+    entries = {"clap-sce": Projected(Same(), twice, once.prompts, everything)}
+    evaluation = evaluate_entries(entries, METHODS, twice, prompts, settings)
     found, halves = evaluation.ordinality["clap-sce"], measure_halves(once, prompts, labels)
     for test in expected:
         assert np.array_equal(evaluation.halves["clap-sce"][test], halves[test])

@@ -127,6 +127,10 @@ def test_what_is_missing_or_garbled_is_named(written):
             "settings must be an object, found .{1,200}: run",
         ),
         (lambda about: about.update(methods=[1]), "methods must be names"),
+        (
+            lambda about: about["titles"].pop("clap-sce"),
+            "titles must name all methods, found none of clap-sce",
+        ),
         (lambda about: about["methods"].remove("clap-sce"), "methods must name all .*, found no clap-sce"),
         (
             lambda about: about["origins"][0].pop("rows"),

@@ -73,6 +73,8 @@ def reproduced(tmp_path_factory, warm) -> Path:
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, project)
+    (project / "data/others").mkdir(parents=True)
+    shutil.copy(ROOT / "data/others/README.md", project / "data/others")
     (project / ".dvc").mkdir()
     for name in ("config", ".gitignore"):
         shutil.copy(ROOT / ".dvc" / name, project / ".dvc")

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.manifest import LABEL_MAX, LABEL_MIN
 from pipeline.methods import METHODS, OURS, PLUS
-from pipeline.report.page.examples import TESTS, examples, first_shown, title_of
+from pipeline.report.page.examples import TESTS, examples, first_shown
 from pipeline.report.page.figures import COLOURS, Spread, draw_map, draw_mark, draw_spreads, draw_training
 from pipeline.report.page.tables import ShownTable
 from pipeline.report.results import (
@@ -46,6 +46,8 @@ CAPTIONS = {
     "paraclap": "a sentence on pitch, voice quality and rate, as Praat measures them",
 }
 
+ELSEWHERE = "not trained here: another model, by the embeddings that it gave"
+
 Figure = dict[str, Any]
 
 
@@ -60,7 +62,7 @@ def build_page(details: Details, tables: Sequence[ShownTable]) -> str:
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": False}
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
-    titles = {method: title_of(method) for method in details.about["methods"]}
+    titles = {method: details.title_of(method) for method in details.about["methods"]}
     seeds = sorted({row["seed"] for row in details.lists})
     found = examples(details, seeds[0], titles)
     return environment.get_template("page.html").render(
@@ -68,9 +70,9 @@ def build_page(details: Details, tables: Sequence[ShownTable]) -> str:
         seeds=seeds,
         tables=tables,
         papers_corpus=published.CORPUS,
-        ours=title_of(OURS),
-        plus=title_of(PLUS),
-        methods=[_method_row(method) for method in titles],
+        ours=METHODS[OURS].title,
+        plus=METHODS[PLUS].title,
+        methods=[_method_row(name, title) for name, title in titles.items()],
         glance=list(_glance(details)),
         alignment=list(_alignment_figures(details)),
         ordinality=list(_ordinality_figures(details)),
@@ -91,12 +93,12 @@ def build_page(details: Details, tables: Sequence[ShownTable]) -> str:
     )
 
 
-def _method_row(name: str) -> Figure:
+def _method_row(name: str, title: str) -> Figure:
     method = METHODS.get(name)
     return {
-        "title": title_of(name),
+        "title": title,
         "captions": CAPTIONS.get(method.captions, method.captions) if method else "–",
-        "loss": LOSSES.get(method.loss, method.loss) if method else "–",
+        "loss": LOSSES.get(method.loss, method.loss) if method else ELSEWHERE,
         "overrides": ", ".join(f"{key} {value}" for key, value in method.overrides.items()) if method else "",
         "ours": name == OURS,
     }
@@ -112,7 +114,7 @@ def _glance(details: Details) -> Iterator[Figure]:
         yield {
             "measure": label,
             "better": better,
-            "best": title_of(best),
+            "best": details.title_of(best),
             "best_value": f"{means[best]:.3f}",
             "ours": f"{means[OURS]:.3f}" if OURS in means else "–",
             "paper": published.published(OURS, measure),
@@ -139,9 +141,8 @@ def _alignment_figures(details: Details) -> Iterator[Figure]:
     """Table 1's readings, a figure each; the two headlines are `main`."""
     readings = dict.fromkeys(row["reading"] for row in details.trials)
     for reading in [*PAPERS_MEASURE, *(other for other in readings if other not in PAPERS_MEASURE)]:
-        spreads = _spreads(
-            [row for row in details.trials if row["reading"] == reading], "value", PAPERS_MEASURE.get(reading)
-        )
+        chosen = [row for row in details.trials if row["reading"] == reading]
+        spreads = _spreads(details, chosen, "value", PAPERS_MEASURE.get(reading))
         if spreads:
             label = ALIGNMENT_READINGS.get(reading, reading)
             values = [value for spread in spreads for value in spread.values]
@@ -155,18 +156,18 @@ def _alignment_figures(details: Details) -> Iterator[Figure]:
 
 def _ordinality_figures(details: Details) -> Iterator[Figure]:
     for test, name in TESTS.items():
-        spreads = _spreads([row for row in details.lists if row["test"] == test], "tau", test)
+        spreads = _spreads(details, [row for row in details.lists if row["test"] == test], "tau", test)
         title = f"Order of {name}, by list"
         unit = "Kendall's τ, −1 reversed to 1 same order"
         yield {"title": title, "drawing": draw_spreads(f"lists-{test}", title, unit, spreads, -1.0, 1.0)}
 
 
-def _spreads(rows: Sequence[Row], column: str, measure: str | None) -> list[Spread]:
+def _spreads(details: Details, rows: Sequence[Row], column: str, measure: str | None) -> list[Spread]:
     by_seed: dict[str, dict[int, list[float]]] = {}
     for row in rows:
         by_seed.setdefault(row["method"], {}).setdefault(row["seed"], []).append(row[column])
     return [
-        Spread(title_of(method), method == OURS, seeds, papers_mean_and_std(method, measure))
+        Spread(details.title_of(method), method == OURS, seeds, papers_mean_and_std(method, measure))
         for method, seeds in by_seed.items()
     ]
 
@@ -189,7 +190,7 @@ def _map_figures(details: Details) -> Iterator[Figure]:
     for row in details.maps:
         points.setdefault(row["method"], []).append(row)
     for method, own in points.items():
-        name = title_of(method)
+        name = details.title_of(method)
         yield {
             "title": name,
             "drawings": [
@@ -210,9 +211,10 @@ def _training_figures(details: Details) -> Iterator[Figure]:
         epochs.setdefault(row["method"], {}).setdefault(row["seed"], []).append(row)
     for method, seeds in epochs.items():
         kept = [min(rows, key=lambda row: row["validation_loss"]) for rows in seeds.values()]
+        title = f"{details.title_of(method)}: loss by epoch"
         yield {
-            "title": f"{title_of(method)}: loss by epoch",
-            "drawing": draw_training(f"training-{method}", f"{title_of(method)}: loss by epoch", seeds),
+            "title": title,
+            "drawing": draw_training(f"training-{method}", title, seeds),
             "kept": ", ".join(str(row["epoch"]) for row in kept),
             "loss": ", ".join(f"{row['validation_loss']:.4f}" for row in kept),
             "temperature": ", ".join(f"{row['temperature']:.3f}" for row in kept),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.methods import METHODS
 from pipeline.report.results import Details, Row
 
 LISTS = 100
@@ -65,8 +64,3 @@ def first_shown(found: Mapping[str, Any], preferred: str) -> dict[str, Any]:
         )
     ]
     return {"method": method, "test": test, "list": number, "tau": chosen["tau"], "rows": rows}
-
-
-def title_of(method: str) -> str:
-    """A method's name in the tables."""
-    return METHODS[method].title if method in METHODS else method

@@ -9,12 +9,14 @@ from .detail_files import (
     read_details as read_details,
 )
 from .details import write_details as write_details
+from .table import Table as Table
 from .tables import (
     ALIGNMENT_READINGS as ALIGNMENT_READINGS,
     MMD_READINGS as MMD_READINGS,
     WASSERSTEIN_READINGS as WASSERSTEIN_READINGS,
 )
 from .writing import (
+    build_tables as build_tables,
     metrics_json as metrics_json,
     write_curves as write_curves,
     write_plots as write_plots,

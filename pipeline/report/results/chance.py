@@ -18,7 +18,6 @@ from pipeline.measures import (
     drawn_again,
     holm,
 )
-from pipeline.methods import METHODS
 from pipeline.report.results.comparisons import Halves
 from pipeline.report.results.table import Table
 
@@ -39,7 +38,10 @@ class Standing:
 def halves_of_seeds(evaluations: Sequence[Evaluation]) -> Halves:
     """The taus in halves of the pool, the seeds stacked; nothing where the pool has too few clips to halve."""
     found = {
-        name: {test: np.stack([one.halves[name][test] for one in evaluations]) for test in tests}
+        name: {
+            test: np.stack([one.halves[name][test] for one in evaluations if name in one.halves])
+            for test in tests
+        }
         for name, tests in evaluations[0].halves.items()
     }
     return found if all(halves.size for tests in found.values() for halves in tests.values()) else {}
@@ -53,7 +55,7 @@ def standings(evaluations: Sequence[Evaluation], settings: Evaluate) -> list[Sta
     for test in ATTRIBUTE_OF_TEST:
         labels = pairs.labels[pool, COLUMN[ATTRIBUTE_OF_TEST[test]]]
         for name in evaluations[0].ordinality:
-            of_seeds = [one.ordinality[name][test] for one in evaluations]
+            of_seeds = [one.ordinality[name][test] for one in evaluations if name in one.ordinality]
             retrieved = np.searchsorted(pool, np.stack([one.retrieved for one in of_seeds]))
             chance = against_chance(
                 retrieved, evaluations[0].intended[test], labels, permutations=settings.resamples
@@ -79,7 +81,7 @@ def chance_table(
         header=["method", "test", "τ", f"95 % over {', '.join(drawn)}", "95 % by chance", "p", "clips"],
         rows=[
             [
-                METHODS[one.method].title,
+                evaluations[0].contenders[one.method].title,
                 one.test.upper(),
                 f"{one.tau.mean:.3f}",
                 _band(*_within(one.tau)),
@@ -103,7 +105,10 @@ def chance_table(
             + " Few are hubs: lists that find the same clips are not independent.",
             *notes,
         ],
-        figures=[_figures(name, found, seeds) for name in evaluations[0].ordinality],
+        figures=[
+            _figures(name, found, sum(name in one.ordinality for one in evaluations))
+            for name in evaluations[0].ordinality
+        ],
     )
 
 

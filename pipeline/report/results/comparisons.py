@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.measures import Estimate, drawn_again, holm, paired_test
-from pipeline.methods import METHODS, OURS, PLUS
+from pipeline.methods import METHODS, OURS, PLUS, Contender
 
 Values = npt.NDArray[np.float64]
 Scores = Mapping[str, Mapping[str, Values]]
@@ -40,19 +40,24 @@ class Comparison:
     """Corrected for all the comparisons of a table."""
 
 
-def others_of(method: str) -> list[str]:
+def others_of(method: str, contenders: Mapping[str, Contender] = METHODS) -> list[str]:
     """Whom a method is marked against: EmotionRankCLAP the baselines, EmotionRankCLAP+ all that are trained.
 
     >>> others_of("emotionrankclap-plus")[-2:], others_of("clap-sce")
     (['supconclap', 'emotionrankclap'], [])
     """
     if method == PLUS:
-        return [name for name, other in METHODS.items() if other.loss and name != PLUS]
-    return [name for name, other in METHODS.items() if other.baseline] if method == OURS else []
+        return [name for name, other in contenders.items() if other.trained and name != PLUS]
+    return [name for name, other in contenders.items() if other.baseline] if method == OURS else []
 
 
 def compare(
-    values: Scores, *, higher_is_better: bool, overlap: float | None = None, halves: Halves | None = None
+    values: Scores,
+    *,
+    higher_is_better: bool,
+    overlap: float | None = None,
+    halves: Halves | None = None,
+    contenders: Mapping[str, Contender] = METHODS,
 ) -> list[Comparison]:
     """Every comparison of one table, of the methods that are in it.
 
@@ -62,7 +67,7 @@ def compare(
     found: list[tuple[str, str, str, float, float, float]] = []
     for method in MARKED:
         for measure, scores in values.get(method, {}).items():
-            for other in others_of(method):
+            for other in others_of(method, contenders):
                 if other not in values:
                     continue
                 theirs = values[other][measure]
@@ -86,11 +91,14 @@ def _difference(
     return drawn_again(scores, overlap=overlap or 0.0, halves=apart)
 
 
-def compare_alignment(values: Scores, *, pairs: int, available: int) -> list[Comparison]:
+def compare_alignment(
+    values: Scores, *, pairs: int, available: int, contenders: Mapping[str, Contender] = METHODS
+) -> list[Comparison]:
     """The comparisons of Table 1; each trial has `pairs` of so many as are available."""
     left = available - pairs
     tested = {
         name: {reading: scores for reading, scores in found.items() if reading not in TESTED_AS}
         for name, found in values.items()
     }
-    return compare(tested, higher_is_better=False, overlap=pairs / left if left > 0 else None)
+    overlap = pairs / left if left > 0 else None
+    return compare(tested, higher_is_better=False, overlap=overlap, contenders=contenders)

@@ -27,6 +27,7 @@ ABOUT_KINDS: dict[str, type] = {
     "settings": dict,
     "split": str,
     "synthetic": bool,
+    "titles": dict,
 }
 ABOUT_KEYS = tuple(ABOUT_KINDS)
 RECIPE_KEYS, ORIGIN_KEYS = {"modality"}, {"modality", "rows", "first", "last"}
@@ -94,6 +95,10 @@ class Details:
     about: Row
     """What JSON can hold, by `ABOUT_KEYS`."""
 
+    def title_of(self, method: str) -> str:
+        """A method's name in the tables."""
+        return str(self.about["titles"].get(method, method))
+
     def write(self, folder: Path) -> None:
         """Write all files into a folder; the same details give the same bytes."""
         for name, schema in SCHEMAS.items():
@@ -132,6 +137,8 @@ def _wrong(about: Row, evaluated: set[str]) -> str | None:
         return f"methods must be names, found {shown(repr(about['methods']))}"
     if missing := sorted(evaluated - set(about["methods"])):
         return f"methods must name all that were evaluated, found no {shown(', '.join(missing))}"
+    if untitled := [name for name in about["methods"] if type(about["titles"].get(name)) is not str]:
+        return f"titles must name all methods, found none of {shown(untitled[0])}"
     for key, needed in (("recipes", RECIPE_KEYS), ("origins", ORIGIN_KEYS)):
         for number, entry in enumerate(about[key]):
             if type(entry) is not dict or not needed <= entry.keys():

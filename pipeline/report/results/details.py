@@ -45,7 +45,12 @@ def write_details(
             for method, history in found.items()
             for epoch in history
         ],
-        about=about | {"clips": len(evaluation.pairs), "methods": list(evaluation.embedded)},
+        about=about
+        | {
+            "clips": len(evaluation.pairs),
+            "methods": list(evaluation.embedded),
+            "titles": {name: evaluation.contenders[name].title for name in evaluation.embedded},
+        },
     ).write(folder)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.methods import METHODS
+from collections.abc import Mapping
+
+from pipeline.methods import METHODS, Contender
 from pipeline.report.results.comparisons import TESTED_AS, Comparison
 
 UNSAID = {
@@ -32,7 +34,14 @@ def mark(comparisons: list[Comparison], method: str, measure: str, alpha: float)
     return "*" * all(one.p < alpha for one in own) + "†" * all(one.p_again_holm < alpha for one in own)
 
 
-def mark_notes(comparisons: list[Comparison], alpha: float, units: str, *, seeds: int) -> list[str]:
+def mark_notes(
+    comparisons: list[Comparison],
+    alpha: float,
+    units: str,
+    *,
+    seeds: int,
+    contenders: Mapping[str, Contender] = METHODS,
+) -> list[str]:
     """What the marks mean; `units` are the trials or lists compared. Nothing where no test was made."""
     if not any(one.p == one.p for one in comparisons):
         return []
@@ -42,14 +51,15 @@ def mark_notes(comparisons: list[Comparison], alpha: float, units: str, *, seeds
         again = f"p < {alpha:g} after Holm's correction for the {tests} tests of this table."
     else:
         again = f"not tested, which needs {NEEDED[units]}."
+    compared = _compared(comparisons, contenders)
     return [
-        f"* better than all that it is compared to ({_compared(comparisons)}): two-tailed paired t over "
+        f"* better than all that it is compared to ({compared}): two-tailed paired t over "
         f"{averaged}, p < {alpha:g}, as in the paper. {UNSAID[units]}",
         f"† better than them where {DRAWN[units]} are drawn again: {again}",
     ]
 
 
-def _compared(comparisons: list[Comparison]) -> str:
+def _compared(comparisons: list[Comparison], contenders: Mapping[str, Contender]) -> str:
     """Who is compared to whom, in words."""
     against: dict[str, dict[str, None]] = {}
     for one in comparisons:
@@ -57,7 +67,7 @@ def _compared(comparisons: list[Comparison]) -> str:
     words, before = [], set[str]()
     for method, others in against.items():
         these = bool(before) and before <= others.keys()
-        named = ", ".join(METHODS[other].title for other in others if not (these and other in before))
-        words.append(f"{METHODS[method].title} than {'these and ' * these}{named}")
+        named = ", ".join(contenders[other].title for other in others if not (these and other in before))
+        words.append(f"{contenders[method].title} than {'these and ' * these}{named}")
         before = before or set(others)
     return "; ".join(words)

@@ -70,7 +70,7 @@ def principal_plane(points: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.flo
 
 
 def plot_tau(values: Mapping[str, Mapping[str, Values]], title: str, path: Path) -> None:
-    """Draw Kendall's tau by method: a box over the lists for arousal and for valence, the mean as a dot."""
+    """Draw Kendall's tau by title: a box over the lists for arousal and for valence, the mean as a dot."""
     names = list(values)
     figure = Figure(figsize=(9, 1.2 + 0.75 * len(names)), layout="constrained")
     axes: Axes = figure.subplots()
@@ -93,7 +93,7 @@ def plot_tau(values: Mapping[str, Mapping[str, Values]], title: str, path: Path)
             patch_artist=True,
         )
         axes.plot([], [], color=colour, linewidth=8, alpha=0.5, label=test.upper())
-    axes.set_yticks(range(len(names)), [METHODS[name].title for name in names])
+    axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.axvline(0, color="grey", linewidth=0.8)
     axes.set_xlim(-1.05, 1.05)

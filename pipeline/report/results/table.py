@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.support import write_csv, write_text
@@ -50,6 +50,12 @@ class Table:
         if self.apart:
             body.insert(-1 - self.apart, rule)
         return "\n".join([self.title, self.corpora, rule, *body, *self.notes, ""])
+
+    def without(self, start: str) -> Table:
+        """The table without the rows and columns whose names start so."""
+        kept = [i for i, name in enumerate(self.header) if not name.startswith(start)]
+        rows = [[row[i] for i in kept] for row in self.rows if not row[0].startswith(start)]
+        return replace(self, header=[self.header[i] for i in kept], rows=rows)
 
     def write(self, folder: Path, name: str) -> None:
         """Write NAME.csv, which holds the unrounded figures, NAME.md and NAME.txt."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Collection, Sequence
 
 from pipeline.config import Evaluate
-from pipeline.measures import bootstrap_interval
 from pipeline.methods import METHODS
 from pipeline.report.results import published
 from pipeline.report.results.ceilings import CEILING, TITLES, Ceilings, ceiling_notes, ceiling_taus
+from pipeline.report.results.cells import (
+    Contenders,
+    figures_of,
+    interval,
+    interval_note,
+    mean_and_spread,
+    single_note,
+    spread_note,
+)
 from pipeline.report.results.comparisons import Comparison, Halves, Scores, compare, compare_alignment
 from pipeline.report.results.marks import mark, mark_notes
 from pipeline.report.results.table import Table
-
-Values = npt.NDArray[np.float64]
 
 MMD_READINGS = {
     "mmd": "√MMD² (γ = 1)",
@@ -46,14 +49,20 @@ DIRECTIONS = {"text_to_speech": "text → speech", "speech_to_text": "speech →
 
 
 def alignment_table(
-    values: Scores, *, corpus: str, available: int, settings: Evaluate, notes: Sequence[str] = ()
+    values: Scores,
+    *,
+    corpus: str,
+    available: int,
+    settings: Evaluate,
+    notes: Sequence[str] = (),
+    contenders: Contenders = METHODS,
 ) -> Table:
     """Table 1, of the readings; `available` is how many pairs the split has.
 
     `notes` stand below it, after its own.
     """
     seeds, trials = next(iter(values.values()))["mmd"].shape
-    tests = compare_alignment(values, pairs=settings.pairs, available=available)
+    tests = compare_alignment(values, pairs=settings.pairs, available=available, contenders=contenders)
     rows = []
     for readings, paper, measure in (
         (MMD_READINGS, "paper's MMD", "mmd"),
@@ -62,33 +71,39 @@ def alignment_table(
         for reading, label in readings.items():
             rows.append([label, *(_cell(values, name, reading, tests, settings) for name in values)])
             if reading in HEADLINE and seeds * trials > 1:
-                intervals = [_interval(found[reading], settings) for found in values.values()]
+                intervals = [interval(found[reading], settings) for found in values.values()]
                 rows.append([f"{label}, 95 %", *intervals])
         rows.append([paper, *(published.published(name, measure) for name in values)])
     if available > settings.pairs:
         sampling = (
-            f"{trials} trials of {settings.pairs} of {available} pairs each, {_spread(seeds, 'trials')}."
+            f"{trials} trials of {settings.pairs} of {available} pairs each, {spread_note(seeds, 'trials')}."
         )
     else:
         sampling = (
             f"One trial of all {available} pairs: the split has no more than the {settings.pairs} of a trial, so "
             f"there is no spread over trials and no test of significance"
-            + (f"; {_spread(seeds, 'trials')}." if seeds > 1 else ".")
+            + (f"; {spread_note(seeds, 'trials')}." if seeds > 1 else ".")
         )
     return Table(
         title="Table 1. Cross-modal alignment, lower is better.",
         corpora=f"Ours: {corpus}. Paper: {published.CORPUS}.",
-        header=["distance", *(METHODS[name].title for name in values)],
+        header=["distance", *(contenders[name].title for name in values)],
         rows=rows,
         notes=[
             sampling,
-            *_interval_note(seeds, trials, "trials", settings),
-            *mark_notes(tests, settings.alpha, "trials", seeds=seeds),
+            *single_note(values, contenders, "trials"),
+            *interval_note(seeds, trials, "trials", settings),
+            *mark_notes(tests, settings.alpha, "trials", seeds=seeds, contenders=contenders),
             *notes,
         ],
         figures=[
-            {"method": name, "seeds": seeds, "trials": trials, "pairs": min(settings.pairs, available)}
-            | _figures({reading: found[reading] for reading in ALIGNMENT_READINGS}, settings)
+            {
+                "method": name,
+                "seeds": len(found["mmd"]),
+                "trials": trials,
+                "pairs": min(settings.pairs, available),
+            }
+            | figures_of({reading: found[reading] for reading in ALIGNMENT_READINGS}, settings)
             for name, found in values.items()
         ],
     )
@@ -103,6 +118,7 @@ def ordinality_table(
     ceilings: Ceilings | None = None,
     halves: Halves | None = None,
     notes: Sequence[str] = (),
+    contenders: Contenders = METHODS,
 ) -> Table:
     """Table 2, of Kendall's tau under `aoc` and `voc`; `pool` clips to retrieve.
 
@@ -111,10 +127,10 @@ def ordinality_table(
     """
     tests, ceilings = ("aoc", "voc"), ceilings or {}
     seeds, lists = next(iter(values.values()))["aoc"].shape
-    comparisons = compare(values, higher_is_better=True, halves=halves)
+    comparisons = compare(values, higher_is_better=True, halves=halves, contenders=contenders)
     limits = ceiling_taus(ceilings)
     every = {**values, **limits}
-    titles = {name: METHODS[name].title for name in values}
+    titles = {name: contenders[name].title for name in values}
     titles |= {name: CEILING + TITLES[name] for name in limits}
     rows = [
         [
@@ -124,7 +140,7 @@ def ordinality_table(
                 for test in tests
                 for cell in (
                     _cell(every, name, test, comparisons, settings),
-                    _interval(found[test], settings),
+                    interval(found[test], settings),
                     published.published(name, test),
                 )
             ),
@@ -137,23 +153,24 @@ def ordinality_table(
         header=["method", "AOC", "95 %", "paper's AOC", "VOC", "95 %", "paper's VOC"],
         rows=rows,
         notes=[
-            f"{lists} lists of 14 prompts each, {pool} clips to retrieve from, {_spread(seeds, 'lists')}.",
-            *_interval_note(seeds, lists, "lists", settings),
-            *mark_notes(comparisons, settings.alpha, "lists", seeds=seeds),
+            f"{lists} lists of 14 prompts each, {pool} clips to retrieve from, {spread_note(seeds, 'lists')}.",
+            *single_note(values, contenders, "lists"),
+            *interval_note(seeds, lists, "lists", settings),
+            *mark_notes(comparisons, settings.alpha, "lists", seeds=seeds, contenders=contenders),
             *ceiling_notes(ceilings),
             *notes,
         ],
         figures=[
             {"method": name, "kind": "ceiling" if name in limits else "method"}
-            | {"seeds": 0 if name in limits else seeds, "lists": lists, "pool": pool}
-            | _figures({test: found[test] for test in tests}, settings)
+            | {"seeds": 0 if name in limits else len(found["aoc"]), "lists": lists, "pool": pool}
+            | figures_of({test: found[test] for test in tests}, settings)
             for name, found in every.items()
         ],
         apart=len(limits),
     )
 
 
-def caption_notes(captioner: str, methods: Collection[str]) -> list[str]:
+def caption_notes(captioner: str | None, methods: Collection[str]) -> list[str]:
     """What a reader must know of captions that no LLM has written, as the paper's were."""
     if captioner != "lexicon":
         return []
@@ -167,7 +184,13 @@ def caption_notes(captioner: str, methods: Collection[str]) -> list[str]:
 
 
 def further_table(
-    values: Scores, *, corpus: str, available: int, settings: Evaluate, notes: Sequence[str] = ()
+    values: Scores,
+    *,
+    corpus: str,
+    available: int,
+    settings: Evaluate,
+    notes: Sequence[str] = (),
+    contenders: Contenders = METHODS,
 ) -> Table:
     """The third table: what `measure_further` came to, (S, 1) each, a row for each measure."""
     seeds = len(next(iter(next(iter(values.values())).values())))
@@ -180,10 +203,10 @@ def further_table(
     return Table(
         title="Further measures.",
         corpora=f"Ours: {corpus}.",
-        header=["measure", *(METHODS[name].title for name in values)],
+        header=["measure", *(contenders[name].title for name in values)],
         rows=[
-            [label, *(_mean_and_spread(found[measure]) for found in values.values())]
-            for measure, label in labels.items()
+            [label, *(mean_and_spread(found[m]) if m in found else "–" for found in values.values())]
+            for m, label in labels.items()
         ],
         notes=[
             f"Probes: concordance of a ridge regression fitted to the {settings.probe_split} split's embeddings.",
@@ -196,7 +219,8 @@ def further_table(
             *notes,
         ],
         figures=[
-            {"method": name, "seeds": seeds} | {measure: float(found[measure].mean()) for measure in labels}
+            {"method": name, "seeds": len(found["modality_gap"])}
+            | {m: float(found[m].mean()) if m in found else None for m in labels}
             for name, found in values.items()
         ],
     )
@@ -216,57 +240,12 @@ def metrics(readings: Scores, taus: Scores, further: Scores, *, seeds: Sequence[
             if len(seeds) > 1:
                 of_seeds = method["seeds"]
                 for row, seed in enumerate(seeds):
-                    own = {m: float(v[row].mean()) for m, v in kept.items()}
-                    of_seeds.setdefault(f"seed-{seed}", {}).update(own)  # type: ignore[attr-defined]
+                    own = {m: float(v[row].mean()) for m, v in kept.items() if row < len(v)}
+                    if own:
+                        of_seeds.setdefault(f"seed-{seed}", {}).update(own)  # type: ignore[attr-defined]
     return dict(found)
 
 
 def _cell(values: Scores, name: str, measure: str, comparisons: list[Comparison], settings: Evaluate) -> str:
     marked = mark(comparisons, name, measure, settings.alpha)
-    return marked + _mean_and_spread(values[name][measure])
-
-
-def _figures(values: Mapping[str, Values], settings: Evaluate) -> dict[str, object]:
-    figures: dict[str, object] = {}
-    for measure, scores in values.items():
-        low, high = bootstrap_interval(scores, resamples=settings.resamples)
-        mean, spread = _moments(scores)
-        figures |= {
-            f"{measure}_mean": mean,
-            f"{measure}_std": spread,
-            f"{measure}_low": low,
-            f"{measure}_high": high,
-        }
-    return figures
-
-
-def _moments(scores: Values) -> tuple[float, float]:
-    """Mean, and standard deviation over seeds, or over trials or lists where there is one seed."""
-    varied = scores.mean(axis=1) if len(scores) > 1 else scores[0]
-    return float(scores.mean()), float(np.std(varied, ddof=1)) if len(varied) > 1 else float("nan")
-
-
-def _mean_and_spread(scores: Values) -> str:
-    mean, spread = _moments(scores)
-    return f"{mean:.3f}" + (f" ± {spread:.3f}" if scores.size > 1 else "")
-
-
-def _spread(seeds: int, units: str) -> str:
-    if seeds == 1:
-        return f"mean ± std over {units}"
-    return f"mean ± std over {seeds} seeds of training (of each seed's mean over {units})"
-
-
-def _interval(scores: Values, settings: Evaluate) -> str:
-    low, high = bootstrap_interval(scores, resamples=settings.resamples)
-    return f"[{low:.3f}, {high:.3f}]" if scores.size > 1 else "–"
-
-
-def _interval_note(seeds: int, count: int, units: str, settings: Evaluate) -> list[str]:
-    drawn = [*(["seeds"] if seeds > 1 else []), *([units] if count > 1 else [])]
-    if not drawn:
-        return []
-    return [
-        f"95 %: percentile bootstrap interval of the mean, {' and '.join(drawn)} drawn again "
-        f"{settings.resamples} times."
-    ]
+    return marked + mean_and_spread(values[name][measure])
