@@ -17,6 +17,7 @@ import pytest
 import soundfile
 import yaml
 
+from tests.checkout import copy_checkout
 from tests.stages.test_dvc import ROOT, edit, run, stages_run
 
 CLIPS = {"train": 16, "development": 16, "test1": 14}
@@ -118,14 +119,7 @@ def team(tmp_path_factory, warm) -> Team:
     """A project of a table corpus, run once, and pushed as the page says."""
     team = Team(tmp_path_factory.mktemp("team"))
     team.audio.mkdir()
-    project = team.root / "first"
-    for name in ("pipeline", "stages"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
-        shutil.copy(ROOT / name, project)
-    (project / ".dvc").mkdir()
-    for name in ("config", ".gitignore"):
-        shutil.copy(ROOT / ".dvc" / name, project / ".dvc")
+    project = copy_checkout(team.root / "first")
     rng = np.random.default_rng(0)
     with (project / "labels.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

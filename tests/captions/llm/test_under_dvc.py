@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import yaml
 
 from tests.captions.llm.conftest import KEY, ROOT
 from tests.captions.llm.server import ModelServer
+from tests.checkout import copy_checkout
 from tests.stages.conftest import warm
 from tests.stages.test_dvc import run, stages_run
 
@@ -19,14 +19,7 @@ __all__ = ["warm"]  # a fixture
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The project's code and settings for a small sample corpus."""
-    project = tmp_path / "checkout"
-    for name in ("pipeline", "stages"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
-        shutil.copy(ROOT / name, project)
-    (project / ".dvc").mkdir()
-    for name in ("config", ".gitignore"):
-        shutil.copy(ROOT / ".dvc" / name, project / ".dvc")
+    project = copy_checkout(tmp_path / "checkout")
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["prepare"]["sample"]["utterances"] = 120
     params["caption"] = {"captioner": "llm", "seed": 0, "prompt_lists": 1, "llm": {"model": "m", "draws": 2}}
