@@ -197,6 +197,8 @@ CANDIDATES |= {
     "fixed, calibrated 3": replace(FIXED, calibrated=3),
     "fixed, filling, calibrated 1": replace(FIXED, filling=True, calibrated=1),
     "fixed, filling, calibrated 3": replace(FIXED, filling=True, calibrated=3),
+    "fixed, filling, calibrated 1, gap 1": replace(FIXED, filling=True, calibrated=1, gap=1),
+    "fixed, filling, calibrated 1, gap 3": replace(FIXED, filling=True, calibrated=1, gap=3),
     "fixed, linear, filling, calibrated 3": replace(FIXED, head="linear", filling=True, calibrated=3),
     "fixed, calibrated 10": replace(FIXED, calibrated=10),
     "fixed, calibrated alone": replace(FIXED, rank=0, calibrated=1),

@@ -52,6 +52,11 @@ class Train(Section):
     as even over the plane as they can be."""
     plane_weight: Positive = 1.0
     """Of each of them, as a candidate that is the positive and as an anchor, where those of clips weigh 1."""
+    calibration: Annotated[float, Field(ge=0)] = 0.0
+    """Weight beside Rank-N-Contrast of the mean squared error of cosines from 1 less the distance of labels, as
+    a share of the farthest: ranks alone leave absolute position free."""
+    gap: Annotated[float, Field(ge=0)] = 0.0
+    """Weight beside Rank-N-Contrast of the squared distance of both modalities' means in a batch."""
     memory_gb: Positive = 8.0
     """What features may take: a split that takes more than half of it is streamed, in another order."""
 

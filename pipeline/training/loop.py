@@ -17,10 +17,11 @@ from torch import Tensor
 from pipeline.config import Train
 from pipeline.features import PairSource, PlaneTexts
 from pipeline.methods import Loss
+from pipeline.training.criterion import Criterion
 from pipeline.training.density import LabelDensity
 from pipeline.training.feeding import VALIDATION_ORDER, Feed, Rows, fixed_batches, taken
 from pipeline.training.heads import ProjectionHeads
-from pipeline.training.objectives import Objective, Targets, objective_of
+from pipeline.training.objectives import Targets, objective_of
 from pipeline.training.plane import DRAWN_AFTER, Plane
 from pipeline.training.stacked import StackedHeads
 from pipeline.training.stepping import GraphedStep, Stepping
@@ -88,9 +89,13 @@ def train(
 
     names = sorted({*training.emotions, *development.emotions}, key=str)
     codes = {emotion: code for code, emotion in enumerate(names)}
-    objective = objective_of(loss, settings, LabelDensity(training.labels, device))
+    ranks = loss == "rank-n-contrast"
+    criterion = Criterion(
+        objective_of(loss, settings, LabelDensity(training.labels, device)),
+        settings if ranks else settings.model_copy(update={"calibration": 0, "gap": 0}),
+    )
     beside = None
-    if loss == "rank-n-contrast" and settings.plane_captions:
+    if ranks and settings.plane_captions:
         if plane is None:
             raise ValueError("train.plane_captions must have captions to draw from, found no plane")
         beside = Plane(plane, training.labels, settings, device)
@@ -99,7 +104,7 @@ def train(
         _Stack(
             seeds[i : i + size],
             heads[i : i + size],
-            objective,
+            criterion,
             settings,
             beside,
             device,
@@ -134,15 +139,15 @@ class _Stack:
         self,
         seeds: list[int],
         heads: list[ProjectionHeads],
-        objective: Objective,
+        criterion: Criterion,
         settings: Train,
         plane: Plane | None,
         device: torch.device,
         cuda_graphs: bool,
     ) -> None:
         self.seeds, self.batch_size, self.plane = seeds, settings.batch_size, plane
-        self.heads, self.objective = StackedHeads(heads, device), objective
-        self.stepping = Stepping(self.heads, objective, settings)
+        self.heads, self.criterion = StackedHeads(heads, device), criterion
+        self.stepping = Stepping(self.heads, criterion, settings)
         graphed = cuda_graphs and device.type == "cuda"
         self.step = GraphedStep(self.stepping) if graphed else self.stepping.step
         self.shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -180,19 +185,16 @@ class _Stack:
             some = batches[start : start + self._ahead()]
             drawn = None if fixed is None else fixed[start : start + self._ahead()]
             targets = self._targets(rows, some, drawn)
-            speech, text = (
-                taken(rows.speech, some.view(1, -1)),
-                taken(rows.text, some),
-            )  # (1, K N, F), (K, N, F)
+            speech, text = taken(rows.speech, some), taken(rows.text, some)  # (K, N, F)
             if self.plane is not None and drawn is not None:
                 text = torch.cat([text, taken(self.plane.text, drawn)], 1)
-            text = text.view(1, -1, text.shape[-1])
             seeds = len(self.seeds)
-            similarity = self.heads.similarities(
-                speech.expand(seeds, -1, -1), text.expand(seeds, -1, -1), len(some)
-            )  # (S, K, N, M)
-            for_all = tuple(target.expand(seeds, *target.shape) for target in targets)
-            self.validated += self.objective.loss(similarity, for_all).sum(1)
+            speech, text = (
+                part.reshape(1, -1, part.shape[-1]).expand(seeds, -1, -1) for part in (speech, text)
+            )
+            compared = self.heads.compare(speech, text, len(some))  # (S, K, ...)
+            repeated = tuple(target.expand(seeds, *target.shape) for target in targets)
+            self.validated += self.criterion.loss(compared, repeated).sum(1)
         self.validations += len(batches)
 
     def end_epoch(self, number: int) -> list[Epoch]:
@@ -229,7 +231,7 @@ class _Stack:
     def _targets(self, rows: Rows, batches: Tensor, drawn: Tensor | None) -> Targets:
         """Of batches (..., N) with the captions of the plane (..., P) that are drawn for them."""
         of_plane = None if self.plane is None or drawn is None else self.plane.labels[drawn]
-        return self.objective.targets(rows.labels[batches], rows.emotions[batches], of_plane)
+        return self.criterion.targets(rows.labels[batches], rows.emotions[batches], of_plane)
 
     def _ahead(self) -> int:
         """Batches whose targets are made at once."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -19,6 +19,19 @@ from pipeline.training.heads import ProjectionHeads
 
 SMALLEST_NORM = 1e-12
 """As torch's `normalize`."""
+
+
+class Compared(NamedTuple):
+    """A batch of clips and captions, embedded, and each clip beside each caption; (S, ...) or (S, K, ...)."""
+
+    speech: Tensor
+    """(..., N, E) of length one"""
+    text: Tensor
+    """(..., M, E)"""
+    cosine: Tensor
+    """(..., N, M)"""
+    similarity: Tensor
+    """The cosine over the temperature."""
 
 
 class StackedHeads:
@@ -50,18 +63,20 @@ class StackedHeads:
 
     def similarity(self, speech: Tensor, text: Tensor) -> Tensor:
         """Features (S, N, F) and (S, M, F) to cosines over the temperature, (S, N, M)."""
-        cosine = self.embed("speech", speech) @ self.embed("text", text).mT
-        return cosine * self._inverse_temperature()[:, None, None]
+        return self.compare(speech, text).similarity
 
-    def similarities(self, speech: Tensor, text: Tensor, batches: int) -> Tensor:
-        """Features (S, K N, F) and (S, K M, F) of K batches to each batch's own similarities, (S, K, N, M)."""
-        shape = (len(self), batches, -1, self._like.sizes["embedding_size"])
-        embedded_speech = self.embed("speech", speech).view(shape)
-        embedded_text = self.embed("text", text).view(shape)
-        return embedded_speech @ embedded_text.mT * self._inverse_temperature()[:, None, None, None]
+    def compare(self, speech: Tensor, text: Tensor, batches: int | None = None) -> Compared:
+        """Embed features (S, N, F) and (S, M, F) and compare each clip with each caption.
 
-    def _inverse_temperature(self) -> Tensor:
-        return self.parameters["log_temperature"].neg().exp()
+        Features (S, K N, F) and (S, K M, F) of so many batches are compared within each batch.
+        """
+        of_speech, of_text = self.embed("speech", speech), self.embed("text", text)
+        if batches is not None:
+            shape = (len(self), batches, -1, self._like.sizes["embedding_size"])
+            of_speech, of_text = of_speech.view(shape), of_text.view(shape)
+        cosine = of_speech @ of_text.mT
+        inverse = self.parameters["log_temperature"].neg().exp().view(-1, *[1] * (cosine.ndim - 1))
+        return Compared(of_speech, of_text, cosine, cosine * inverse)
 
     @torch.no_grad()
     def bound_temperature(self, lowest: float, highest: float) -> None:

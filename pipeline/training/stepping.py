@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from pipeline.config import Train
-from pipeline.training.objectives import Objective, Targets
+from pipeline.training.criterion import Criterion
+from pipeline.training.objectives import Targets
 from pipeline.training.stacked import StackedHeads
 
 WARM_UP_STEPS = 3
@@ -24,8 +25,8 @@ Step = Callable[[Tensor, Tensor, Targets], None]
 class Stepping:
     """Heads on their way: their optimiser, and the sum of the losses since it was last set to zero, (S,)."""
 
-    def __init__(self, heads: StackedHeads, objective: Objective, settings: Train) -> None:
-        self.heads, self.objective, self.bounds = heads, objective, settings.temperature_bounds
+    def __init__(self, heads: StackedHeads, criterion: Criterion, settings: Train) -> None:
+        self.heads, self.criterion, self.bounds = heads, criterion, settings.temperature_bounds
         parameters = list(heads.parameters.values())
         device = parameters[0].device
         # Adam works number by number, so that a stack takes the steps that its seeds would take apart.
@@ -36,7 +37,7 @@ class Stepping:
 
     def step(self, speech: Tensor, text: Tensor, targets: Targets) -> None:
         """One step on a batch; it waits for no device."""
-        losses = self.objective.loss(self.heads.similarity(speech, text), targets)
+        losses = self.criterion.loss(self.heads.compare(speech, text), targets)
         self.optimiser.zero_grad()
         losses.sum().backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()

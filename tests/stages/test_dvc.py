@@ -159,8 +159,8 @@ def test_the_store_is_pushed_and_pulled_to_a_clone_that_has_no_audio(project, tm
     assert not (clone / "data/sample").exists()
     assert stages_run(run(clone, "dvc", "repro")) == []
     assert list((clone / "cache/features/speech").glob("*.h5"))
-    # Other captions need none either: what was measured of the clips has come along. No method is trained again but
-    # those that learn from them.
+    # Other captions need none either: what was measured of the clips has come along. Only methods that learn from
+    # them are trained again.
     edit(clone / "params.yaml", "features: paper", "features: original")
     edit(clone / "params.yaml", "draws: 4", "draws: 3")
     assert stages_run(run(clone, "dvc", "repro")) == [
