@@ -35,6 +35,8 @@ KNOWN = {
     "head",
     "rate",
     "batch",
+    "calibrated",
+    "gap",
 }
 """Fields that the library has a setting for."""
 
@@ -66,6 +68,8 @@ def library_settings(candidate: Candidate, stage: Stage) -> tuple[Loss, Train] |
         plane_captions=candidate.plane,
         plane_drawn="filling" if candidate.filling else "evenly",
         plane_weight=candidate.plane_weight,
+        calibration=candidate.calibrated,
+        gap=candidate.gap,
     )
 
 

@@ -199,6 +199,25 @@ CANDIDATES |= {
     "fixed, filling, calibrated 3": replace(FIXED, filling=True, calibrated=3),
     "fixed, filling, calibrated 1, gap 1": replace(FIXED, filling=True, calibrated=1, gap=1),
     "fixed, filling, calibrated 1, gap 3": replace(FIXED, filling=True, calibrated=1, gap=3),
+    "filling, calibrated 1, gap 1, temperature 0.2 fixed": replace(
+        FIXED, filling=True, calibrated=1, gap=1, temperature=0.2
+    ),
+    "filling, calibrated 1, gap 1, temperature 0.5 fixed": replace(
+        FIXED, filling=True, calibrated=1, gap=1, temperature=0.5
+    ),
+    "filling, calibrated 1, gap 1, temperature learnt": replace(PLANE, filling=True, calibrated=1, gap=1),
+    "filling, calibrated 1, gap 1, temperature at least 0.3": replace(
+        PLANE, filling=True, calibrated=1, gap=1, lowest=0.3
+    ),
+    "fixed, filling, calibrated 1, gap 1, density 1": replace(
+        FIXED, filling=True, calibrated=1, gap=1, density=1
+    ),
+    "fixed, filling, calibrated 1, gap 1, linear": replace(
+        FIXED, filling=True, calibrated=1, gap=1, head="linear"
+    ),
+    "plane 128, fixed, filling, calibrated 1, gap 1": replace(
+        FIXED, plane=128, filling=True, calibrated=1, gap=1
+    ),
     "fixed, linear, filling, calibrated 3": replace(FIXED, head="linear", filling=True, calibrated=3),
     "fixed, calibrated 10": replace(FIXED, calibrated=10),
     "fixed, calibrated alone": replace(FIXED, rank=0, calibrated=1),

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.training.criterion import Criterion
 from pipeline.training.density import LabelDensity
 from pipeline.training.losses import rank_n_contrast, squared_label_distance
 from pipeline.training.objectives import objective_of
+from pipeline.training.stacked import Compared
 from tests.imports import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -117,6 +119,7 @@ BY_LIBRARY = [
     "plane 64",
     "plane 64, weight 0.5",
     "plane 64, equal",
+    "fixed, filling, calibrated 1, gap 1",
 ]
 
 
@@ -131,17 +134,19 @@ def test_what_the_library_trains_is_what_the_study_would(worlds, candidate):
     text, plane = heads.embed("text", rows.text), None
     if beside is not None:
         text, plane = torch.cat([text, heads.embed("text", beside.text)], 1), beside.text_labels[..., :2]
-    objective = objective_of(loss, settings, density)
-    targets = objective.targets(rows.labels[..., :2], torch.zeros(1, 40, dtype=torch.long), plane)
-    similarity = heads.embed("speech", rows.speech) @ text.mT / asked.temperature
-    torch.testing.assert_close(found, objective.loss(similarity, targets), rtol=1e-4, atol=1e-5)
+    criterion = Criterion(objective_of(loss, settings, density), settings)
+    targets = criterion.targets(rows.labels[..., :2], torch.zeros(1, 40, dtype=torch.long), plane)
+    speech = heads.embed("speech", rows.speech)
+    cosine = speech @ text.mT
+    expected = criterion.loss(Compared(speech, text, cosine, cosine / asked.temperature), targets)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert settings.relu is (asked.head == "relu")
 
 
 def test_what_the_library_cannot_train_the_study_does():
     stage = study.STAGES["plane"]
     for name in (
-        "fixed, gap 1",
+        "fixed, centred",
         "fixed, halves",
         "fixed, linear, Monge",
         "both, soft 1",
