@@ -18,9 +18,10 @@ import click
 import numpy as np
 import torch
 
+from pipeline.captions import plane_spots
 from pipeline.captions.prompts import ordinality_plan
-from pipeline.config import Evaluate, Train
-from pipeline.features import Pairs
+from pipeline.config import Evaluate, Plane, Train
+from pipeline.features import Pairs, PlaneTexts
 from pipeline.manifest import DEVELOPMENT, TRAIN
 from pipeline.measures import (
     ATTRIBUTE_OF_TEST,
@@ -62,6 +63,8 @@ class Corpus:
         self.prompts = ordinality_plan(LISTS)
         asked = np.array([(prompt.valence, prompt.arousal) for prompt in self.prompts])
         self.prompt_features = self.written(asked, rng)
+        spots = np.array([(spot.valence, spot.arousal) for spot in plane_spots(Plane(step=0.5, draws=2))])
+        self.plane = PlaneTexts(self.written(spots, rng), spots)
 
     def written(self, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The features of a sentence for each label."""
@@ -91,7 +94,9 @@ def evaluated(corpus: Corpus, pairs: dict[str, dict[str, Pairs]], settings: Trai
     found = [Evaluation(test, {}, {}, {}, intended=intended) for _ in settings.seed_range]
     for name in NAMES:
         method, own = METHODS[name], pairs[METHODS[name].captions]
-        runs = train(method.loss, own[TRAIN], own[DEVELOPMENT], settings_of(settings, name))
+        runs = train(
+            method.loss, own[TRAIN], own[DEVELOPMENT], settings_of(settings, name), plane=corpus.plane
+        )
         for one, trained in zip(found, runs, strict=True):
             embedded = embed(trained.heads, test.speech, test.text, corpus.prompt_features)
             one.ordinality[name] = measure_ordinality(embedded, corpus.prompts, test.labels)

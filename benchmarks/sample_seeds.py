@@ -14,13 +14,13 @@ import click
 import numpy as np
 
 from pipeline.config import load_params
-from pipeline.features import gather_pairs, open_stores, sentence_key
+from pipeline.features import gather_pairs, gather_plane, open_stores, sentence_key
 from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
 from pipeline.measures import mmd_rbf, paired_test, wasserstein
 from pipeline.measures.entries import embed
 from pipeline.measures.evaluation import measure_ordinality
 from pipeline.methods import METHODS, settings_of
-from pipeline.sentences import read_captions, read_prompts
+from pipeline.sentences import read_captions, read_plane, read_prompts
 from pipeline.training import train
 
 PLUS = "emotionrankclap-plus"
@@ -34,6 +34,7 @@ def main(seeds: int) -> None:
     speech, text = open_stores(params.extract)
     prompts = read_prompts()
     prompt_features = text.gather([sentence_key(prompt.text) for prompt in prompts])
+    plane = gather_plane(read_plane(), text)
     test = gather_pairs(manifest.split(params.evaluate.split), read_captions("va"), speech, text)
     print(
         f"{params.prepare.corpus} corpus, {params.evaluate.split}, {len(test)} clips, seeds 0 to {seeds - 1}\n"
@@ -49,7 +50,7 @@ def main(seeds: int) -> None:
         )
         means: dict[str, list[float]] = {"aoc": [], "voc": [], "w1": [], "mmd": []}
         settings = settings_of(params.train, name).model_copy(update={"seed": 0, "seeds": seeds})
-        for trained in train(method.loss, training, development, settings):
+        for trained in train(method.loss, training, development, settings, plane=plane):
             embedded = embed(trained.heads, test.speech, test.text, prompt_features)
             for measure, found in measure_ordinality(embedded, prompts, test.labels).items():
                 means[measure].append(float(found.tau.mean()))

@@ -75,9 +75,12 @@ METHODS: dict[str, Method] = {
         aligned=True,
         overrides={
             "directions": "both",
-            "plane_captions": 64,
             "temperature": 0.3,
             "temperature_bounds": [0.3, 0.3],
+            "plane_captions": 64,
+            "plane_drawn": "filling",
+            "calibration": 1.0,
+            "gap": 1.0,
         },
     ),
     "untrained": Method("untrained heads", "va", None, baseline=False, aligned=True),

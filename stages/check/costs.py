@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.captions import describe
+from pipeline.captions import describe, plane_spots
 from pipeline.config import Params, Train
-from pipeline.features import Pairs
+from pipeline.features import Pairs, PlaneTexts
 from pipeline.manifest import DEVELOPMENT, TRAIN
 from pipeline.measures import wasserstein
-from pipeline.methods import METHODS, Loss, settings_of
+from pipeline.methods import METHODS, Loss, learns_from_plane, settings_of
 from pipeline.training import train
 from stages.check.corpus import Seen
 from stages.check.encoders import Rates
@@ -73,6 +73,8 @@ def _costs(params: Params, seen: Seen, rates: Rates) -> list[Cost]:
     clips, counts = len(seen.splits), Counter(seen.splits)
     variants = {METHODS[name].captions for name in params.train.methods} | {"va"}
     sentences = clips * len(variants - {"template"}) + 28 * params.caption.prompt_lists
+    if any(learns_from_plane(params.train, name) for name in params.train.methods):
+        sentences += len(plane_spots(params.caption.plane))
     row = 4.0 * sum(rates.sizes)
     weights = 2.0e9 if rates.sizes[0] >= 1024 else 0.4e9
     extract = -1.0
@@ -116,27 +118,30 @@ def _training_seconds(params: Params, counts: Counter[str], rates: Rates) -> flo
     fewest, most = BATCHES_TIMED
     batches_timed = min(max(ROWS_TIMED // batch, fewest), most)
     timed = _pairs(batch * batches_timed, rates.sizes)
-    seconds: dict[Loss, float] = {}
+    seconds: dict[tuple[Loss, bool], float] = {}
     total = 0.0
     for name in params.train.methods:
         loss = METHODS[name].loss
         if loss is None:
             continue
-        if loss not in seconds:
-            seconds[loss] = _an_epoch(loss, timed, settings_of(settings, name)) / batches_timed
+        kind = loss, learns_from_plane(settings, name)
+        if kind not in seconds:
+            seconds[kind] = _an_epoch(loss, timed, settings_of(settings, name)) / batches_timed
         # A step of validation takes about a third of one of training.
         batches = counts[TRAIN] / batch + counts[DEVELOPMENT] / batch / 3
-        total += seconds[loss] * batches * params.train.epochs * params.train.seeds
+        total += seconds[kind] * batches * params.train.epochs * params.train.seeds
     return total
 
 
 def _an_epoch(loss: Loss, pairs: Pairs, settings: Train) -> float:
     one = settings.model_copy(update={"epochs": 1, "seeds": 1})
+    repeated = np.resize(np.arange(len(pairs)), max(len(pairs), settings.plane_captions))
+    plane = PlaneTexts(pairs.text[repeated], pairs.labels[repeated])
     started = time.monotonic()
-    train(loss, pairs, pairs, one)
+    train(loss, pairs, pairs, one, plane=plane)
     first = time.monotonic() - started
     started = time.monotonic()
-    train(loss, pairs, pairs, one.model_copy(update={"epochs": 2}))
+    train(loss, pairs, pairs, one.model_copy(update={"epochs": 2}), plane=plane)
     return max(time.monotonic() - started - first, first / 10) / 1.33
 
 
