@@ -63,8 +63,8 @@ def test_captions_of_the_plane_do_not_count_in_the_gap():
 def test_training_brings_cosines_and_means_where_they_are_wanted():
     splits, plane = (pairs(200, 1), pairs(60, 2)), plane_texts()
     settings = with_settings(
-        directions="both", temperature=0.3, temperature_bounds=[0.3, 0.3], plane_captions=16
-    )
+        learning_rate=0.01, plane_captions=16
+    )  # one way and a temperature that falls: clouds part
 
     def figures(**changes: float) -> tuple[float, float]:
         trained = trained_alone("rank-n-contrast", *splits, settings.model_copy(update=changes), plane=plane)
@@ -75,8 +75,8 @@ def test_training_brings_cosines_and_means_where_they_are_wanted():
         return float(error), float(squared_gap(speech, text))
 
     error, gap = figures()
-    assert figures(calibration=3.0)[0] < 0.7 * error
-    assert figures(gap=10.0)[1] < gap
+    assert figures(calibration=10.0)[0] < 0.7 * error
+    assert figures(gap=30.0)[1] < 0.7 * gap
 
 
 def test_a_loss_that_ranks_nothing_takes_neither_term():
