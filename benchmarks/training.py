@@ -2,6 +2,7 @@
 
     python benchmarks/training.py                        # a few hundred steps of each, milliseconds a step
     python benchmarks/training.py --epochs 15 --full     # MSP-Podcast's size, whole: minutes
+    python benchmarks/training.py --full --plus          # the same by emotionrankclap-plus, with captions of the plane
     python benchmarks/training.py --stream               # from shards on disk, and the memory that takes
 
 Features are random: no figure depends on their values. All ways have the same shapes, and the matmuls are those
@@ -28,7 +29,8 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from pipeline.config import Train
-from pipeline.features import Pairs
+from pipeline.features import Pairs, PlaneTexts
+from pipeline.methods import METHODS, settings_of
 from pipeline.training import rank_n_contrast, squared_label_distance, train
 from pipeline.training.heads import ProjectionHeads
 
@@ -47,6 +49,12 @@ def drawn(rows: int, seed: int) -> Pairs:
         labels=rng.integers(5, 36, (rows, 2)) / 5,
         emotions=list(rng.choice(["A", "H", "N", "S"], rows)),
     )
+
+
+PLANE = PlaneTexts(
+    np.random.default_rng(2).standard_normal((2916, TEXT), dtype=np.float32),
+    np.random.default_rng(3).integers(1, 15, (2916, 2)) / 2,
+)
 
 
 def settings(**changes: object) -> Train:
@@ -129,12 +137,15 @@ def compare(steps: int, runs: int, threads: int, seeds: int) -> None:
     few = drawn(steps * BATCH, 0), drawn(max(1, round(steps * DEVELOPMENT_ROWS / TRAINING_ROWS)) * BATCH, 1)
 
     def ours(loss: str, **changes: object) -> Callable[[], object]:
-        return lambda: train(loss, *few, settings(**changes))  # type: ignore[arg-type]
+        return lambda: train(loss, *few, settings(**changes), plane=PLANE)  # type: ignore[arg-type]
 
     together = lambda: train("rank-n-contrast", *few, settings(seeds=seeds), seeds_a_stack=seeds)  # noqa: E731
     ways: dict[str, Callable[[], object]] = {
         "bare matmuls": lambda: matmuls(steps),
         **{f"ours, {loss}": ours(loss) for loss in LOSSES},
+        "ours, both directions": ours("rank-n-contrast", directions="both"),
+        "ours, both, 64 of the plane": ours("rank-n-contrast", directions="both", plane_captions=64),
+        "ours, emotionrankclap-plus": ours("rank-n-contrast", **METHODS["emotionrankclap-plus"].overrides),
         f"ours, {seeds} seeds": ours("rank-n-contrast", seeds=seeds),
         f"ours, {seeds} seeds as one stack": together,
         "simple loop, fused Adam, our loss": lambda: simple_loop(few[0], steps),
@@ -160,18 +171,17 @@ def compare(steps: int, runs: int, threads: int, seeds: int) -> None:
         )
 
 
-def whole(epochs: int, seeds: int, threads: int) -> None:
+def whole(epochs: int, seeds: int, threads: int, method: str) -> None:
     """MSP-Podcast's size, with the matmuls of as many steps measured before and after."""
     torch.set_num_threads(threads)
     splits = drawn(TRAINING_ROWS, 0), drawn(DEVELOPMENT_ROWS, 1)
     steps = TRAINING_ROWS // BATCH * epochs
+    own = settings_of(settings(epochs=epochs, seeds=seeds), method)
     before, _ = milliseconds(lambda: matmuls(2000), 2000)
-    taken, _ = milliseconds(
-        lambda: train("rank-n-contrast", *splits, settings(epochs=epochs, seeds=seeds)), steps
-    )
+    taken, _ = milliseconds(lambda: train("rank-n-contrast", *splits, own, plane=PLANE), steps)
     bare = min(before, milliseconds(lambda: matmuls(2000), 2000)[0])
     print(
-        f"{TRAINING_ROWS} rows, {epochs} epochs, {seeds} seed(s), {threads} thread(s): "
+        f"{method}, {TRAINING_ROWS} rows, {epochs} epochs, {seeds} seed(s), {threads} thread(s): "
         f"{taken * steps / 1000:.1f} s, {taken:.2f} ms a step with validation; "
         f"bare matmuls {bare:.2f}: {taken / bare:.2f} times"
     )
@@ -237,6 +247,7 @@ def main() -> None:
     parser.add_argument(
         "--full", action="store_true", help="the whole of MSP-Podcast's size, one seed and several"
     )
+    parser.add_argument("--plus", action="store_true", help="--full by emotionrankclap-plus")
     parser.add_argument("--epochs", type=int, default=15, help="of --full")
     parser.add_argument("--stream", action="store_true", help="from shards on disk")
     parser.add_argument("--rows", type=int, default=TRAINING_ROWS, help="of --stream")
@@ -253,8 +264,9 @@ def main() -> None:
     else:
         for threads in arguments.threads:
             if arguments.full:
+                method = "emotionrankclap-plus" if arguments.plus else "emotionrankclap"
                 for seeds in (1, arguments.seeds):
-                    whole(arguments.epochs, seeds, threads)
+                    whole(arguments.epochs, seeds, threads, method)
             else:
                 compare(arguments.steps, arguments.runs, threads, arguments.seeds)
 

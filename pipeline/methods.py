@@ -75,8 +75,8 @@ METHODS: dict[str, Method] = {
         aligned=True,
         overrides={
             "directions": "both",
-            "temperature": 0.3,
-            "temperature_bounds": [0.3, 0.3],
+            "temperature": 0.5,
+            "temperature_bounds": [0.5, 0.5],
             "plane_captions": 64,
             "plane_drawn": "filling",
             "calibration": 1.0,
