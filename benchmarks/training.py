@@ -2,7 +2,7 @@
 
     python benchmarks/training.py                        # a few hundred steps of each, milliseconds a step
     python benchmarks/training.py --epochs 15 --full     # MSP-Podcast's size, whole: minutes
-    python benchmarks/training.py --full --plus          # the same by emotionrankclap-plus, with captions of the plane
+    python benchmarks/training.py --full --plus          # the same by emotionrankclap-plus
     python benchmarks/training.py --stream               # from shards on disk, and the memory that takes
 
 Features are random: no figure depends on their values. All ways have the same shapes, and the matmuls are those

@@ -22,7 +22,16 @@ from pipeline.features.gathering import asked_for
 from pipeline.features.shards.keys import sentence_key
 from pipeline.features.store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore
 from pipeline.manifest import SCHEMA, Manifest
-from pipeline.sentences import CAPTIONS_FILE, CAPTIONS_SCHEMA, PROMPTS_FILE, PROMPTS_SCHEMA, all_sentences
+from pipeline.sentences import (
+    CAPTIONS_FILE,
+    CAPTIONS_SCHEMA,
+    PLANE_FILE,
+    PLANE_SCHEMA,
+    PROMPTS_FILE,
+    PROMPTS_SCHEMA,
+    SENTENCE_FILES,
+    all_sentences,
+)
 from tests.features.samples import damage
 from tests.stages.test_commands import erclap
 
@@ -54,6 +63,7 @@ def write_data(clips: list[dict]) -> None:
     pq.write_table(pa.Table.from_pylist(captions, CAPTIONS_SCHEMA), CAPTIONS_FILE)
     prompt = {"test": "voc", "list": 0, "position": 0, "valence": 1.0, "arousal": 1.0, "text": "A prompt."}
     pq.write_table(pa.Table.from_pylist([prompt], PROMPTS_SCHEMA), PROMPTS_FILE)
+    pq.write_table(PLANE_SCHEMA.empty_table(), PLANE_FILE)
 
 
 def features_of(keys: list[str], size: int) -> np.ndarray:
@@ -175,7 +185,7 @@ def commit_lock() -> list[Path]:
         kept.append(path)
         return md5
 
-    files = ("data/manifest.parquet", str(CAPTIONS_FILE), str(PROMPTS_FILE))
+    files = ("data/manifest.parquet", *map(str, SENTENCE_FILES))
     deps = [{"path": file, "md5": keep(Path(file).read_bytes())} for file in files]
     shards = [{"relpath": str(p.relative_to("cache/features"))} for p in Path("cache").rglob("*.h5")]
     outs = [{"path": "cache/features", "md5": keep(json.dumps(shards).encode(), ".dir")}]

@@ -93,7 +93,9 @@ def test_the_sample_is_counted_too(project):
 def test_no_larger_batch_is_timed_than_there_are_clips(project, monkeypatch):
     timed = []
     monkeypatch.setattr(
-        costs, "train", lambda loss, pairs, _, settings: timed.append((len(pairs), settings.batch_size))
+        costs,
+        "train",
+        lambda loss, pairs, _, settings, plane: timed.append((len(pairs), settings.batch_size)),
     )
     change_params(project, train__batch_size=4096)
     ((_, says),) = [found for found in checked(project, 2)["counts"] if "batch_size" in found[1]]
