@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.manifest import LABEL_MAX, LABEL_MIN
-from pipeline.methods import METHODS, OURS, PLUS
+from pipeline.methods import METHODS, OURS, PLUS, Method
 from pipeline.report.page.examples import TESTS, examples, first_shown
 from pipeline.report.page.figures import COLOURS, Spread, draw_map, draw_mark, draw_spreads, draw_training
 from pipeline.report.page.tables import ShownTable
@@ -97,11 +97,16 @@ def _method_row(name: str, title: str) -> Figure:
     method = METHODS.get(name)
     return {
         "title": title,
-        "captions": CAPTIONS.get(method.captions, method.captions) if method else "–",
+        "captions": _learns_from(method) if method else "–",
         "loss": LOSSES.get(method.loss, method.loss) if method else ELSEWHERE,
         "overrides": ", ".join(f"{key} {value}" for key, value in method.overrides.items()) if method else "",
         "ours": name == OURS,
     }
+
+
+def _learns_from(method: Method) -> str:
+    of_clips = CAPTIONS.get(method.captions, method.captions)
+    return of_clips + (", of clips and of no clip" if method.overrides.get("plane_captions") else "")
 
 
 def _glance(details: Details) -> Iterator[Figure]:
