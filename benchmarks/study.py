@@ -7,6 +7,7 @@
     python benchmarks/study.py large   [NAME ...]     # once: others x 5 seeds, full features, test1
     python benchmarks/study.py full    [NAME ...]     # as confirm, 90,022 rows, the paper's rate: hours on a CPU
     python benchmarks/study.py plane   [NAME ...]     # captions of no clip: a world of each kind x 5 seeds
+    python benchmarks/study.py steeper                # in which worlds the paper's loss is behind cross-entropy
     python benchmarks/study.py tables                 # markdown of all that was run
 
 A stage runs its candidates of PLAN unless some are named, and none twice: what was run is in data/simulated.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from worlds.kinds import KINDS
+from worlds.kinds import KINDS, STEEPER
 from worlds.labels import TEST1
 from worlds.world import MSP_ROWS, Sizes
 
@@ -45,6 +45,9 @@ STAGES = {
     "confirm again": Stage((120, 121, 122, 123), tuple(range(120, 130)), SMALL, 128, 12, 0.001, TEST1),
     "large": Stage((110, 111, 112), (110, 111, 112, 113, 114), LARGE, 512, 8, 0.001, TEST1),
     "full": Stage((200, 201, 202), (200, 201, 202, 203, 204), MSP, 512, 15, 0.0001, TEST1),
+    "steeper": Stage(
+        tuple(range(40, 50)), (0, 1, 2), SMALL, 128, 12, 0.001, kinds=("plain", "periodic", *STEEPER) * 2
+    ),
     "plane": Stage((20, 21, 22, 23, 24, 25), (0, 1, 2, 3, 4), SMALL, 128, 12, 0.001, kinds=tuple(KINDS)),
 }
 
@@ -77,6 +80,7 @@ PLAN = {
     "confirm again": (*BASELINES, WINNER),
     "large": (*BASELINES, WINNER),
     "full": (*BASELINES, WINNER),
+    "steeper": BASELINES,
     "plane": (
         *BASELINES,
         WINNER,

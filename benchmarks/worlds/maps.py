@@ -15,8 +15,7 @@ HIDDEN_SIZE = 512
 class RandomMap:
     """Two random layers with tanh between them; every output has mean square 1 / 4 over the first rows seen.
 
-    A `periodic` one has a sine in its place, of arguments twice as large, which turns back within the labels'
-    range.
+    A `periodic` one has a sine in its place, which turns back where its arguments are large.
     """
 
     def __init__(
@@ -29,7 +28,6 @@ class RandomMap:
         periodic: bool = False,
     ) -> None:
         self.between = np.sin if periodic else np.tanh
-        gain = 2 * gain if periodic else gain
         inputs = first_rows.shape[1]
         self.mean = first_rows.mean(axis=0)
         spread = float((first_rows - self.mean).std() * np.sqrt(inputs))

@@ -15,7 +15,7 @@ from pipeline.features import Pairs
 from pipeline.manifest import DEVELOPMENT, EMOTIONS, TRAIN
 from pipeline.sentences import WordedPrompt
 from worlds.arrays import Doubles, Features
-from worlds.kinds import KINDS
+from worlds.kinds import KINDS, STEEPER
 from worlds.labels import PUBLISHED, TEST1, listen
 from worlds.maps import RandomMap
 from worlds.speech import PROBE_ROWS, calibrate, latent, probe
@@ -85,14 +85,14 @@ def simulate(
     seed: int, sizes: Sizes, encode: Encoder, folder: Path = ENCODED_FOLDER, *, kind: str = "plain"
 ) -> World:
     """Draw a world. `encode` turns sentences into features; what it gave is kept in `folder`."""
-    of_kind = KINDS[kind]
+    of_kind = (KINDS | STEEPER)[kind]
     rng = np.random.default_rng(seed)
     voice = rng.uniform(0.5, 1.0, size=2)  # how much speaker and content weigh beside what is meant
     heard = {
         name: listen(rows, PUBLISHED.get(name, PUBLISHED[TEST1]), voice, rng, of_kind.disagreement)
         for name, rows in sizes.rows.items()
     }
-    map_rng, gain = np.random.default_rng(rng.integers(2**32)), rng.uniform(0.6, 1.2)
+    map_rng, gain = np.random.default_rng(rng.integers(2**32)), of_kind.steepness * rng.uniform(0.6, 1.2)
     noise_rng = np.random.default_rng(rng.integers(2**32))
     periodic = of_kind.speech == "periodic"
     speak = RandomMap(map_rng, latent(heard[TRAIN], (1.0, 1.0)), sizes.speech, gain, periodic=periodic)
