@@ -18,7 +18,7 @@ import click
 import numpy as np
 import torch
 
-from pipeline.captions import plane_spots
+from pipeline.captions.plane import plane_spots
 from pipeline.captions.prompts import ordinality_plan
 from pipeline.config import Evaluate, Plane, Train
 from pipeline.features import Pairs, PlaneTexts

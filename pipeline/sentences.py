@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.support import read_parquet, replacing_folder, write_parquet, write_text
+from pipeline.support import read_json_object, read_parquet, replacing_folder, write_parquet, write_text
 
 CAPTIONS_FILE = Path("data/captions.parquet")
 PLANE_FILE = Path("data/plane.parquet")
@@ -114,6 +114,15 @@ def write_learnt(
                 "plane_sha256": _digest(plane) if of_plane else None,
             }
             write_text(json.dumps(learnt, indent=2) + "\n", temporary / f"{name}.json")
+
+
+def read_learnt(name: str, folder: Path = LEARNT_FOLDER) -> dict[str, object] | None:
+    """What a method learns from, as `write_learnt` wrote it; None for one that train.methods did not name then.
+
+    Raises RuntimeError where the file is no JSON object.
+    """
+    path = folder / f"{name}.json"
+    return read_json_object(path, made_by=MADE_BY) if path.exists() else None
 
 
 def _digest(table: pa.Table) -> str:

@@ -22,7 +22,7 @@ from pipeline.captions import (
 )
 from pipeline.config import LlmCaptions, Params, load_params
 from pipeline.manifest import Manifest, Utterance
-from pipeline.methods import MEASURED_CAPTIONS, METHODS, learns_from_plane
+from pipeline.methods import MEASURED_CAPTIONS, METHODS, learns_from_plane, settings_of
 from pipeline.sentences import (
     CAPTIONS_FILE,
     PLANE_FILE,
@@ -96,6 +96,11 @@ def _write(params: Params) -> None:
     if params.caption.captioner == "llm":
         planned = _llm(params, utterances, variants, captioners)
         captions, prompts, plane = planned.write()
+        if planned.left_out:
+            click.echo(
+                f"{planned.left_out} of {len(planned.spots)} captions of the plane are left out: the model says "
+                f"there what another sentence says"
+            )
         if planned.llm.otherwise:
             for by, count in sorted(planned.written.items()):
                 click.echo(f"{by.kind}: {counted(count, 'answer')} of {by.model}, prompt {by.prompt_hash}")
@@ -106,9 +111,15 @@ def _write(params: Params) -> None:
         texts = set(captions.column("text").to_pylist())
         prompts = caption_prompts(params.caption.prompt_lists, params.caption.seed, exclude=texts)
         plane = PLANE_SCHEMA.empty_table()
-        if _plane_wanted(params):
+        if _learners(params):
             others = texts | set(prompts.column("text").to_pylist())
             plane = caption_plane(params.caption.plane, params.caption.seed, exclude=others)
+    needed = max((settings_of(params.train, name).plane_captions for name in _learners(params)), default=0)
+    if plane.num_rows < needed:
+        raise ValueError(
+            f"the plane must have at least as many captions as a batch takes, {needed}, found {plane.num_rows}: "
+            f"lower caption.plane.step, or raise caption.plane.draws or the temperature of caption.llm"
+        )
     remove_abandoned(CAPTIONS_FILE.parent)
     write_captions(captions, manifest.labels_digest())
     write_parquet(prompts, PROMPTS_FILE)
@@ -122,7 +133,7 @@ def _write(params: Params) -> None:
         f"{CAPTIONS_FILE}: {captions.num_rows} captions ({', '.join(variants)}), {len(texts)} distinct"
     )
     click.echo(f"{PROMPTS_FILE}: {prompts.num_rows} prompts")
-    if _plane_wanted(params):
+    if _learners(params):
         click.echo(f"{PLANE_FILE}: {plane.num_rows} captions that belong to no clip")
     click.echo(f"overlap: {measure_overlap(prompts.column('text').to_pylist(), texts)}")
 
@@ -131,8 +142,9 @@ def _variants(params: Params) -> list[str]:
     return sorted({MEASURED_CAPTIONS} | {METHODS[name].captions for name in params.train.methods})
 
 
-def _plane_wanted(params: Params) -> bool:
-    return any(learns_from_plane(params.train, name) for name in params.train.methods)
+def _learners(params: Params) -> list[str]:
+    """The methods that learn from the plane."""
+    return [name for name in params.train.methods if learns_from_plane(params.train, name)]
 
 
 def _acoustic_variants(variants: Sequence[str], manifest: Manifest, params: Params) -> dict[str, Captioner]:
@@ -159,7 +171,7 @@ def _llm(
     from pipeline.captions import LlmCaptioner
 
     return LlmCaptioner(
-        utterances, variants, params.caption, params.runtime.llm, offline, plane=_plane_wanted(params)
+        utterances, variants, params.caption, params.runtime.llm, offline, plane=bool(_learners(params))
     )
 
 

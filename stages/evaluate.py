@@ -64,7 +64,7 @@ def evaluate(params: Params) -> None:
         write_plots,
         write_tables,
     )
-    from pipeline.sentences import read_prompts
+    from pipeline.sentences import read_learnt, read_prompts
     from pipeline.support import replacing_folder, write_text
     from pipeline.training import load_heads, read_history, seed_folder
 
@@ -89,7 +89,13 @@ def evaluate(params: Params) -> None:
     }
     heads = {
         seed: {
-            name: load_heads(folder, recipes, training_settings(params.train, name), labels=splits.labels)
+            name: load_heads(
+                folder,
+                recipes,
+                training_settings(params.train, name),
+                labels=splits.labels,
+                learnt=read_learnt(name),
+            )
             for name, folder in of_seed.items()
         }
         for seed, of_seed in folders.items()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.config import Params
 from pipeline.manifest import DEVELOPMENT, EMOTIONS, TRAIN
-from pipeline.methods import METHODS
+from pipeline.methods import METHODS, learns_from_plane, settings_of
 from pipeline.sentences import PROMPTS_PER_LIST
 
 
@@ -29,6 +29,14 @@ def unmet_needs(splits: Sequence[str], emotions: Sequence[str | None], params: P
             f"training needs at least a batch of clips in each split, train.batch_size {batch}, found {found}: "
             + (f"lower it to {fewest} or less" if fewest > 1 else "more clips are needed")
         )
+    of_plane = params.caption.plane.captions
+    for name in params.train.methods:
+        of_batch = settings_of(params.train, name).plane_captions
+        if learns_from_plane(params.train, name) and of_batch > of_plane:
+            yield (
+                f"{name} takes {of_batch} captions of the plane for a batch, and caption.plane makes {of_plane}: "
+                f"lower its step, or raise its draws"
+            )
     if 0 < counts[params.evaluate.split] < PROMPTS_PER_LIST:
         yield (
             f"the ordinality test needs at least {PROMPTS_PER_LIST} clips to retrieve, found "

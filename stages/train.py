@@ -41,7 +41,7 @@ def command(names: tuple[str, ...]) -> None:
 def _train_one(name: str, params: Params) -> None:
     from pipeline.features import gather_plane, open_pairs, open_stores
     from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
-    from pipeline.sentences import read_captions, read_plane
+    from pipeline.sentences import read_captions, read_learnt, read_plane
     from pipeline.support import choose_device, replacing_folder, write_csv
     from pipeline.training import HISTORY_FILE, MODELS_FOLDER, Epoch, save_heads, seed_folder, train
 
@@ -77,6 +77,7 @@ def _train_one(name: str, params: Params) -> None:
     about = {
         "method": name,
         "labels": labels,
+        "learnt": read_learnt(name),
         "settings": training_settings(params.train, name),
         "speech_recipe": speech.recipe.to_dict(),
         "text_recipe": text.recipe.to_dict(),

@@ -18,6 +18,6 @@ from .llm.table import read_table as read_table
 from .measuring import keep_memory as keep_memory, measure_clips as measure_clips
 from .nrc import words_come_from as words_come_from
 from .overlap import measure_overlap as measure_overlap
-from .plane import caption_plane as caption_plane, plane_spots as plane_spots
+from .plane import caption_plane as caption_plane
 from .scales import GRADES as GRADES
 from .showing import side_by_side as side_by_side

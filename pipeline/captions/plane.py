@@ -32,13 +32,12 @@ class Spot(NamedTuple):
 def plane_spots(settings: Plane) -> list[Spot]:
     """Every cell of the grid over the ordinality test's range, 0.5 to 7, and each of its draws.
 
+    The grid goes from end to end in equal steps, of the size nearest to the one asked for.
+
     >>> len(plane_spots(Plane(step=0.5, draws=2)))
     392
     """
-    lowest, highest = GRADES[0], GRADES[-1]
-    count = int((highest - lowest) / settings.step + 1e-9) + 1
-    # From end to end, wherever the step does not divide the range.
-    steps = np.linspace(lowest, highest, max(count, 2)).round(6).tolist()
+    steps = np.linspace(GRADES[0], GRADES[-1], settings.side).round(2).tolist()
     return [
         Spot(valence, arousal, draw)
         for valence in steps
@@ -50,11 +49,17 @@ def plane_spots(settings: Plane) -> list[Spot]:
 def caption_plane(settings: Plane, seed: int, exclude: Set[str]) -> pa.Table:
     """Describe every spot by the lexicon: a table of PLANE_SCHEMA.
 
-    No sentence is in `exclude`, where the captions of clips and the test's prompts belong. Raises RuntimeError
-    where 1000 draws find none that is allowed.
+    No sentence is in `exclude`, where the captions of clips and the test's prompts belong, and none is twice in a
+    cell. Raises RuntimeError where 1000 draws find none that is allowed.
     """
     spots = plane_spots(settings)
-    return plane_table(spots, [_describe(spot, seed, exclude) for spot in spots])
+    texts: list[str] = []
+    of_cell: dict[str, set[str]] = {}
+    for spot in spots:
+        taken = of_cell.setdefault(spot.cell, set())
+        texts.append(_describe(spot, seed, exclude, taken))
+        taken.add(texts[-1])
+    return plane_table(spots, texts)
 
 
 def plane_table(spots: Sequence[Spot], texts: Sequence[str]) -> pa.Table:
@@ -63,11 +68,11 @@ def plane_table(spots: Sequence[Spot], texts: Sequence[str]) -> pa.Table:
     return pa.table(columns, schema=PLANE_SCHEMA)
 
 
-def _describe(spot: Spot, seed: int, exclude: Set[str]) -> str:
+def _describe(spot: Spot, seed: int, exclude: Set[str], taken: Set[str]) -> str:
     for turn in range(MOST_DRAWS):
         rng = rng_of(seed, "plane", spot.cell, spot.draw, turn)
         text = describe(spot.valence, spot.arousal, rng)
-        if text not in exclude:
+        if text not in exclude and text not in taken:
             return text
     raise RuntimeError(
         f"a caption of the plane must be no clip's and no prompt, found none in {MOST_DRAWS} draws for "

@@ -17,6 +17,16 @@ class Plane(Section):
     draws: Count = 2
     """Captions of each of its cells."""
 
+    @property
+    def side(self) -> int:
+        """How many steps of each attribute there are: the nearest number that divides the range evenly."""
+        return max(round(6.5 / self.step), 1) + 1
+
+    @property
+    def captions(self) -> int:
+        """How many captions that makes."""
+        return self.side**2 * self.draws
+
 
 class Paraclap(Section):
     """The captions `paraclap`."""

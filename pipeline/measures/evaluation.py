@@ -14,7 +14,7 @@ from pipeline.config import Evaluate
 from pipeline.features import Pairs
 from pipeline.measures.alignment import alignment_readings
 from pipeline.measures.entries import Embedded, Entry
-from pipeline.measures.geometry import modality_gap, pair_distance, uniformity
+from pipeline.measures.geometry import modality_gap, pair_distance, spread, uniformity
 from pipeline.measures.halves import HALVINGS, halved_consistency
 from pipeline.measures.ordinality import OrdinalConsistency
 from pipeline.measures.probe import probe_concordance
@@ -183,8 +183,8 @@ def measure_further(
     Concordance of a linear probe from each modality's embeddings to valence and arousal, fitted to those of
     another split and its labels, where they are given; from captions to speech and back, recall at k and the mean
     rank of the first relevant item, within the pairs of the first trial, `rows`; the modality gap; the mean
-    squared distance of pairs; each modality's uniformity, over the same rows. `labels` (N, 2) are valence and
-    arousal.
+    squared distance of pairs; each modality's spread and uniformity, over the same rows. `labels` (N, 2) are
+    valence and arousal.
     """
     found: dict[str, float] = {}
     for modality in ("speech", "text"):
@@ -205,6 +205,8 @@ def measure_further(
     return found | {
         "modality_gap": modality_gap(embedded.speech, embedded.text),
         "pair_distance": pair_distance(embedded.speech, embedded.text),
+        "spread_speech": spread(speech),
+        "spread_text": spread(text),
         "uniformity_speech": uniformity(speech),
         "uniformity_text": uniformity(text),
     }

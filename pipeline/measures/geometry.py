@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from pipeline.measures.alignment import mean_kernel
 from pipeline.measures.arguments import floats
@@ -74,6 +75,33 @@ def pair_distance(speech: Embeddings, text: Embeddings) -> float:
         rows = slice(start, start + BLOCK_ROWS)
         distances[rows] = np.square(speech[rows].astype(np.float64) - text[rows]).sum(axis=1)
     return float(distances.mean())
+
+
+def spread(embeddings: Embeddings) -> float:
+    """The mean Euclidean distance of two different rows.
+
+    Args:
+        embeddings: (N, E), at least two rows.
+
+    Returns: at least 0; within [0, 2] for rows of length one, and 0 where all coincide.
+
+    Raises ValueError for another shape and values that are not finite.
+
+    >>> import numpy as np
+    >>> round(spread(np.array([[1.0, 0.0], [0.0, 1.0]])), 6)
+    1.414214
+    """
+    embeddings = floats("embeddings", embeddings)
+    count = len(embeddings) if embeddings.ndim == 2 else 0
+    if count < 2:
+        raise ValueError(f"embeddings must be (N, E), at least two rows, found {embeddings.shape}")
+    total = 0.0
+    for start in range(0, count, BLOCK_ROWS):
+        block = embeddings[start : start + BLOCK_ROWS].astype(np.float64)
+        for other in range(start, count, BLOCK_ROWS):
+            distances = cdist(block, embeddings[other : other + BLOCK_ROWS].astype(np.float64))
+            total += float(distances.sum()) * (1 if other == start else 2)
+    return total / (count * (count - 1))
 
 
 def uniformity(embeddings: Embeddings) -> float:

@@ -115,13 +115,15 @@ def load_heads(
     settings: Mapping[str, object] | None = None,
     *,
     labels: str | None = None,
+    learnt: Mapping[str, object] | None = None,
 ) -> ProjectionHeads:
     """Read what `save_heads` wrote.
 
     `recipes` are those of the speech and the text features that the heads will be given, `settings` those that
-    they should be trained with, `labels` the digest of the labels and splits. Raises RuntimeError where a file is
-    absent or does not fit, or where the heads were trained on features of other recipes, with other settings or
-    on other labels or splits.
+    they should be trained with, `labels` the digest of the labels and splits, `learnt` the digests of the
+    sentences that the method learns from. Raises RuntimeError where a file is
+    absent or does not fit, or where the heads were trained on features of other recipes, with other settings,
+    on other labels or splits, or on other sentences.
     """
     config = read_config(folder)
     try:
@@ -135,8 +137,8 @@ def load_heads(
     if not all(bool(tensor.isfinite().all()) for tensor in heads.state_dict().values()):
         raise RuntimeError(f"the heads in {folder} must be finite, found others: run `erclap train` again")
     for recipe in recipes:
-        learnt = Recipe.from_dict(config.get(f"{recipe.modality}_recipe", {}))
-        if learnt.digest != recipe.digest:
+        trained_on = Recipe.from_dict(config.get(f"{recipe.modality}_recipe", {}))
+        if trained_on.digest != recipe.digest:
             raise RuntimeError(
                 f"the heads in {folder} must be trained on the {recipe.modality} features of the cache, "
                 f"found heads for other ones: run `erclap train`"
@@ -145,6 +147,11 @@ def load_heads(
         raise RuntimeError(
             f"the heads in {folder} must be trained on the labels and splits of the manifest, found heads for "
             f"other ones: run `erclap train`"
+        )
+    if learnt is not None and config.get("learnt") != learnt:
+        raise RuntimeError(
+            f"the heads in {folder} must be trained on the captions that are there, found heads of other ones: "
+            f"run `erclap train`"
         )
     for key, asked in (settings or {}).items():
         found = config.get("settings", {}).get(key)

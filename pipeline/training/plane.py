@@ -32,8 +32,10 @@ class Plane:
         takes."""
         if len(texts) < settings.plane_captions:
             raise ValueError(
-                f"data/plane.parquet must have at least train.plane_captions {settings.plane_captions} captions, "
-                f"found {len(texts)}: run `erclap caption`, or raise caption.plane.draws"
+                f"data/plane.parquet must have at least as many captions as a batch takes, "
+                f"{settings.plane_captions}, found {len(texts)}: name a method that learns from them in "
+                f"train.methods, raise caption.plane.draws where they are too few, and run `erclap caption` and "
+                f"`erclap extract`"
             )
         self.count = settings.plane_captions
         self.text = torch.from_numpy(texts.text).to(device)

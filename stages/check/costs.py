@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.captions import describe, plane_spots
+from pipeline.captions import describe
 from pipeline.config import Params, Train
 from pipeline.features import Pairs, PlaneTexts
 from pipeline.manifest import DEVELOPMENT, TRAIN
@@ -74,7 +74,7 @@ def _costs(params: Params, seen: Seen, rates: Rates) -> list[Cost]:
     variants = {METHODS[name].captions for name in params.train.methods} | {"va"}
     sentences = clips * len(variants - {"template"}) + 28 * params.caption.prompt_lists
     if any(learns_from_plane(params.train, name) for name in params.train.methods):
-        sentences += len(plane_spots(params.caption.plane))
+        sentences += params.caption.plane.captions
     row = 4.0 * sum(rates.sizes)
     weights = 2.0e9 if rates.sizes[0] >= 1024 else 0.4e9
     extract = -1.0

@@ -27,7 +27,7 @@ from emotionrankclap.measures import (
 )
 from pipeline.measures import bootstrap_interval, drawn_again, paired_test
 from pipeline.measures.alignment import alignment_readings, mean_kernel, median_gamma
-from pipeline.measures.geometry import modality_gap, pair_distance, uniformity
+from pipeline.measures.geometry import modality_gap, pair_distance, spread, uniformity
 from pipeline.measures.halves import halved_consistency
 from pipeline.measures.probe import concordance, probe_concordance
 from pipeline.measures.retrieval import first_relevant_ranks, recall_at
@@ -61,6 +61,7 @@ MEASURES: dict[str, tuple[Callable[..., Any], dict[str, np.ndarray]]] = {
     ),
     "modality_gap": (modality_gap, {"speech": X, "text": Y}),
     "pair_distance": (pair_distance, {"speech": X, "text": Y}),
+    "spread": (spread, {"embeddings": X}),
     "uniformity": (uniformity, {"embeddings": X}),
     "probe_concordance": (
         probe_concordance,

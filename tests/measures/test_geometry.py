@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.measures.geometry import modality_gap, pair_distance, uniformity
+from pipeline.measures import geometry
+from pipeline.measures.geometry import modality_gap, pair_distance, spread, uniformity
 
 
 def on_sphere(rows: int, seed: int) -> np.ndarray:
@@ -24,6 +25,18 @@ def test_uniformity_is_its_definition():
         if i != j
     ]
     assert uniformity(rows) == pytest.approx(math.log(sum(kernels) / len(kernels)), abs=1e-9)
+
+
+def test_the_spread_is_its_definition_over_several_blocks(monkeypatch):
+    monkeypatch.setattr(geometry, "BLOCK_ROWS", 16)
+    rows = on_sphere(40, 0)
+    apart = [
+        float(np.linalg.norm(rows[i].astype(float) - rows[j])) for i in range(40) for j in range(40) if i != j
+    ]
+    assert spread(rows) == pytest.approx(sum(apart) / len(apart), rel=1e-12)
+    assert spread(np.ones((5, 3))) == 0
+    with pytest.raises(ValueError, match=r"at least two rows, found \(1, 3\)"):
+        spread(np.ones((1, 3)))
 
 
 def test_uniformity_falls_as_points_spread():

@@ -39,7 +39,8 @@ def further(seeds: int = 1) -> dict[str, np.ndarray]:
     names = [f"probe_{m}_{a}" for m in ("speech", "text") for a in ("valence", "arousal")]
     for direction in ("text_to_speech", "speech_to_text"):
         names += [*(f"{direction}_recall_{k}" for k in SETTINGS.recall_at), f"{direction}_mean_rank"]
-    names += ["modality_gap", "pair_distance", "uniformity_speech", "uniformity_text"]
+    names += ["modality_gap", "pair_distance", "spread_speech", "spread_text"]
+    names += ["uniformity_speech", "uniformity_text"]
     return {name: np.arange(seeds)[:, None] + number / 100 for number, name in enumerate(names)}
 
 

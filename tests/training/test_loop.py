@@ -350,3 +350,13 @@ def test_heads_that_are_not_whole_are_named(tmp_path, damage):
     with pytest.raises(RuntimeError, match="run `erclap train`") as error:
         load_heads(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_heads_of_other_captions_are_refused(tmp_path):
+    learnt = {"captions": "va", "captions_sha256": "a" * 64, "plane_sha256": None}
+    save_heads(ProjectionHeads(24, 20, 32), tmp_path, {"learnt": learnt})
+    assert load_heads(tmp_path, learnt=learnt).sizes["embedding_size"] == 32
+    with pytest.raises(
+        RuntimeError, match=r"trained on the captions that are there, found heads of other ones: run "
+    ):
+        load_heads(tmp_path, learnt=learnt | {"plane_sha256": "b" * 64})

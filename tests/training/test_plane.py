@@ -188,7 +188,5 @@ def test_captions_that_are_not_there_are_asked_for_in_one_line():
     ):
         train("rank-n-contrast", *splits, RANKED)
     few = PlaneTexts(plane_texts().text[:7], plane_texts().labels[:7])
-    with pytest.raises(
-        ValueError, match=r"at least train\.plane_captions 8 captions, found 7: run `erclap caption`"
-    ):
+    with pytest.raises(ValueError, match=r"as a batch takes, 8, found 7: name a method"):
         train("rank-n-contrast", *splits, RANKED, plane=few)

@@ -59,6 +59,8 @@ class LlmCaptioner:
         self.plan = ordinality_plan(settings.prompt_lists)
         self.spots = plane_spots(settings.plane) if plane else []
         self.folder = answers_folder()
+        self.left_out = 0
+        """Captions of the plane that the last `write` could not word."""
         self.written: Counter[Question] = Counter()
         """Who wrote the captions and prompts of the last `write`, in requests."""
 
@@ -120,6 +122,7 @@ class LlmCaptioner:
             if not wording.missing:
                 break
             self._fill(wording.missing, answers)
+        self.left_out = len(wording.hopeless)
         return plane_table([spot for spot, _ in wording.worded], [text for _, text in wording.worded])
 
     def _captions(self, known: Answers) -> pa.Table:

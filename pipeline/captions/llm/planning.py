@@ -163,6 +163,10 @@ def word_prompts(
     return result
 
 
+SAID_AGAIN = 3
+"""Draws in a row that say the same, after which nothing else is expected of a caption of the plane."""
+
+
 class PlaneWording(NamedTuple):
     """How far the captions of the plane could be worded with the answers that are there."""
 
@@ -170,7 +174,7 @@ class PlaneWording(NamedTuple):
     missing: list[Request]
     """Answers that are needed first."""
     hopeless: list[Spot]
-    """Those of which every draw was a clip's caption or a prompt."""
+    """Those of which draws say what another sentence says, again and again."""
 
 
 def word_plane(
@@ -180,17 +184,25 @@ def word_plane(
     text_of: Callable[[Request], str | None],
     exclude: Set[str],
 ) -> PlaneWording:
-    """Give each spot its sentence, of `draws` a cell: none whose words are those of one in `exclude`."""
+    """Give each spot its sentence, of `draws` a cell.
+
+    None has the words of one in `exclude` or of another of its cell. A spot is given up where three draws in a row
+    say the same, as a model that draws nothing does.
+    """
     seen = {spoken(text) for text in exclude}
+    of_cell: dict[str, set[str]] = {}
     result = PlaneWording([], [], [])
     for spot in spots:
-        for turn in range(MOST_TURNS):
-            request = planner.request_of_spot(spot, draws, turn)
+        taken, said = of_cell.setdefault(spot.cell, set()), list[str]()
+        while len(said) < MOST_TURNS and not (len(said) >= SAID_AGAIN and len(set(said[-SAID_AGAIN:])) == 1):
+            request = planner.request_of_spot(spot, draws, len(said))
             text = text_of(request)
             if text is None:
                 result.missing.append(request)
                 break
-            if spoken(text) not in seen:
+            said.append(spoken(text))
+            if said[-1] not in seen and said[-1] not in taken:
+                taken.add(said[-1])
                 result.worded.append((spot, text))
                 break
         else:

@@ -67,6 +67,9 @@ def standings(evaluations: Sequence[Evaluation], settings: Evaluate) -> list[Sta
     return [Standing(*one, p_holm) for one, p_holm in zip(found, corrected, strict=True)]
 
 
+TOO_FEW_SHUFFLES = " So few shuffles (evaluate.resamples) can show none: raise them."
+
+
 def chance_table(
     evaluations: Sequence[Evaluation], *, corpus: str, settings: Evaluate, notes: Sequence[str] = ()
 ) -> Table:
@@ -99,7 +102,7 @@ def chance_table(
             f"By chance: the pool's labels shuffled among its clips {settings.resamples} times, retrieval kept; "
             "p: two-sided, of a τ at least as far from 0.",
             f"‡ not by chance, p < {settings.alpha:g} after Holm's correction for the {len(found)} tests of this "
-            "table.",
+            "table." + ("" if settings.alpha * (settings.resamples + 1) > len(found) else TOO_FEW_SHUFFLES),
             f"clips: how many distinct ones of {pool} the {lists * prompts} retrievals found"
             + (", the mean over seeds." if seeds > 1 else ".")
             + " Few are hubs: lists that find the same clips are not independent.",

@@ -41,6 +41,8 @@ FURTHER = {
     "probe_text_arousal": "probe of text, arousal (CCC ↑)",
     "modality_gap": "modality gap (↓)",
     "pair_distance": "alignment of pairs (↓)",
+    "spread_speech": "spread of speech",
+    "spread_text": "spread of text",
     "uniformity_speech": "uniformity of speech (↓)",
     "uniformity_text": "uniformity of text (↓)",
 }
@@ -213,8 +215,9 @@ def further_table(
             f"Retrieval among {pool} pairs: an item is relevant where its valence and arousal lie within "
             f"{settings.radius:g} of the query's; recall@k is the share of queries with a relevant item among the "
             f"first k, the rank that of the first relevant item.",
-            "Gap: distance of the mean embeddings. Alignment: mean squared distance of pairs; uniformity: log of "
-            f"the mean of exp(−2d²) within {pool} clips or captions (Wang and Isola).",
+            "Gap: distance of the mean embeddings. Alignment: mean squared distance of pairs. Spread: mean "
+            "distance of two clips, or captions; read W1 beside it: clouds that shrink come nearer. Uniformity: log "
+            f"of the mean of exp(−2d²) within {pool} clips or captions (Wang and Isola).",
             *([f"Mean ± std over {seeds} seeds of training."] if seeds > 1 else []),
             *notes,
         ],
