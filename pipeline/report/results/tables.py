@@ -216,8 +216,8 @@ def further_table(
             f"{settings.radius:g} of the query's; recall@k is the share of queries with a relevant item among the "
             f"first k, the rank that of the first relevant item.",
             "Gap: distance of the mean embeddings. Alignment: mean squared distance of pairs. Spread: mean "
-            "distance of two clips, or captions; read W1 beside it: clouds that shrink come nearer. Uniformity: log "
-            f"of the mean of exp(−2d²) within {pool} clips or captions (Wang and Isola).",
+            "distance of two clips, or captions; read W1 beside it: clouds that shrink come nearer. Uniformity: "
+            f"log of the mean of exp(−2d²) within {pool} clips or captions (Wang and Isola).",
             *([f"Mean ± std over {seeds} seeds of training."] if seeds > 1 else []),
             *notes,
         ],
