@@ -67,6 +67,7 @@ from worlds.world import World, simulate
 
 from pipeline.measures import Embedded, mmd_rbf, wasserstein
 from pipeline.measures.evaluation import measure_ordinality
+from pipeline.measures.geometry import spread
 
 W1_PAIRS = 1000
 
@@ -84,14 +85,8 @@ def measure(embedded: Embedded, world: World, split: str) -> dict[str, float]:
         "w1": wasserstein(speech, text),
         "mmd": mmd_rbf(speech, text, gamma=1.0),
         "gap": float(np.linalg.norm(embedded.speech.mean(0) - embedded.text.mean(0))),
-        "spread": (mean_distance(speech) + mean_distance(text)) / 2,
+        "spread": (spread(speech) + spread(text)) / 2,
     }
-
-
-def mean_distance(rows: np.ndarray) -> float:
-    """Of every two rows (N, E) of length one."""
-    squares = np.clip(2 - 2 * rows.astype(np.float64) @ rows.T.astype(np.float64), 0, None)
-    return float(np.sqrt(squares).sum() / (len(rows) * (len(rows) - 1)))
 
 
 def of_one_size(worlds: Sequence[World]) -> list[list[World]]:

@@ -22,7 +22,6 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from study import mean_distance
 from worlds.kinds import KINDS
 from worlds.text import ENCODERS
 from worlds.world import MSP_ROWS, Sizes, Split, World, simulate
@@ -33,6 +32,7 @@ from pipeline.manifest import DEVELOPMENT, TRAIN
 from pipeline.measures import measure_ceilings, mmd_rbf, paired_test, wasserstein
 from pipeline.measures.entries import embed
 from pipeline.measures.evaluation import measure_ordinality
+from pipeline.measures.geometry import spread
 from pipeline.methods import METHODS, settings_of
 from pipeline.training import train
 
@@ -66,7 +66,7 @@ def run_method(world: World, name: str, settings: Train, pairs: int) -> list[Row
         if method.aligned:
             speech, text = embedded.speech[rows], embedded.text[rows]
             row["w1"], row["mmd"] = wasserstein(speech, text), mmd_rbf(speech, text, gamma=1.0)
-            row["spread"] = (mean_distance(speech) + mean_distance(text)) / 2
+            row["spread"] = (spread(speech) + spread(text)) / 2
         found.append(row)
     return found
 
