@@ -265,7 +265,7 @@ def main() -> None:
         for threads in arguments.threads:
             if arguments.full:
                 method = "emotionrankclap-plus" if arguments.plus else "emotionrankclap"
-                for seeds in (1, arguments.seeds):
+                for seeds in sorted({1, arguments.seeds}):
                     whole(arguments.epochs, seeds, threads, method)
             else:
                 compare(arguments.steps, arguments.runs, threads, arguments.seeds)
