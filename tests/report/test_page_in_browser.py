@@ -127,7 +127,7 @@ def test_the_page_fits_the_screen_and_figures_are_drawn(tmp_path, width):
     assert found["content"] <= width
     assert found["outside"] == []
     shown = [drawing for drawing in found["drawings"] if not drawing["folded"]]
-    assert len(shown) == len(found["drawings"]) - 5
+    assert len(shown) == len(found["drawings"]) - 6
     assert all(drawing["width"] > 300 and drawing["height"] > 150 for drawing in shown)
 
 
