@@ -68,11 +68,9 @@ def _write_template(path: Path) -> None:
     if path.suffix == ".csv":
         write_csv([asdict(prompt) for prompt in prompts], path)
     else:
-        import pyarrow as pa
+        from pipeline.captions import prompts_table
 
-        from pipeline.sentences import PROMPTS_SCHEMA
-
-        write_parquet(pa.Table.from_pylist([asdict(p) for p in prompts], schema=PROMPTS_SCHEMA), path)
+        write_parquet(prompts_table(prompts), path)
     distinct = len({prompt.text for prompt in prompts})
     click.echo(
         f"{path}: {len(prompts)} prompts, {distinct} distinct, of {source}: embed the column text, a row for each "

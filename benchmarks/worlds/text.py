@@ -8,15 +8,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Callable, Sequence, Set
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.captions import GRADES, describe
-from pipeline.captions.prompts import ordinality_plan
+from pipeline.captions.captioning import Describe
 from pipeline.captions.seeding import rng_of
-from pipeline.sentences import WordedPrompt
 from pipeline.support import replacing
 from worlds.arrays import Doubles, Features, Rows
 from worlds.labels import Heard
@@ -24,13 +22,9 @@ from worlds.phrases import describe_in_own_words
 
 Encoder = Callable[[Sequence[str]], Features]
 
-Describe = Callable[[float, float, np.random.Generator], str]
-
 WRITERS: dict[str, Describe] = {"lexicon": describe, "own": describe_in_own_words}
 
 SENTENCES_A_CELL = 64
-
-MOST_DRAWS = 1000
 
 PLANE_STEP, PLANE_DRAWS = 0.25, 4
 """Captions of no clip: so many at every point of a grid over the range of the ordinality test."""
@@ -72,24 +66,6 @@ def plane_labels() -> Doubles:
     points = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
     labels: Doubles = points.repeat(PLANE_DRAWS, axis=0)
     return labels
-
-
-def write_prompts(lists: int, seed: int, write: Describe, captions: Set[str]) -> list[WordedPrompt]:
-    """The ordinality test: no prompt is a caption, and none is twice in its list."""
-    worded = []
-    of_list: dict[tuple[str, int], set[str]] = {}
-    for prompt in ordinality_plan(lists):
-        taken = of_list.setdefault((prompt.test, prompt.list), set())
-        for draw in range(MOST_DRAWS):
-            rng = rng_of(seed, "prompt", prompt.test, prompt.list, prompt.position, draw)
-            text = write(prompt.valence, prompt.arousal, rng)
-            if text not in captions and text not in taken:
-                break
-        else:
-            raise RuntimeError(f"a prompt must be no caption, found none in {MOST_DRAWS} draws for {prompt}")
-        taken.add(text)
-        worded.append(WordedPrompt(**asdict(prompt), text=text))
-    return worded
 
 
 def labels_of_classes(split: Heard, training: Heard, rng: np.random.Generator) -> Doubles:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.captions.captioning import word_prompts
+from pipeline.captions.prompts import ordinality_plan
 from pipeline.features import Pairs
 from pipeline.manifest import DEVELOPMENT, EMOTIONS, TRAIN
 from pipeline.sentences import WordedPrompt
@@ -28,7 +30,6 @@ from worlds.text import (
     plane_labels,
     write_bank,
     write_plane,
-    write_prompts,
 )
 
 MSP_ROWS = {TRAIN: 90_022, DEVELOPMENT: 25_258, TEST1: 34_963}
@@ -100,7 +101,7 @@ def simulate(
 
     write = WRITERS[of_kind.phrases]
     bank = write_bank(write)
-    prompts = write_prompts(sizes.prompt_lists, seed, write, frozenset(bank))
+    prompts = word_prompts(ordinality_plan(sizes.prompt_lists), seed, frozenset(bank), write)
     templates = {emotion: f"speech has {label} emotion" for emotion, label in EMOTIONS.items()}
     encoded = [encode_once(texts, encode, folder) for texts in (bank, [p.text for p in prompts])]
     of_templates = dict(zip(templates, encode_once(list(templates.values()), encode, folder), strict=True))

@@ -6,6 +6,7 @@ from .captioning import (
     acoustic_variants as acoustic_variants,
     caption_prompts as caption_prompts,
     caption_utterances as caption_utterances,
+    prompts_table as prompts_table,
 )
 from .lexicon import describe as describe
 from .llm.answers import (

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.captions.acoustics import Acoustics
@@ -25,6 +26,10 @@ MOST_DRAWS = 1000
 
 Captioner = Callable[[Sequence[Utterance], int], list[str]]
 """Utterances and a seed → a sentence of each."""
+
+
+Describe = Callable[[float, float, np.random.Generator], str]
+"""Valence, arousal and a generator → a sentence."""
 
 
 def _by_valence_and_arousal(utterances: Sequence[Utterance], seed: int) -> list[str]:
@@ -80,25 +85,38 @@ def prompts_table(prompts: Sequence[WordedPrompt]) -> pa.Table:
     return pa.Table.from_pylist([asdict(prompt) for prompt in prompts], schema=PROMPTS_SCHEMA)
 
 
-def word_prompts(plan: Sequence[Prompt], seed: int, exclude: Set[str] = frozenset()) -> list[WordedPrompt]:
-    """Describe every prompt of a plan, as `caption_prompts` does."""
+def word_prompts(
+    plan: Sequence[Prompt], seed: int, exclude: Set[str] = frozenset(), write: Describe = describe
+) -> list[WordedPrompt]:
+    """Describe every prompt of a plan, as `caption_prompts` does; `write` words one."""
     worded = []
     of_list: dict[tuple[str, int], set[str]] = {}
     for prompt in plan:
         taken = of_list.setdefault((prompt.test, prompt.list), set())
-        text = _word(prompt, seed, exclude, taken)
+        name = (seed, "prompt", prompt.test, prompt.list, prompt.position)
+        text = describe_apart(prompt.valence, prompt.arousal, name, exclude, taken, write)
+        if text is None:
+            raise RuntimeError(
+                f"a prompt of the ordinality test must be no caption and no other prompt of its list, found none "
+                f"in {MOST_DRAWS} draws for valence {prompt.valence:g}, arousal {prompt.arousal:g}: change "
+                f"caption.seed"
+            )
         taken.add(text)
         worded.append(WordedPrompt(**asdict(prompt), text=text))
     return worded
 
 
-def _word(prompt: Prompt, seed: int, exclude: Set[str], taken: Set[str]) -> str:
+def describe_apart(
+    valence: float,
+    arousal: float,
+    name: Sequence[str | int],
+    exclude: Set[str],
+    taken: Set[str],
+    write: Describe = describe,
+) -> str | None:
+    """The first of a name's draws that is in neither set; None where 1000 of them are."""
     for draw in range(MOST_DRAWS):
-        rng = rng_of(seed, "prompt", prompt.test, prompt.list, prompt.position, draw)
-        text = describe(prompt.valence, prompt.arousal, rng)
+        text = write(valence, arousal, rng_of(*name, draw))
         if text not in exclude and text not in taken:
             return text
-    raise RuntimeError(
-        f"a prompt of the ordinality test must be no caption and no other prompt of its list, found none in "
-        f"{MOST_DRAWS} draws for valence {prompt.valence:g}, arousal {prompt.arousal:g}: change caption.seed"
-    )
+    return None

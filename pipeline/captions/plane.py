@@ -8,10 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pipeline.captions.captioning import MOST_DRAWS
-from pipeline.captions.lexicon import describe
+from pipeline.captions.captioning import MOST_DRAWS, describe_apart
 from pipeline.captions.scales import GRADES
-from pipeline.captions.seeding import rng_of
 from pipeline.config import Plane
 from pipeline.sentences import PLANE_SCHEMA
 
@@ -57,8 +55,15 @@ def caption_plane(settings: Plane, seed: int, exclude: Set[str]) -> pa.Table:
     of_cell: dict[str, set[str]] = {}
     for spot in spots:
         taken = of_cell.setdefault(spot.cell, set())
-        texts.append(_describe(spot, seed, exclude, taken))
-        taken.add(texts[-1])
+        name = (seed, "plane", spot.cell, spot.draw)
+        text = describe_apart(spot.valence, spot.arousal, name, exclude, taken)
+        if text is None:
+            raise RuntimeError(
+                f"a caption of the plane must be no clip's and no prompt, found none in {MOST_DRAWS} draws for "
+                f"valence {spot.valence:g}, arousal {spot.arousal:g}: change caption.seed"
+            )
+        taken.add(text)
+        texts.append(text)
     return plane_table(spots, texts)
 
 
@@ -66,15 +71,3 @@ def plane_table(spots: Sequence[Spot], texts: Sequence[str]) -> pa.Table:
     """The captions of the plane as the table that is written."""
     columns = [[spot.valence for spot in spots], [spot.arousal for spot in spots], list(texts)]
     return pa.table(columns, schema=PLANE_SCHEMA)
-
-
-def _describe(spot: Spot, seed: int, exclude: Set[str], taken: Set[str]) -> str:
-    for turn in range(MOST_DRAWS):
-        rng = rng_of(seed, "plane", spot.cell, spot.draw, turn)
-        text = describe(spot.valence, spot.arousal, rng)
-        if text not in exclude and text not in taken:
-            return text
-    raise RuntimeError(
-        f"a caption of the plane must be no clip's and no prompt, found none in {MOST_DRAWS} draws for "
-        f"valence {spot.valence:g}, arousal {spot.arousal:g}: change caption.seed"
-    )

@@ -170,10 +170,8 @@ class _Stack:
                 drawn = torch.stack([self.plane.draw(some.shape[1], one) for one in self.draws])  # (S, K, P)
             targets = self._targets(rows, some, drawn)
             for k in range(some.shape[1]):
-                speech, text = taken(rows.speech, some[:, k]), taken(rows.text, some[:, k])
-                if self.plane is not None and drawn is not None:
-                    text = torch.cat([text, taken(self.plane.text, drawn[:, k])], 1)
-                self.step(speech, text, tuple(target[:, k] for target in targets))
+                texts = self._texts(rows, some[:, k], None if drawn is None else drawn[:, k])
+                self.step(taken(rows.speech, some[:, k]), texts, tuple(target[:, k] for target in targets))
         self.steps += count
 
     @torch.no_grad()
@@ -185,9 +183,7 @@ class _Stack:
             some = batches[start : start + self._ahead()]
             drawn = None if fixed is None else fixed[start : start + self._ahead()]
             targets = self._targets(rows, some, drawn)
-            speech, text = taken(rows.speech, some), taken(rows.text, some)  # (K, N, F)
-            if self.plane is not None and drawn is not None:
-                text = torch.cat([text, taken(self.plane.text, drawn)], 1)
+            speech, text = taken(rows.speech, some), self._texts(rows, some, drawn)  # (K, N, F), (K, M, F)
             seeds = len(self.seeds)
             speech, text = (
                 part.reshape(1, -1, part.shape[-1]).expand(seeds, -1, -1) for part in (speech, text)
@@ -227,6 +223,13 @@ class _Stack:
                 self.seeds, self.heads.unstack(self.best_weights), self.histories, strict=True
             )
         ]
+
+    def _texts(self, rows: Rows, batches: Tensor, drawn: Tensor | None) -> Tensor:
+        """Text of batches (B, N) and the captions of the plane (B, P) that are drawn for them, (B, M, F)."""
+        text = taken(rows.text, batches)
+        if self.plane is None or drawn is None:
+            return text
+        return torch.cat([text, taken(self.plane.text, drawn)], 1)
 
     def _targets(self, rows: Rows, batches: Tensor, drawn: Tensor | None) -> Targets:
         """Of batches (..., N) with the captions of the plane (..., P) that are drawn for them."""
