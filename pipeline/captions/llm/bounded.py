@@ -23,9 +23,6 @@ class BoundedClient(DefaultHttpxClient):
     def __init__(self) -> None:
         super().__init__(headers={"Accept-Encoding": "identity"}, event_hooks={"response": [_bound]})
 
-    def __del__(self) -> None:
-        self.close()
-
 
 def _bound(response: httpx2.Response) -> None:
     encoding = response.headers.get("content-encoding", "identity").lower()

@@ -161,14 +161,14 @@ class LlmCaptioner:
 
     def _ask(self, requests: Sequence[Request], form: LlmCaptions, answers: AnswersWriter) -> list[Failure]:
         """Ask one model in one way, and return what failed."""
-        endpoint, attempts = Endpoint(form, self.runtime), form.attempts
-        endpoint.takes_requests = any(answers.known.has_good(request.key.question) for request in requests)
-        if pending_batches(answers.folder, endpoint.url):
-            fetch_pending(endpoint, answers)
-        if self.runtime.batch:
-            return ask_by_batch(requests, endpoint, answers, attempts=attempts)
-        concurrency = self.runtime.concurrency
-        return ask_all(requests, endpoint, answers, attempts=attempts, concurrency=concurrency)
+        attempts, concurrency = form.attempts, self.runtime.concurrency
+        with Endpoint(form, self.runtime) as endpoint:
+            endpoint.takes_requests = any(answers.known.has_good(r.key.question) for r in requests)
+            if pending_batches(answers.folder, endpoint.url):
+                fetch_pending(endpoint, answers)
+            if self.runtime.batch:
+                return ask_by_batch(requests, endpoint, answers, attempts=attempts)
+            return ask_all(requests, endpoint, answers, attempts=attempts, concurrency=concurrency)
 
 
 def _llm(settings: Caption) -> LlmCaptions:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pipeline.captions.llm.parameters import first_parameters, without_unsupported
 from pipeline.captions.llm.replies import (
@@ -20,6 +20,7 @@ from pipeline.captions.llm.replies import (
     Reply,
     filters_code,
     read_json,
+    retry_after,
 )
 from pipeline.captions.llm.requests import Request
 from pipeline.captions.llm.told import Made
@@ -65,7 +66,7 @@ class Declined(NoAnswer):
 
 
 class Endpoint:
-    """One model at one endpoint; any number of threads may ask.
+    """One model at one endpoint; any number of threads may ask, within a `with` that closes its connections.
 
     Raises ValueError for an address that is none, and where the key is missing. The key is read from the
     environment, and struck out of whatever the server says, once that was read.
@@ -93,6 +94,12 @@ class Endpoint:
         self._reached = False
         self._last_word = -SECONDS_BETWEEN_WORDS
         self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.client.close()
 
     def _connect(self) -> OpenAI:
         try:
@@ -229,7 +236,7 @@ class Endpoint:
             ) from None
         if isinstance(error, APIStatusError):
             self._raise_if_final(error)
-            return _retry_after(error)
+            return retry_after(error.response.headers)
         if isinstance(error, APIConnectionError) and not isinstance(error, APITimeoutError):
             never_there = type(error.__cause__).__name__ in {"ConnectError", "UnsupportedProtocol"}
             if never_there and not self._reached:
@@ -261,7 +268,7 @@ class Endpoint:
             raise RuntimeError(
                 f"{self.url} must take the request, found that it refuses it: {said}"
             ) from None
-        wait = _retry_after(error)
+        wait = retry_after(error.response.headers)
         if wait is not None and wait > LONGEST_RETRY_AFTER:
             raise RuntimeError(
                 f"{self.url} asks to wait for {wait:.0f} s ({said}): run the command again after that; what was "
@@ -275,21 +282,3 @@ class Endpoint:
         told = (status is None and str(error.__cause__ or "")) or str(getattr(error, "message", error))
         text = shown(" ".join(self.redacted(told).split()), MOST_SAID)
         return f"{status}: {text}" if status and str(status) not in text else text
-
-
-def _retry_after(error: Any) -> float | None:
-    """Seconds by the header Retry-After, which may also be a date, or retry-after-ms."""
-    headers = error.response.headers
-    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(headers[name]) / unit)
-        except (KeyError, ValueError):
-            continue
-    from datetime import UTC, datetime
-    from email.utils import parsedate_to_datetime
-
-    try:
-        date = parsedate_to_datetime(headers["retry-after"])
-    except (KeyError, ValueError, TypeError):
-        return None
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())

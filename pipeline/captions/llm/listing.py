@@ -14,5 +14,5 @@ def models_of_endpoint(settings: LlmCaptions, runtime: LlmRuntime) -> tuple[str,
 
     Raises ValueError and RuntimeError, in one line, where it is out of reach or refuses the key.
     """
-    endpoint = Endpoint(settings, runtime)
-    return endpoint.url, endpoint.models(SECONDS)
+    with Endpoint(settings, runtime) as endpoint:
+        return endpoint.url, endpoint.models(SECONDS)

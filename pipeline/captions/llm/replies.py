@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 CUT_OFF, FILTERED = "length", "content_filter"
@@ -100,3 +103,17 @@ def filters_code(error: object) -> str | None:
 def _tokens(count: object) -> int | None:
     """A number of tokens; None for what cannot be one."""
     return int(count) if isinstance(count, int | float) and 0 <= count <= MOST_TOKENS else None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds by the header Retry-After, which may also be a date, or retry-after-ms."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers[name]) / unit)
+        except (KeyError, ValueError):
+            continue
+    try:
+        date = parsedate_to_datetime(headers["retry-after"])
+    except (KeyError, ValueError, TypeError):
+        return None
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())

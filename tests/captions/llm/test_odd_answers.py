@@ -401,8 +401,11 @@ def test_a_batch_of_an_odd_server_ends_in_captions_or_in_a_line(seed: int, make_
             for path in project.glob("cache/answers/*.*"):
                 path.unlink()
             answer = erclap(project, "caption", OPENAI_API_KEY=KEY)
-            with contextlib.suppress(ValueError, RuntimeError):
-                models = Endpoint(LlmCaptions(model="m"), LlmRuntime(base_url=server.url)).models(5)
+            with (
+                contextlib.suppress(ValueError, RuntimeError),
+                Endpoint(LlmCaptions(model="m"), LlmRuntime(base_url=server.url)) as endpoint,
+            ):
+                models = endpoint.models(5)
                 assert models is None or all(isinstance(model, str) for model in models)
         assert answer.returncode in (0, 1, 2), answer
         assert answer.returncode == 0 or error_line(answer)
