@@ -1,6 +1,7 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
 from .foreign import foreign_content as foreign_content
+from .length import header_seconds as header_seconds
 from .reading import (
     MAX_RATE as MAX_RATE,
     MIN_RATE as MIN_RATE,
@@ -20,3 +21,4 @@ from .waveform import (
     crop as crop,
     to_mono_16k as to_mono_16k,
 )
+from .windows import Window as Window, read_windows as read_windows, windows_of as windows_of
