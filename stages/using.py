@@ -33,8 +33,8 @@ def model_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def open_model(name: str) -> EmotionRankCLAP:
     """The model of that name. Raises ValueError where there is none.
 
-    An encoder that was a local folder is looked for where ERCLAP_SPEECH_ENCODER or ERCLAP_TEXT_ENCODER say, or else
-    the project's params.yaml.
+    An encoder that was a local folder is looked for where ERCLAP_SPEECH_ENCODER or ERCLAP_TEXT_ENCODER say, or
+    else where the project's params.yaml does.
     """
     if name == MODEL and not Path(name).is_dir():
         raise ValueError(
@@ -43,10 +43,11 @@ def open_model(name: str) -> EmotionRankCLAP:
         )
     from pipeline.use import EmotionRankCLAP
 
+    model = EmotionRankCLAP.from_pretrained(name)
     extract = load_params().extract if PARAMS_FILE.exists() else None
-    folders: dict[str, str | None] = {}
-    for kind in ("speech", "text"):
-        asked = getattr(extract, kind).model if extract else None
-        here = asked if asked and Path(asked).is_dir() else None
-        folders[f"{kind}_encoder"] = os.environ.get(f"ERCLAP_{kind.upper()}_ENCODER") or here
-    return EmotionRankCLAP.from_pretrained(name, **folders)
+    for kind, encoder in (("speech", model.model.speech), ("text", model.model.text)):
+        if folder := os.environ.get(f"ERCLAP_{kind.upper()}_ENCODER"):
+            model.encoder_folders[kind] = folder
+        elif encoder.was_a_folder and extract:
+            model.encoder_folders[kind] = getattr(extract, kind).model
+    return model

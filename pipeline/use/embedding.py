@@ -40,7 +40,8 @@ class Embedder:
         self.model, self.name = model, name
         self.device = choose_device(str(device))
         self._dtype, self._access = dtype, access or Access()
-        self._encoders = {"speech": speech_encoder, "text": text_encoder}
+        self.encoder_folders = {"speech": speech_encoder, "text": text_encoder}
+        """Where the encoders are, in place of those that the model names; None where it is right."""
 
     @classmethod
     def from_pretrained(
@@ -119,10 +120,10 @@ class Embedder:
         return encoder
 
     def _source(self, kind: str, encoder: Encoder) -> tuple[str | PathLike[str], str | None]:
-        named = self._encoders[kind]
+        named = self.encoder_folders[kind]
         if named is not None:
             return named, encoder.revision if encoder.revision and not Path(named).is_dir() else None
-        if encoder.revision is None and not encoder.model.startswith("builtin:"):
+        if encoder.was_a_folder:
             raise ValueError(
                 f"the {kind} encoder of {self.name} was a local folder, {encoder.model!r}: say where it is with "
                 f"{kind}_encoder"

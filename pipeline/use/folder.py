@@ -36,6 +36,11 @@ class Encoder:
     recipe: Recipe
     """Of the features that the heads were trained on."""
 
+    @property
+    def was_a_folder(self) -> bool:
+        """Whether nobody but its owner can say where it is."""
+        return self.revision is None and not self.model.startswith("builtin:")
+
 
 @dataclass(frozen=True)
 class Model:
