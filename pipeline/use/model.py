@@ -76,8 +76,8 @@ class EmotionRankCLAP(Embedder):
         Args:
             inputs: a recording or a list of N. A recording is the path of a file, of any rate and number of
                 channels; `{"array": samples, "sampling_rate": rate}`; a pair of both; or samples alone:
-                (samples,), (channels, samples) or (samples, channels), of floats in -1..1 or PCM as int16, int32 or
-                uint8.
+                (samples,), (channels, samples) or (samples, channels), of floats in -1..1 or PCM of int16,
+                int32 or uint8.
             sampling_rate: in Hz, of samples that come alone.
             windows: embed all of a recording, in windows as long as what one embedding hears, one every
                 `hop_seconds` (by default end to end), and return `Windows`, or a list of N. Otherwise a longer
