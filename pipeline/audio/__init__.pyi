@@ -21,4 +21,10 @@ from .waveform import (
     crop as crop,
     to_mono_16k as to_mono_16k,
 )
-from .windows import Window as Window, read_windows as read_windows, windows_of as windows_of
+from .windows import (
+    Window as Window,
+    hash_file as hash_file,
+    inspect_windows as inspect_windows,
+    read_windows as read_windows,
+    windows_of as windows_of,
+)

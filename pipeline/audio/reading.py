@@ -96,8 +96,8 @@ def inspect_clip(file: Path, heard_seconds: float) -> Clip:
     25 ms or not finite, where samples are far beyond full scale, or where the first `heard_seconds` are silent;
     PassingAudioError where it cannot be read now.
     """
-    with _opened(file) as descriptor:
-        sha256 = _sha256(descriptor)
+    with opened(file) as descriptor:
+        sha256 = sha256_of(descriptor)
         if reason := ogg.fault(descriptor):
             raise AudioError(reason)
         with Forward(descriptor) as sound:
@@ -117,9 +117,9 @@ def read_waveform(file: Path, seconds: float, *, sha256: str | None = None) -> W
     given, the file must have that hash. Raises AudioError as `inspect_clip` does, for what was read of it but
     for an Ogg's damage, and where the hash is another.
     """
-    with _opened(file) as descriptor:
+    with opened(file) as descriptor:
         # First, so that the bytes are in memory when libsndfile asks for them: it opens one file at a time.
-        if sha256 is not None and _sha256(descriptor) != sha256:
+        if sha256 is not None and sha256_of(descriptor) != sha256:
             raise AudioError("changed since `erclap prepare`")
         with Forward(descriptor) as sound:
             rate, start = sound.samplerate, _start(sound, seconds)
@@ -130,7 +130,7 @@ def read_waveform(file: Path, seconds: float, *, sha256: str | None = None) -> W
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[int]:
+def opened(file: Path) -> Iterator[int]:
     """A plain file's descriptor, at its start. What goes wrong with it is an AudioError with the reason."""
     descriptor = None
     try:
@@ -171,7 +171,7 @@ def _name_what_it_is(descriptor: int | None) -> None:
 _buffers = threading.local()
 
 
-def _sha256(descriptor: int) -> str:
+def sha256_of(descriptor: int) -> str:
     """The hash of a whole file. Its position stays where it is."""
     if not hasattr(_buffers, "bytes"):
         _buffers.bytes = memoryview(bytearray(HASHED_BYTES))
@@ -180,6 +180,16 @@ def _sha256(descriptor: int) -> str:
         digest.update(_buffers.bytes[:count])
         offset += count
     return digest.hexdigest()
+
+
+def check_rate(sound: soundfile.SoundFile) -> int:
+    """A file's sampling rate, in Hz. Raises AudioError for one that no speech has."""
+    rate: int = sound.samplerate
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise AudioError(
+            f"speech needs a sampling rate of at least {MIN_RATE} Hz and at most {MAX_RATE}, found {rate}"
+        )
+    return rate
 
 
 def _frames(sound: soundfile.SoundFile, seconds: float) -> int:
@@ -193,11 +203,7 @@ def _start(sound: soundfile.SoundFile, seconds: float, balance: Balance | None =
 
     `balance` is told of what is averaged.
     """
-    if not MIN_RATE <= sound.samplerate <= MAX_RATE:
-        raise AudioError(
-            f"speech needs a sampling rate of at least {MIN_RATE} Hz and at most {MAX_RATE}, "
-            f"found {sound.samplerate}"
-        )
+    check_rate(sound)
     start = np.empty(_frames(sound, seconds), np.float32)
     done = 0
     if sound.channels == 1:
@@ -205,7 +211,7 @@ def _start(sound: soundfile.SoundFile, seconds: float, balance: Balance | None =
             check_levels(start[done : done + count])
             done += count
     else:
-        for block in _blocks(sound, len(start)):
+        for block in blocks(sound, len(start)):
             start[done : done + len(block)] = mean = average(block)
             if balance is not None:
                 balance.add(block, mean)
@@ -215,10 +221,10 @@ def _start(sound: soundfile.SoundFile, seconds: float, balance: Balance | None =
 
 def _check_rest(sound: soundfile.SoundFile, done: int) -> int:
     """Decode what follows the `done` samples read so far; return how many there are, of each channel."""
-    return sum(len(block) for block in _blocks(sound, sound.frames - done))
+    return sum(len(block) for block in blocks(sound, sound.frames - done))
 
 
-def _blocks(sound: soundfile.SoundFile, frames: int) -> Iterator[npt.NDArray[np.float32]]:
+def blocks(sound: soundfile.SoundFile, frames: int) -> Iterator[npt.NDArray[np.float32]]:
     """The next `frames` and no more, or as many as there are, checked: (frames, channels), in one buffer."""
     if frames <= 0:
         return
@@ -237,17 +243,17 @@ def _heard(descriptor: int, start: Waveform, rate: int, seconds: float) -> Wavef
         if rate != SAMPLING_RATE:  # where a constant's sudden start and end would be heard
             check_not_silent(start[: math.ceil(seconds * rate)])
     except SilentError:
-        raise SilentError(_what_is_silent(descriptor, seconds)) from None
+        raise SilentError(what_is_silent(descriptor, seconds)) from None
     return waveform
 
 
-def _what_is_silent(descriptor: int, seconds: float) -> str:
+def what_is_silent(descriptor: int, seconds: float) -> str:
     """The reason why nothing is heard of a file's first `seconds`: decoded again, since it is seldom asked."""
     done = 0
     with Forward(descriptor) as sound:
         end = seconds * sound.samplerate
         low, high = np.full((2, sound.channels + 1), [[np.inf], [-np.inf]], np.float32)
-        for block in _blocks(sound, int(min(math.ceil(end), sound.frames))):
+        for block in blocks(sound, int(min(math.ceil(end), sound.frames))):
             each_and_mean = np.column_stack([block, average(block)])
             low = np.minimum(low, each_and_mean.min(axis=0))
             high = np.maximum(high, each_and_mean.max(axis=0))

@@ -305,7 +305,7 @@ def unprivileged(file: Path) -> Iterator[None]:
 
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, write_audio):
     path = write_audio(tmp_path / "a.wav")
-    hashed = audio._sha256
+    hashed = audio.sha256_of
 
     def hash_and_grow(descriptor: int) -> str:
         digest = hashed(descriptor)
@@ -313,7 +313,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, 
             file.write(b"\0\0")
         return digest
 
-    monkeypatch.setattr(audio, "_sha256", hash_and_grow)
+    monkeypatch.setattr(audio, "sha256_of", hash_and_grow)
     with pytest.raises(PassingAudioError, match="changed while it was read"):
         inspect_clip(path, CROP)
     with pytest.raises(PassingAudioError, match="changed while it was read"):
