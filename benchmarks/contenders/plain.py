@@ -14,7 +14,7 @@ import torch
 
 from contenders.clips import CROP_SECONDS, RATE, Features, read
 from pipeline.encoders.checkpoint import exactly, locate
-from pipeline.encoders.speech import load_ser_model
+from pipeline.encoders.ser_loading import load_ser_model
 
 
 class Plain:

@@ -1,6 +1,7 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
 from .foreign import foreign_content as foreign_content
+from .length import header_seconds as header_seconds
 from .reading import (
     MAX_RATE as MAX_RATE,
     MIN_RATE as MIN_RATE,

@@ -1,7 +1,14 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
+from .hub import Access as Access, Revision as Revision
+from .inputs import (
+    Recording as Recording,
+    Sound as Sound,
+    as_sentences as as_sentences,
+    as_sounds as as_sounds,
+)
 from .planned import planned_recipes as planned_recipes
 from .ser import SERConfig as SERConfig, SERModel as SERModel
-from .speech import SpeechEncoder as SpeechEncoder
+from .speech import Pooling as Pooling, SpeechEncoder as SpeechEncoder
 from .state import checkpoint_state as checkpoint_state
 from .text import TextEncoder as TextEncoder

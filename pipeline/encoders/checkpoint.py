@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pipeline.encoders.contents import FORMATS, format_of, parts_of
 from pipeline.encoders.conversion import converted
-from pipeline.encoders.hub import NAME, Revision, from_hub
+from pipeline.encoders.hub import ANYBODY, NAME, Access, Revision, from_hub
 from pipeline.encoders.local import BUILTIN, Found, find_here
 from pipeline.support import counted
 
@@ -56,7 +56,7 @@ class Checkpoint(Found):
         return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
 
 
-def locate(model: str | os.PathLike[str], revision: Revision = None) -> Checkpoint:
+def locate(model: str | os.PathLike[str], revision: Revision = None, access: Access = ANYBODY) -> Checkpoint:
     """Find a checkpoint by a builtin name, a local folder or a hub name.
 
     A hub name is fetched (configuration, tokenizer and weights only; no code) unless its cached copy serves.
@@ -75,7 +75,7 @@ def locate(model: str | os.PathLike[str], revision: Revision = None) -> Checkpoi
             f"a model must be one of {', '.join(sorted(BUILTIN))}, a folder, or a hub name owner/name; "
             f"found {model!r}, and no such folder"
         )
-    found = found or from_hub(model, revision)
+    found = found or from_hub(model, revision, access)
     return Checkpoint(found.model, found.folder, found.revision)
 
 

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +31,21 @@ SECONDS_FOR_HEADERS, SECONDS_FOR_BYTES = 10, 8
 """For bytes the hub's client asks six times before it gives up, which is within a minute."""
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a hub is asked, where it is not as its own environment variables say."""
+
+    cache_folder: str | Path | None = None
+    """Instead of HF_HUB_CACHE."""
+    local_files_only: bool = False
+    """Nothing is asked for: what is whole in the cache serves."""
+    token: str | None = field(default=None, repr=False)
+    """Instead of HF_TOKEN."""
+
+
+ANYBODY = Access()
 
 
 class NotOnHubError(Exception):
@@ -68,32 +83,39 @@ def revisions_of(revision: Revision) -> list[str]:
     return revisions
 
 
-def in_cache(model: str, revision: Revision) -> Found | None:
+def in_cache(model: str, revision: Revision, access: Access = ANYBODY) -> Found | None:
     """The first of the revisions that is whole in the hub's cache: commits first, which stay what they are."""
     for one in sorted(revisions_of(revision), key=lambda one: COMMIT.fullmatch(one) is None):
-        if found := _whole(model, one):
+        if found := _whole(model, one, access):
             return found
     return None
 
 
-def from_hub(model: str, revision: Revision) -> Found:
+def from_hub(model: str, revision: Revision, access: Access = ANYBODY) -> Found:
     """The checkpoint, fetched where no named commit of it is whole on this machine.
 
     Nothing is fetched that loading does not need. Raises ValueError where no revision can be had, and says why.
     """
     revisions = revisions_of(revision)
+    if access.local_files_only:
+        if found := in_cache(model, revisions, access):
+            return found
+        raise ValueError(
+            f"{model!r} must be a folder, or whole in the hub's cache where local_files_only is set; found "
+            f"neither, of revision {', '.join(revisions)}"
+        )
     commits = [one for one in revisions if COMMIT.fullmatch(one)]
-    if commits and (found := in_cache(model, commits)):
+    if commits and (found := in_cache(model, commits, access)):
         return found
     reasons = []
     for one in revisions:
         try:
-            found = _fetch(model, one)
+            found = _fetch(model, one, access)
         except NotOnHubError as error:
             reasons.append(f"the hub did not give revision {one}: {error}")
             continue
         except UnreachableError as error:
-            if found := in_cache(model, revisions):
+            if found := in_cache(model, revisions, access):
                 return found
             reasons.append(f"the hub did not give revision {one}: {error}")
             break
@@ -103,24 +125,30 @@ def from_hub(model: str, revision: Revision) -> Found:
     raise ValueError(f"{model!r} must be a folder or a hub name: no such folder, and {'; '.join(reasons)}")
 
 
-def listing(model: str, revision: str, seconds: float = SECONDS_FOR_LISTING) -> Listing:
+def listing(
+    model: str, revision: str, seconds: float = SECONDS_FOR_LISTING, access: Access = ANYBODY
+) -> Listing:
     """What the hub has under a revision. Raises NotOnHubError and UnreachableError, within the given time."""
     from huggingface_hub import HfApi
 
     def ask() -> Listing:
         with _reasons(seconds):
-            info = HfApi().model_info(model, revision=revision, files_metadata=True, timeout=seconds)
+            info = HfApi(token=access.token).model_info(
+                model, revision=revision, files_metadata=True, timeout=seconds
+            )
         files = {f.rfilename: f.size or 0 for f in info.siblings or () if "/" not in f.rfilename}
         return Listing(info.sha or "", files)
 
     return _within(seconds, ask)
 
 
-def _whole(model: str, revision: str) -> Found | None:
+def _whole(model: str, revision: str, access: Access) -> Found | None:
     from huggingface_hub import try_to_load_from_cache
 
     try:
-        config = try_to_load_from_cache(model, "config.json", revision=revision)
+        config = try_to_load_from_cache(
+            model, "config.json", cache_dir=access.cache_folder, revision=revision
+        )
     except ValueError:  # no name that a hub could have
         return None
     if not isinstance(config, str) or lacking(folder := Path(config).parent):
@@ -128,19 +156,24 @@ def _whole(model: str, revision: str) -> Found | None:
     return Found(model, folder, folder.name)  # the cache names a snapshot's folder by its commit
 
 
-def _fetch(model: str, revision: str) -> Found:
+def _fetch(model: str, revision: str, access: Access) -> Found:
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
-    there = listing(model, revision)
+    there = listing(model, revision, access=access)
     names, found = there.sizes, there.weights
     folders = set()
 
     def fetch(name: str) -> Path:
         # The client waits six minutes for headers: a hub that hangs is found out before.
         with _reasons(SECONDS_FOR_HEADERS, name):
-            get_hf_file_metadata(hf_hub_url(model, name, revision=revision), timeout=SECONDS_FOR_HEADERS)
+            url = hf_hub_url(model, name, revision=revision)
+            get_hf_file_metadata(url, timeout=SECONDS_FOR_HEADERS, token=access.token)
         with _short_waits(), _reasons(SECONDS_FOR_BYTES, name):
-            path = Path(hf_hub_download(model, name, revision=revision))
+            path = Path(
+                hf_hub_download(
+                    model, name, revision=revision, cache_dir=access.cache_folder, token=access.token
+                )
+            )
         folders.add(path.parent)
         return path
 

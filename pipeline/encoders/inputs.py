@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,17 @@ from pipeline.audio import (
     MAX_RATE,
     MIN_RATE,
     MIN_SAMPLES,
+    SAMPLING_RATE,
     AudioError,
     Waveform,
+    Window,
     check_audible,
     crop,
+    header_seconds,
     read_waveform,
+    read_windows,
     to_mono_16k,
+    windows_of,
 )
 from pipeline.support import shown
 
@@ -33,8 +40,69 @@ MARGIN_SECONDS = 0.1
 """Resampled beyond a crop, as of a file, so that what follows changes no sample of the crop."""
 
 
-Recording = npt.ArrayLike | os.PathLike[str]
-"""Samples as an array, a list or a tensor, or a file."""
+Recording = npt.ArrayLike | os.PathLike[str] | Mapping[str, Any]
+"""Samples as an array, a list or a tensor, a file, or `{"array": samples, "sampling_rate": rate}`."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """One recording as it was given: the path of a file, or samples at a rate."""
+
+    name: str
+    """What a message calls it."""
+    given: object
+    sampling_rate: int
+    """Hz, of samples; a file has its own."""
+
+    def start(self, seconds: float) -> Waveform:
+        """Its first `seconds` as the encoder hears them. Raises AudioError where nothing can be heard of it."""
+        with self._named():
+            if isinstance(self.given, str | os.PathLike):
+                return read_waveform(Path(self.given), seconds)
+            most = math.ceil((seconds + MARGIN_SECONDS) * self.sampling_rate)
+            samples = _samples(self.given, self.name, most)
+            waveform = crop(to_mono_16k(samples, self.sampling_rate), seconds)
+            check_audible(waveform)
+            return waveform
+
+    def windows(self, seconds: float, hop: float | None = None) -> Iterator[Window]:
+        """All of it in windows of `seconds`, one every `hop`. Raises AudioError as `start` does."""
+        with self._named():
+            if isinstance(self.given, str | os.PathLike):
+                yield from read_windows(Path(self.given), seconds, hop)
+            else:
+                samples = _samples(self.given, self.name, None)
+                yield from windows_of(to_mono_16k(samples, self.sampling_rate), seconds, hop)
+
+    def seconds(self) -> float:
+        """How long it is, of a file by its header. Raises AudioError for a file that has none."""
+        with self._named():
+            if isinstance(self.given, str | os.PathLike):
+                return header_seconds(Path(self.given))
+            return len(_samples(self.given, self.name, None)) / self.sampling_rate
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except AudioError as error:
+            raise type(error)(f"{self.name}: {error}") from None
+
+
+def as_sounds(
+    given: object, sampling_rate: object = None, *, called: str = "waveforms"
+) -> tuple[list[Sound], bool]:
+    """Recordings, and whether one was given rather than several.
+
+    A recording is a path, samples, `{"array": samples, "sampling_rate": rate}`, or a pair of both;
+    `sampling_rate` is that of samples which come without. Raises ValueError, with the recording's place, for what
+    is none.
+    """
+    if sampling_rate is not None:
+        _check_rate(sampling_rate, "sampling_rate")
+    items, alone = _recordings(given)
+    names = [called if alone else f"{called}[{place}]" for place in range(len(items))]
+    return [_sound(item, name, sampling_rate) for item, name in zip(items, names, strict=True)], alone
 
 
 def as_waveforms(given: object, sampling_rate: object, crop_seconds: float) -> tuple[list[Waveform], bool]:
@@ -42,25 +110,9 @@ def as_waveforms(given: object, sampling_rate: object, crop_seconds: float) -> t
 
     Raises ValueError, with the recording's place, for what is none; AudioError for one that cannot be heard.
     """
-    if (
-        isinstance(sampling_rate, bool)
-        or not isinstance(sampling_rate, int | float | np.integer | np.floating)
-        or not MIN_RATE <= sampling_rate <= MAX_RATE
-        or sampling_rate != int(sampling_rate)
-    ):
-        raise ValueError(
-            f"sampling_rate must be a whole number of Hz from {MIN_RATE} to {MAX_RATE}, found "
-            f"{_named(sampling_rate)}"
-        )
-    items, alone = _recordings(given)
-    heard = []
-    for place, item in enumerate(items):
-        name = "waveforms" if alone else f"waveforms[{place}]"
-        try:
-            heard.append(_heard(item, name, int(sampling_rate), crop_seconds))
-        except AudioError as error:
-            raise AudioError(f"{name}: {error}") from None
-    return heard, alone
+    _check_rate(sampling_rate, "sampling_rate")
+    sounds, alone = as_sounds(given, sampling_rate)
+    return [sound.start(crop_seconds) for sound in sounds], alone
 
 
 def as_sentences(given: object) -> tuple[list[str], bool]:
@@ -90,7 +142,7 @@ def check_finite(features: npt.NDArray[np.float32], name: str) -> None:
 
 def _recordings(given: object) -> tuple[list[Any], bool]:
     """What was given as a list of recordings, and whether it is a single one."""
-    if isinstance(given, str | os.PathLike):
+    if isinstance(given, str | os.PathLike | Mapping) or _is_pair(given):
         return [given], True
     if _is_array(given):
         array = _as_array(given, "waveforms")
@@ -104,17 +156,48 @@ def _recordings(given: object) -> tuple[list[Any], bool]:
     return items, False
 
 
-def _heard(item: object, name: str, sampling_rate: int, crop_seconds: float) -> Waveform:
-    if isinstance(item, str | os.PathLike):
-        return read_waveform(Path(item), crop_seconds)
-    most = math.ceil((crop_seconds + MARGIN_SECONDS) * sampling_rate)
-    waveform = crop(to_mono_16k(_samples(item, name, most), sampling_rate), crop_seconds)
-    check_audible(waveform)
-    return waveform
+def _is_pair(item: object) -> bool:
+    """Whether it is samples beside their rate."""
+    return (
+        isinstance(item, tuple)
+        and len(item) == 2
+        and (_is_array(item[0]) or isinstance(item[0], list))
+        and isinstance(item[1], int | float | np.number)
+    )
 
 
-def _samples(item: object, name: str, most: int) -> npt.NDArray[np.float32]:
-    """At most so many (samples,) or (samples, channels), in -1..1."""
+def _sound(item: Any, name: str, sampling_rate: Any) -> Sound:
+    if isinstance(item, Mapping):
+        if not {"array", "sampling_rate"} <= set(item):
+            raise ValueError(
+                f"{name} must have the keys array and sampling_rate, found {shown(', '.join(map(str, item)), 80)}"
+            )
+        item, sampling_rate = item["array"], item["sampling_rate"]
+        _check_rate(sampling_rate, f"{name}: sampling_rate")
+    elif _is_pair(item):
+        item, sampling_rate = item
+        _check_rate(sampling_rate, f"{name}: its rate")
+    elif isinstance(item, str | os.PathLike):
+        sampling_rate = SAMPLING_RATE
+    if sampling_rate is None:
+        raise ValueError(f"{name} must come with its sampling_rate in Hz, found samples alone")
+    return Sound(name, item, int(sampling_rate))
+
+
+def _check_rate(rate: object, name: str) -> None:
+    if (
+        isinstance(rate, bool)
+        or not isinstance(rate, int | float | np.integer | np.floating)
+        or not MIN_RATE <= rate <= MAX_RATE
+        or rate != int(rate)
+    ):
+        raise ValueError(
+            f"{name} must be a whole number of Hz from {MIN_RATE} to {MAX_RATE}, found {_named(rate)}"
+        )
+
+
+def _samples(item: object, name: str, most: int | None) -> npt.NDArray[np.float32]:
+    """At most so many, or all, as (samples,) or (samples, channels), in -1..1."""
     if not (_is_array(item) or isinstance(item, list | tuple)):
         raise ValueError(f"{name} must be an array of samples or the path of a file, found {_named(item)}")
     array = _as_array(item, name)

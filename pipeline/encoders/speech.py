@@ -11,7 +11,6 @@ import math
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import fields
 from typing import Literal, get_args
 
 import numpy as np
@@ -21,16 +20,17 @@ from torch import Tensor
 
 from pipeline.audio import MIN_SAMPLES, SAMPLING_RATE, Waveform
 from pipeline.encoders.batching import batches_by_length
-from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
-from pipeline.encoders.contents import CONFIG
-from pipeline.encoders.hub import Revision
+from pipeline.encoders.checkpoint import Checkpoint, exactly, locate
+from pipeline.encoders.hub import ANYBODY, Access, Revision
 from pipeline.encoders.inputs import Recording, as_waveforms, check_finite
 from pipeline.encoders.recipes import speech_recipe
-from pipeline.encoders.ser import SERConfig, SERModel
-from pipeline.encoders.settings import BACKBONE, SPEECH, check_heads, check_settings, described_by
+from pipeline.encoders.ser import ATTRIBUTES, SERModel
+from pipeline.encoders.ser_loading import load_ser_model
 from pipeline.encoders.transfer import Transfers, halving, one_ahead
-from pipeline.encoders.wavlm import FrozenWavLM, check_covered
-from pipeline.support import check_device, check_dtype, in_order, shown, torch_threads
+from pipeline.encoders.wavlm import FrozenWavLM
+from pipeline.manifest import LABEL_MAX, LABEL_MIN
+from pipeline.recipe import Recipe
+from pipeline.support import check_device, check_dtype, in_order, torch_threads
 
 Pooling = Literal["attentive-mean", "attentive-std", "attentive-stats", "regressor-hidden"]
 Padding = Literal["masked", "literal"]
@@ -77,12 +77,17 @@ class SpeechEncoder:
         self._statistics = model.pool_model.to(self.device).eval().requires_grad_(False)
         self._regressor = model.ser_model.to(self.device).eval().requires_grad_(False)
         self._transfers = Transfers(self.device)
-        self.recipe = speech_recipe(
-            checkpoint,
-            model.config.hidden_size,
+        self._checkpoint = checkpoint
+        self.recipe = self.recipe_of(pooling)
+
+    def recipe_of(self, pooling: Pooling) -> Recipe:
+        """The recipe of this encoder's features by any pooling."""
+        return speech_recipe(
+            self._checkpoint,
+            self.config.hidden_size,
             pooling=pooling,
-            padding=padding,
-            crop_seconds=crop_seconds,
+            padding=self.padding,
+            crop_seconds=self.crop_seconds,
             compute_dtype=str(self.dtype).removeprefix("torch."),
         )
 
@@ -93,6 +98,7 @@ class SpeechEncoder:
         pooling: Pooling = "attentive-mean",
         *,
         revision: Revision = None,
+        access: Access = ANYBODY,
         padding: Padding = "masked",
         crop_seconds: float = 10.0,
         device: torch.device | str = "cpu",
@@ -102,7 +108,8 @@ class SpeechEncoder:
     ) -> SpeechEncoder:
         """Load a SERModel checkpoint from a builtin name, a local folder or a hub name with a revision.
 
-        A revision may be several, which hold the same weights: see `pipeline.encoders.hub`.
+        A revision may be several, which hold the same weights, and `access` says how a hub is asked: see
+        `pipeline.encoders.hub`.
 
         `pooling` over the last layer's frames, F the model's size: `attentive-mean` and `attentive-std` (F),
         `attentive-stats` (2F), `regressor-hidden` (F, the layer before the emotion outputs). `padding`:
@@ -115,7 +122,7 @@ class SpeechEncoder:
         missing or left over.
         """
         device, dtype = check_device(device), check_dtype(dtype)
-        checkpoint = locate(model, revision)
+        checkpoint = locate(model, revision, access)
         return cls(
             load_ser_model(checkpoint),
             checkpoint,
@@ -144,13 +151,18 @@ class SpeechEncoder:
         a sample that is not finite, and for what is no recording; RuntimeError where a feature is not finite.
         """
         heard, alone = as_waveforms(waveforms, sampling_rate, self.crop_seconds)
+        features = self.encode_heard(heard)
+        check_finite(features, "waveforms")
+        return features[0] if alone else features
+
+    def encode_heard(self, heard: Sequence[Waveform]) -> Features:
+        """The features (N, F) of cropped, audible waveforms at 16 kHz, in their order."""
         features = np.empty((len(heard), self.recipe.feature_size), dtype=np.float32)
         batches = list(self.batches([len(waveform) / SAMPLING_RATE for waveform in heard]))
         encoded = self.encode_batches([[heard[i] for i in batch] for batch in batches])
         for batch, rows in zip(batches, encoded, strict=True):
             features[batch] = rows
-        check_finite(features, "waveforms")
-        return features[0] if alone else features
+        return features
 
     def batches(self, seconds: npt.ArrayLike) -> Iterator[list[int]]:
         """Which clips of these lengths go through the model together, by their indices, longest first."""
@@ -230,34 +242,36 @@ class SpeechEncoder:
         statistics = torch.cat([mean, deviation], dim=1)
         return statistics if self.pooling == "attentive-stats" else self._regressor.hidden(statistics)
 
+    def pooled(self, statistics: Features, pooling: Pooling) -> Features:
+        """What another pooling makes of the features `attentive-stats` (N, 2F), by each row alone."""
+        half = self.config.hidden_size
+        if pooling == "attentive-stats":
+            return statistics
+        if pooling == "regressor-hidden":
+            return self._by_row(self._regressor.hidden, statistics, half)
+        return statistics[:, :half] if pooling == "attentive-mean" else statistics[:, half:]
 
-def load_ser_model(checkpoint: Checkpoint) -> SERModel:
-    """Build and load a SERModel. Raises RuntimeError where config.json or the tensors do not fit."""
-    written = checkpoint.config
-    if written.get("model_type") != "ser":
-        raise RuntimeError(
-            f"a speech encoder's config.json must say model_type 'ser', "
-            f"found {shown(repr(written.get('model_type')))} in {checkpoint.folder}"
-        )
-    known = {field.name for field in fields(SERConfig)}
-    file = checkpoint.folder / CONFIG
-    check_settings(written, SPEECH, file)
-    check_settings(written.get("ssl_config") or {}, BACKBONE, file, "ssl_config.")
-    with described_by(file, "SERModel"):
-        config = SERConfig(**{name: value for name, value in written.items() if name in known})
-        backbone = config.backbone()
-        check_heads(backbone.hidden_size, backbone.num_attention_heads, file, "ssl_config.")
-        check_covered(backbone)
-    tensors = {_today(name): tensor for name, tensor in checkpoint.tensors().items()}
-    # The weights come from the file, so none are drawn.
-    with described_by(file, "SERModel"), torch.device("meta"):
-        model = SERModel(config, trained_with_mask="ssl_model.masked_spec_embed" in tensors)
-    load_exactly(model, tensors, str(checkpoint.folder))
-    return model
+    def attributes(self, statistics: Features) -> Features | None:
+        """Valence, arousal and dominance on 1..7 of the features `attentive-stats`: (N, 2F) to (N, 3).
 
+        By what the checkpoint was fine-tuned for; None where that was something else.
+        """
+        if self.config.num_classes != len(ATTRIBUTES):
+            return None
+        order = [ATTRIBUTES.index(name) for name in ("valence", "arousal", "dominance")]
+        told = self._by_row(self._regressor, statistics, len(order))[:, order]
+        scaled: Features = np.clip(LABEL_MIN + told * (LABEL_MAX - LABEL_MIN), LABEL_MIN, LABEL_MAX)
+        return scaled
 
-def _today(name: str) -> str:
-    """Older torch named the two parts of a weight norm weight_g and weight_v."""
-    return name.replace("conv.weight_g", "conv.parametrizations.weight.original0").replace(
-        "conv.weight_v", "conv.parametrizations.weight.original1"
-    )
+    def _by_row(self, told: Callable[[Tensor], Tensor], rows: Features, size: int) -> Features:
+        """Each row alone and by one thread, so that no other can touch its last bit."""
+
+        @torch.inference_mode()
+        def one(row: Features) -> Features:
+            with exactly(self.device):
+                there = torch.from_numpy(np.array(row, np.float32))[None].to(self.device)
+                found: Features = told(there)[0].cpu().numpy()
+            return found
+
+        with torch_threads() as pool, closing(in_order(pool, one, rows, 64)) as found:
+            return np.array(list(found), np.float32).reshape(len(rows), size)

@@ -17,7 +17,7 @@ from transformers import RobertaConfig, RobertaForSequenceClassification
 from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
 from pipeline.encoders.contents import CONFIG
-from pipeline.encoders.hub import Revision
+from pipeline.encoders.hub import ANYBODY, Access, Revision
 from pipeline.encoders.inputs import as_sentences, check_finite
 from pipeline.encoders.recipes import text_recipe
 from pipeline.encoders.settings import MOST_LAYERS, TEXT, check_heads, check_settings, described_by
@@ -70,6 +70,7 @@ class TextEncoder:
         model: str | os.PathLike[str],
         *,
         revision: Revision = None,
+        access: Access = ANYBODY,
         max_tokens: int | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
@@ -77,14 +78,15 @@ class TextEncoder:
     ) -> TextEncoder:
         """Load a RoBERTa classifier from a builtin name, a local folder or a hub name with a revision.
 
-        A revision may be several, which hold the same weights: see `pipeline.encoders.hub`.
+        A revision may be several, which hold the same weights, and `access` says how a hub is asked: see
+        `pipeline.encoders.hub`.
 
         Sentences are cut at `max_tokens`, by default 512 or fewer where the model has no more; `batch_tokens`
         padded tokens go through the model at once on a GPU. Raises ValueError for a name that leads nowhere and
         RuntimeError for a checkpoint with a tensor missing or left over.
         """
         device, dtype = check_device(device), check_dtype(dtype)
-        checkpoint = locate(model, revision)
+        checkpoint = locate(model, revision, access)
         return cls(
             load_classifier(checkpoint),
             load_tokenizer(checkpoint.folder),

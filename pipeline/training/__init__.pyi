@@ -3,6 +3,7 @@
 from .heads import (
     HISTORY_FILE as HISTORY_FILE,
     MODELS_FOLDER as MODELS_FOLDER,
+    ProjectionHeads as ProjectionHeads,
     load_heads as load_heads,
     read_history as read_history,
     save_heads as save_heads,

@@ -1,0 +1,78 @@
+"""A bank of captions: sentences that a recording may be described by, where they lie, and their embeddings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from pipeline.support import read_json_object, replacing, write_text
+
+TEXTS_FILE, EMBEDDINGS_FILE = "captions.json", "captions.safetensors"
+
+
+@dataclass(frozen=True)
+class CaptionBank:
+    """M captions, what they describe, and what a model makes of them."""
+
+    texts: list[str]
+    labels: npt.NDArray[np.float64]
+    """(M, 2) valence and arousal on 0.5..7."""
+    embeddings: npt.NDArray[np.float32]
+    """(M, E) of length one."""
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def described(self, embedding: npt.NDArray[np.float32], count: int) -> list[dict[str, Any]]:
+        """The captions nearest to an embedding (E,), best first, what each describes and its cosine."""
+        scores = self.embeddings @ embedding
+        best = np.argsort(-scores, kind="stable")[:count]
+        return [
+            {
+                "text": self.texts[row],
+                "score": float(scores[row]),
+                "valence": float(self.labels[row, 0]),
+                "arousal": float(self.labels[row, 1]),
+            }
+            for row in best
+        ]
+
+    def write(self, folder: Path) -> None:
+        """Write captions.json and captions.safetensors."""
+        with replacing(folder / EMBEDDINGS_FILE) as temporary:
+            temporary.write_bytes(save({"embeddings": np.ascontiguousarray(self.embeddings, np.float32)}))
+        written = {"texts": self.texts, "valence_arousal": self.labels.tolist()}
+        write_text(json.dumps(written, ensure_ascii=False) + "\n", folder / TEXTS_FILE)
+
+    @classmethod
+    def read(cls, folder: Path) -> CaptionBank | None:
+        """Read what `write` wrote; None where a folder has no captions. Raises RuntimeError for damaged files."""
+        path = folder / TEXTS_FILE
+        if not path.exists():
+            return None
+        written = read_json_object(path, made_by="erclap export")
+        try:
+            embeddings = load_file(folder / EMBEDDINGS_FILE)["embeddings"]
+            texts = written["texts"]
+            labels = np.array(written["valence_arousal"], np.float64).reshape(-1, 2)
+            if not all(isinstance(text, str) for text in texts) or not texts:
+                raise ValueError("texts must be sentences")
+            if not (len(texts) == len(labels) == len(embeddings)) or embeddings.ndim != 2:
+                raise ValueError(f"{len(texts)} texts, {len(labels)} labels, embeddings {embeddings.shape}")
+            if embeddings.dtype != np.float32 or not (
+                np.isfinite(embeddings).all() and np.isfinite(labels).all()
+            ):
+                raise ValueError("numbers must be finite, and embeddings float32")
+        except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+            raise RuntimeError(
+                f"{path} and {EMBEDDINGS_FILE} must hold captions and their embeddings ({error!s:.200}): run "
+                f"`erclap export` again"
+            ) from error
+        return cls(texts, labels, embeddings)

@@ -1,0 +1,154 @@
+"""A model as a folder: what its two heads are, which encoders they were trained on, and the captions it knows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from pipeline.recipe import FORWARD_VERSION, Recipe
+from pipeline.support import read_json_object, replacing, write_text
+from pipeline.training import ProjectionHeads
+from pipeline.use.bank import CaptionBank
+
+MODEL_FOLDER = Path("results/model")
+"""Where `erclap export` leaves a model, and the commands look for one."""
+
+CONFIG_FILE, HEADS_FILE = "config.json", "heads.safetensors"
+
+MODEL_TYPE, FORMAT = "emotionrankclap", 1
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Where a frozen encoder comes from, and what it must turn out to be."""
+
+    model: str
+    """A builtin name, a hub name, or the name that a local folder had."""
+    revision: str | None
+    """The hub's commit; None where it is no hub's."""
+    recipe: Recipe
+    """Of the features that the heads were trained on."""
+
+    @property
+    def was_a_folder(self) -> bool:
+        """Whether nobody but its owner can say where it is."""
+        return self.revision is None and not self.model.startswith("builtin:")
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a model's folder holds."""
+
+    heads: ProjectionHeads
+    speech: Encoder
+    text: Encoder
+    bank: CaptionBank | None = None
+    origin: dict[str, Any] = field(default_factory=dict)
+    """How it was trained, and what was measured."""
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that stand for the heads and both recipes: other ones, other embeddings."""
+        digest = hashlib.sha256(_weights(self.heads))
+        digest.update(f"{self.speech.recipe.digest} {self.text.recipe.digest}".encode())
+        return digest.hexdigest()[:12]
+
+
+def write_model(model: Model, folder: Path) -> None:
+    """Write config.json, heads.safetensors and, where there is one, the bank of captions."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / HEADS_FILE) as temporary:
+        temporary.write_bytes(_weights(model.heads))
+    if model.bank is not None:
+        model.bank.write(folder)
+    config = {
+        "model_type": MODEL_TYPE,
+        "format": FORMAT,
+        "digest": model.digest,
+        "heads": model.heads.shape,
+        "speech_encoder": _encoder_to_dict(model.speech),
+        "text_encoder": _encoder_to_dict(model.text),
+        "origin": model.origin,
+    }
+    write_text(json.dumps(config, indent=2, sort_keys=True, allow_nan=False) + "\n", folder / CONFIG_FILE)
+
+
+def read_model(folder: Path) -> Model:
+    """Read what `write_model` wrote. Raises RuntimeError where a file is absent, damaged or does not fit."""
+    path = folder / CONFIG_FILE
+    config = read_json_object(path, made_by="erclap export")
+    if config.get("model_type") != MODEL_TYPE:
+        raise RuntimeError(
+            f"{path} must say model_type {MODEL_TYPE!r}, found {config.get('model_type')!r:.60}: it is another "
+            f"kind of model"
+        )
+    if config.get("format") != FORMAT:
+        raise RuntimeError(
+            f"{path} must be of format {FORMAT}, found {config.get('format')!r:.60}: export the model again, or "
+            f"use the release that wrote it"
+        )
+    try:
+        with torch.device("meta"):
+            heads = ProjectionHeads(**config["heads"])
+        heads.load_state_dict(load_file(folder / HEADS_FILE), assign=True)
+        speech, text = (_encoder_of(config[f"{kind}_encoder"], kind) for kind in ("speech", "text"))
+        origin = dict(config.get("origin") or {})
+    except FileNotFoundError:
+        raise RuntimeError(f"{folder / HEADS_FILE} is not there: run `erclap export` again") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise RuntimeError(
+            f"{folder} must hold a whole model ({reason:.300}): export or fetch it again"
+        ) from error
+    model = Model(heads.eval().requires_grad_(False), speech, text, CaptionBank.read(folder), origin)
+    if model.digest != config.get("digest"):
+        raise RuntimeError(
+            f"{folder} must hold the heads that its {CONFIG_FILE} names, {config.get('digest')!r:.40}, found "
+            f"{model.digest}: export or fetch it again"
+        )
+    _check_fits(model, folder)
+    return model
+
+
+def _check_fits(model: Model, folder: Path) -> None:
+    for kind, encoder in (("speech", model.speech), ("text", model.text)):
+        size = model.heads.sizes[f"{kind}_size"]
+        if encoder.recipe.feature_size != size or encoder.recipe.modality != kind:
+            raise RuntimeError(
+                f"{folder} must have a {kind} head for {kind} features of {encoder.recipe.feature_size}, found "
+                f"one for {size}"
+            )
+        if encoder.recipe.forward_version != FORWARD_VERSION:
+            raise RuntimeError(
+                f"{folder} must be of forward pass {FORWARD_VERSION}, found {encoder.recipe.forward_version}: "
+                f"train its heads again on features of today's"
+            )
+    if model.bank is not None and model.bank.embeddings.shape[1] != model.heads.sizes["embedding_size"]:
+        raise RuntimeError(
+            f"{folder} must have captions embedded in {model.heads.sizes['embedding_size']} dimensions, found "
+            f"{model.bank.embeddings.shape[1]}: export it again"
+        )
+
+
+def _weights(heads: ProjectionHeads) -> bytes:
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in heads.state_dict().items()}
+    written: bytes = save(tensors)
+    return written
+
+
+def _encoder_to_dict(encoder: Encoder) -> dict[str, Any]:
+    return {"model": encoder.model, "revision": encoder.revision, "recipe": encoder.recipe.to_dict()}
+
+
+def _encoder_of(written: dict[str, Any], kind: str) -> Encoder:
+    model, revision = written["model"], written["revision"]
+    if not isinstance(model, str) or not isinstance(revision, str | None):
+        raise ValueError(f"{kind}_encoder must have a model and a revision, found {model!r:.60}")
+    return Encoder(model, revision, Recipe.from_dict(written["recipe"]))
