@@ -24,6 +24,7 @@ COMMANDS = {
     "extract": ("stages.extract", "Clips and sentences to frozen features, once, into the cache."),
     "train": ("stages.train", "Projection heads on cached features, by one method or all."),
     "eval": ("stages.evaluate", "The paper's two tables, a third, and the plots."),
+    "export": ("stages.export", "Trained heads to a model's folder: to use, to index with, to share."),
     "score": ("stages.score", "The three tables of any other model, by its embeddings."),
     "cache": (
         "stages.cache",

@@ -46,7 +46,7 @@ class UnreachableError(Exception):
 
 @contextmanager
 def short_waits() -> Iterator[float]:
-    """Within this the hub's client waits less for bytes, so many seconds: HF_HUB_DOWNLOAD_TIMEOUT may say how many."""
+    """Within this the hub's client waits less for bytes, so many seconds, unless its variable says how many."""
     from huggingface_hub import constants
 
     before = constants.HF_HUB_DOWNLOAD_TIMEOUT
