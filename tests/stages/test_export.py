@@ -37,11 +37,7 @@ def test_a_model_is_exported_with_what_was_measured_of_it(project, speech_checkp
         f"`erclap index DIR`\n"
     )
     origin = found.origin
-    assert (origin["method"], origin["seed"], origin["loss"]) == (
-        "emotionrankclap-plus",
-        0,
-        "rank-n-contrast",
-    )
+    assert (origin["method"], origin["seed"], origin["loss"]) == ("emotionrankclap", 0, "rank-n-contrast")
     assert origin["corpus"]["clips"] == {"train": 40, "development": 20, "test1": 24}
     assert origin["corpus"]["name"] == "labels.csv"
     assert origin["corpus"]["synthetic"] is False
@@ -94,7 +90,10 @@ def test_without_a_plane_the_bank_is_the_lexicons_all_over_it(project):
 
 
 def test_the_best_method_there_is_is_exported_where_none_is_named():
-    assert _chosen_method(None, ["clap-sce", "emotionrankclap", "emotionrankclap-plus"]) == "emotionrankclap-plus"
+    assert (
+        _chosen_method(None, ["clap-sce", "emotionrankclap", "emotionrankclap-plus"])
+        == "emotionrankclap-plus"
+    )
     assert _chosen_method(None, ["clap-sce", "emotionrankclap"]) == "emotionrankclap"
     assert _chosen_method(None, ["clap-sce", "clap4emo"]) == "clap-sce"
 

@@ -16,6 +16,7 @@ from pipeline.training import ProjectionHeads
 from pipeline.use import CaptionBank, EmotionRankCLAP, Encoder, Model
 from tests.conftest import made_once
 from tests.imports import ROOT
+from tests.use.hubs import writable_hub as writable_hub
 
 EMBEDDING_SIZE = 32
 

@@ -7,11 +7,16 @@ import hashlib
 import json
 import re
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import huggingface_hub
+import pytest
+
+from tests.encoders.conftest import use
 from tests.encoders.hubs import Hub
 
 LARGE = ".safetensors"
@@ -145,3 +150,13 @@ class WritableHub(Hub):
 
     def _json(self, request: BaseHTTPRequestHandler, body: object, status: int = 200) -> None:
         self._send(request, status, json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+
+@pytest.fixture
+def writable_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableHub]:
+    """It serves this process, whose cache is empty, and takes files by LFS alone: Xet has servers of its own."""
+    served = WritableHub(tmp_path / "served")
+    use(served, tmp_path / "home", monkeypatch)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+    yield served
+    served.close()

@@ -6,7 +6,6 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,6 @@ import pytest
 
 from pipeline.encoders import asking, hub as fetching
 from pipeline.use import EmotionRankCLAP, hub as pushing
-from tests.encoders.conftest import use
 from tests.use.conftest import make_bank, make_model
 from tests.use.hubs import WritableHub
 
@@ -29,16 +27,10 @@ NEEDED = {"captions.json", "captions.safetensors", "config.json", "heads.safeten
 
 
 @pytest.fixture
-def hub(tmp_path, monkeypatch) -> Iterator[WritableHub]:
-    served = WritableHub(tmp_path / "served")
-    use(served, tmp_path / "home", monkeypatch)
-    monkeypatch.setattr(
-        huggingface_hub.constants, "HF_HUB_DISABLE_XET", True
-    )  # which needs a store of its own
+def hub(writable_hub, tmp_path, monkeypatch) -> WritableHub:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    yield served
-    served.close()
+    return writable_hub
 
 
 @pytest.fixture
