@@ -50,7 +50,7 @@ print(mmd_rbf(numpy.eye(3), numpy.eye(3), gamma=1.0), wasserstein(numpy.eye(3), 
 
 ALL_COMMANDS = """
 from stages.cli import main
-for command in ("prepare", "caption", "caption --show-prompt", "extract", "train", "eval --quiet", "report"):
+for command in ("prepare", "caption", "caption --show-prompt", "extract", "train", "eval --quiet", "export", "report"):
     try:
         main(command.split())
     except SystemExit as ended:
@@ -131,6 +131,7 @@ def test_its_commands_go_from_audio_to_the_page(installed, tmp_path):
     said = run([installed, "-c", ALL_COMMANDS], tmp_path)
     assert "write a sentence describing a speaking style" in said
     assert "Rank-N-Contrast" in (tmp_path / "results/report.html").read_text()
+    assert "## Its limits" in (tmp_path / "results/model/README.md").read_text()
 
 
 def declared() -> Iterator[str]:

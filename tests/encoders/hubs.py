@@ -9,6 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
@@ -114,7 +115,8 @@ class Hub:
             request.send_header(name, value)
         request.end_headers()
         if request.command != "HEAD":
-            request.wfile.write(body[:cut])
+            with suppress(ConnectionError):  # of a client that waits no longer
+                request.wfile.write(body[:cut])
             if cut is not None:
                 request.close_connection = True
 
