@@ -50,7 +50,8 @@ print(mmd_rbf(numpy.eye(3), numpy.eye(3), gamma=1.0), wasserstein(numpy.eye(3), 
 
 ALL_COMMANDS = """
 from stages.cli import main
-for command in ("prepare", "caption", "caption --show-prompt", "extract", "train", "eval --quiet", "export", "report"):
+commands = "prepare, caption, caption --show-prompt, extract, train, eval --quiet, export, report"
+for command in commands.split(", "):
     try:
         main(command.split())
     except SystemExit as ended:
