@@ -72,7 +72,7 @@ class Sound:
                 yield from read_windows(Path(self.given), seconds, hop)
             else:
                 samples = _samples(self.given, self.name, None)
-                yield from windows_of(to_mono_16k(samples, self.sampling_rate), seconds, hop)
+                yield from windows_of(samples, seconds, hop, sampling_rate=self.sampling_rate)
 
     def seconds(self) -> float:
         """How long it is, of a file by its header. Raises AudioError for a file that has none."""
