@@ -246,12 +246,22 @@ def test_settings_load(block):
     Params.model_validate(merged(params, yaml.safe_load(block.text)))
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Use 'content=<...>' to upload raw bytes:DeprecationWarning"
+)  # the hub's client
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
-def test_code_runs(block, tmp_path, monkeypatch):
+def test_code_runs(block, tmp_path, monkeypatch, model_folder, write_audio, request):
     from pipeline.config import load_params
 
     monkeypatch.chdir(tmp_path)  # where code writes its files
     text = block.text
+    if "results/model" in text:
+        shutil.copytree(model_folder, tmp_path / "results/model")
+    for name, seconds in (("a", 0.4), ("b", 0.3), ("long", 12)):
+        if f"recordings/{name}.wav" in text:
+            write_audio(tmp_path / f"recordings/{name}.wav", seconds)
+    if "push_to_hub" in text:
+        request.getfixturevalue("writable_hub")
     paper, sample = (
         load_params(ROOT / name).extract for name in ("stages/profiles/paper.yaml", "params.yaml")
     )
