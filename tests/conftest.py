@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import shutil
@@ -14,15 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import torch
-from safetensors.torch import save_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
 
-from pipeline.encoders.ser import SERConfig, SERModel
-
-# One where several processes share the cores, since threads would wait for each other.
-torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+# What is imported stays: looking through it again and again is a fifth of what importing takes.
+gc.disable()
 # A suite that a script runs in the background starts with Ctrl-C ignored, and so would the processes of its tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -37,6 +32,16 @@ LONGEST = (
     "encoders/test_wavlm.py",
 )
 """The files that take longest, longest first: begun last, one would keep a process busy after all others."""
+
+
+def pytest_collection_finish() -> None:
+    """In each process that runs tests, before the first; the one that hands them out loads no torch."""
+    import torch
+
+    # One where several processes share the cores, since threads would wait for each other.
+    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,6 +67,11 @@ SMALL_BACKBONE: dict[str, Any] = {
 
 def write_ser_checkpoint(folder: Path, backbone: dict[str, Any] | None, seed: int = 0) -> Path:
     """A SERModel with random weights; `backbone` None is the public full size."""
+    import torch
+    from safetensors.torch import save_file
+
+    from pipeline.encoders.ser import SERConfig, SERModel
+
     torch.manual_seed(seed)
     written: dict[str, Any] = {
         "architectures": ["SERModel"],
@@ -89,6 +99,10 @@ def write_ser_checkpoint(folder: Path, backbone: dict[str, Any] | None, seed: in
 
 def write_text_checkpoint(folder: Path, seed: int = 0) -> Path:
     """A small RoBERTa classifier with random weights and a tokenizer of single bytes."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
+
     torch.manual_seed(seed)
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
