@@ -6,6 +6,7 @@ of the checkout in which it runs, as any process does. One test of DVC is by the
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -67,6 +68,7 @@ def serve(suite: int) -> None:
         name for name in sys.modules if name.partition(".")[0] in {"emotionrankclap", "pipeline", "stages"}
     ]
     assert own == [], "a checkout's own copy of the code is what must run"
+    gc.freeze()  # or a fork would copy it all when it looks for garbage
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
         server.listen()
