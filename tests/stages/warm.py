@@ -1,4 +1,4 @@
-"""`erclap` for tests that have DVC run it many times: in forks of one process that has torch and the like loaded.
+"""`erclap` for tests that run it many times: in forks of one process that has torch and the like loaded.
 
 A stage's own work takes a second, importing what it needs up to five. A fork imports the project's own code, that
 of the checkout in which it runs, as any process does. One test of DVC is by the installed command.
@@ -6,20 +6,22 @@ of the checkout in which it runs, as any process does. One test of DVC is by the
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import traceback
-from contextlib import suppress
 from pathlib import Path
 
 LOADED = """
-    click h5py jinja2 matplotlib.backends.backend_agg matplotlib.figure ot pyarrow.parquet pydantic
+    click h5py httpx2 jinja2 matplotlib.backends.backend_agg matplotlib.figure openai ot pyarrow.parquet pydantic
     safetensors.torch scipy.ndimage scipy.spatial scipy.stats soundfile soxr threadpoolctl tokenizers torch
     torch._dynamo tqdm transformers.models.roberta.modeling_roberta transformers.models.wavlm.modeling_wavlm yaml
 """
@@ -33,9 +35,59 @@ with socket.socket(socket.AF_UNIX) as asked:
     socket.send_fds(asked, [b"."], [0, 1, 2])
     asked.sendall(json.dumps([sys.argv[1:], folder, dict(os.environ)]).encode())
     asked.shutdown(socket.SHUT_WR)
-    status = asked.recv(8)
-sys.exit(int(status) if status else "the warm process ended")
+    said = asked.makefile().read().split()
+sys.exit(int(said[1]) if len(said) == 2 else "the fork was killed")
 """
+"""What it is told: the fork's number, and in the end its status."""
+
+
+class Running:
+    """`erclap` in a fork, begun and to be killed as a subprocess.Popen is."""
+
+    def __init__(self, folder: Path, *arguments: str, env: dict[str, str]) -> None:
+        self.returncode: int | None = None
+        self._out, self._err = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115
+        self._asked = socket.socket(socket.AF_UNIX)
+        with contextlib.chdir(Path(os.environ["WARM_COMMANDS"]).parent):  # a socket's address is short
+            self._asked.connect("socket")
+        with Path(os.devnull).open() as nothing:
+            files = [file.fileno() for file in (nothing, self._out, self._err)]
+            socket.send_fds(self._asked, [b"."], files)
+        self._asked.sendall(json.dumps([arguments, str(folder), env]).encode())
+        self._asked.shutdown(socket.SHUT_WR)
+        self._said = self._asked.makefile()
+        self._fork = int(self._said.readline())
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self._fork, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def poll(self) -> int | None:
+        """The status where it has ended; a signal's number is negative."""
+        ended, _, _ = select.select([self._asked], [], [], 0)
+        return self._end() if ended else None
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """What it has written once it has ended. Raises TimeoutError where that takes longer."""
+        if not select.select([self._asked], [], [], timeout)[0]:
+            raise TimeoutError(f"erclap must end within {timeout} s")
+        self._end()
+        said = []
+        for file in (self._out, self._err):
+            file.seek(0)
+            said.append(file.read())
+            file.close()
+        return said[0], said[1]
+
+    def _end(self) -> int:
+        if self.returncode is None:
+            status = self._said.read()
+            self._said.close()
+            self._asked.close()
+            self.returncode = int(status) if status else -signal.SIGKILL
+        return self.returncode
 
 
 def start_warm(folder: Path) -> None:
@@ -82,7 +134,7 @@ def serve(suite: int) -> None:
                 if not _runs(suite):
                     return
                 continue
-            with suppress(ChildProcessError):
+            with contextlib.suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
             if os.fork() == 0:
@@ -105,6 +157,7 @@ def answer(asked: socket.socket) -> int:
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
+    asked.sendall(f"{os.getpid()}\n".encode())
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
