@@ -23,7 +23,7 @@ from pathlib import Path
 LOADED = """
     click h5py httpx2 jinja2 matplotlib.backends.backend_agg matplotlib.figure openai ot pyarrow.parquet pydantic
     safetensors.torch scipy.ndimage scipy.spatial scipy.stats soundfile soxr threadpoolctl tokenizers torch
-    torch._dynamo tqdm transformers.models.roberta.modeling_roberta transformers.models.wavlm.modeling_wavlm yaml
+    tqdm transformers.models.roberta.modeling_roberta transformers.models.wavlm.modeling_wavlm yaml
 """
 
 COMMAND = """#!{python} -IS
