@@ -1,7 +1,7 @@
-"""`erclap` for tests that run it many times: in forks of one process that has torch and the like loaded.
+"""`erclap` and `dvc` for tests that run them many times: in forks of one process that has torch and DVC loaded.
 
 A stage's own work takes a second, importing what it needs up to five. A fork imports the project's own code, that
-of the checkout in which it runs, as any process does. One test of DVC is by the installed command.
+of the checkout in which it runs, as any process does. One test of DVC is by the installed commands.
 """
 
 from __future__ import annotations
@@ -20,10 +20,16 @@ import tempfile
 import traceback
 from pathlib import Path
 
+PROGRAMS = ("dvc", "erclap")
+
 LOADED = """
     click h5py httpx2 jinja2 matplotlib.backends.backend_agg matplotlib.figure openai ot pyarrow.parquet pydantic
     safetensors.torch scipy.ndimage scipy.spatial scipy.stats soundfile soxr threadpoolctl tokenizers torch
     tqdm transformers.models.roberta.modeling_roberta transformers.models.wavlm.modeling_wavlm yaml
+    configobj dulwich.index dulwich.worktree dvc._debug dvc.cachemgr dvc.cli.parser dvc.commands.repro dvc.daemon
+    dvc.data_cloud dvc.dependency.param dvc.dvcfile dvc.render dvc.repo.checkout dvc.repo.commit dvc.repo.index
+    dvc.repo.reproduce dvc.rwlock dvc.stage.cache dvc.stage.run dvc.stage.serialize dvc_data.index.checkout
+    dvc_render fsspec.implementations.local networkx rich.console ruamel.yaml scmrepo.git
 """
 
 COMMAND = """#!{python} -IS
@@ -33,7 +39,8 @@ os.chdir({folder!r})  # a socket's address is short
 with socket.socket(socket.AF_UNIX) as asked:
     asked.connect("socket")
     socket.send_fds(asked, [b"."], [0, 1, 2])
-    asked.sendall(json.dumps([sys.argv[1:], folder, dict(os.environ)]).encode())
+    words = [os.path.basename(sys.argv[0]), *sys.argv[1:]]
+    asked.sendall(json.dumps([words, folder, dict(os.environ)]).encode())
     asked.shutdown(socket.SHUT_WR)
     said = asked.makefile().read().split()
 sys.exit(int(said[1]) if len(said) == 2 else "the fork was killed")
@@ -53,7 +60,7 @@ class Running:
         with Path(os.devnull).open() as nothing:
             files = [file.fileno() for file in (nothing, self._out, self._err)]
             socket.send_fds(self._asked, [b"."], files)
-        self._asked.sendall(json.dumps([arguments, str(folder), env]).encode())
+        self._asked.sendall(json.dumps([["erclap", *arguments], str(folder), env]).encode())
         self._asked.shutdown(socket.SHUT_WR)
         self._said = self._asked.makefile()
         self._fork = int(self._said.readline())
@@ -91,11 +98,12 @@ class Running:
 
 
 def start_warm(folder: Path) -> None:
-    """Write the command to the folder's bin/, and start what answers it, which ends with the suite."""
-    command = folder / "bin/erclap"
-    command.parent.mkdir()
-    command.write_text(COMMAND.format(python=sys.executable, folder=str(folder)))
-    command.chmod(0o755)
+    """Write the commands to the folder's bin/, and start what answers them, which ends with the suite."""
+    (folder / "bin").mkdir()
+    for program in PROGRAMS:
+        command = folder / "bin" / program
+        command.write_text(COMMAND.format(python=sys.executable, folder=str(folder)))
+        command.chmod(0o755)
     suite = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
     process = subprocess.Popen(
         [sys.executable, "-P", __file__, str(suite)],
@@ -153,7 +161,7 @@ def _runs(process: int) -> bool:
 def answer(asked: socket.socket) -> int:
     """Run the command as the process that asks would, and tell it the status."""
     _, descriptors, _, _ = socket.recv_fds(asked, 1, 3)
-    arguments, folder, environment = json.loads(asked.makefile("rb").read())
+    words, folder, environment = json.loads(asked.makefile("rb").read())
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
@@ -162,13 +170,18 @@ def answer(asked: socket.socket) -> int:
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv = ["erclap", *arguments]
+    sys.argv = words
     sys.path[:0] = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
     status = 1
     try:
-        from stages.cli import main
+        if words[0] == "dvc":
+            from dvc.cli import main as dvc
 
-        main()
+            status = dvc()
+        else:
+            from stages.cli import main
+
+            main()
     except SystemExit as ended:
         status = int(ended.code or 0)
     except BaseException:
