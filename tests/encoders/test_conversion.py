@@ -167,6 +167,7 @@ def test_a_tensor_that_two_files_hold_is_refused(tmp_path):
         all_tensors([tmp_path / "a.bin", tmp_path / "b.bin"])
 
 
+@pytest.mark.usefixtures("converting_here")
 def test_a_file_that_is_cut_is_refused_in_one_line(text_checkpoint, tmp_path):
     file = pickled(text_checkpoint, tmp_path / "pickled") / "pytorch_model.bin"
     file.write_bytes(file.read_bytes()[:-1000])
