@@ -130,4 +130,4 @@ def _save(figure: Figure, path: Path) -> None:
     with replacing(path) as temporary:
         # Without a date or a version in it, the same figures give the same file. Figure.savefig would draw twice.
         figure.set_dpi(120)
-        FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None})
+        FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None})  # type: ignore[no-untyped-call]
