@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,6 +32,7 @@ class Hub:
         self.hang: Callable[[str], bool] = lambda path: False
         self.cut: Callable[[str, int], int | None] = lambda name, start: None
         self.token: str | None = None
+        self._closed = threading.Event()
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -54,13 +54,16 @@ class Hub:
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
+        self._closed.set()
         self.server.shutdown()
         self.server.server_close()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         path = request.path.split("?")[0]
         while self.hang(f"{request.command} {path}"):
-            time.sleep(0.1)
+            if self._closed.wait(0.1):
+                request.close_connection = True
+                return
         self.tokens.add(request.headers.get("Authorization"))
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             self._send(request, 401, b"{}", {"X-Error-Code": "RepoNotFound"})
