@@ -31,8 +31,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from pipeline.config import Train
 from pipeline.features import Pairs, PlaneTexts
 from pipeline.methods import METHODS, settings_of
-from pipeline.training import rank_n_contrast, squared_label_distance, train
-from pipeline.training.heads import ProjectionHeads
+from pipeline.training import ProjectionHeads, rank_n_contrast, squared_label_distance, train
 
 SPEECH, TEXT, EMBEDDING, BATCH = 1024, 768, 512, 64
 TRAINING_ROWS, DEVELOPMENT_ROWS = 90_022, 25_258
