@@ -30,6 +30,7 @@ COMMANDS = {
         "The features that are kept: what there is, what is missing, shared and mended.",
     ),
     "report": ("stages.report", "The last evaluation as one HTML page, for readers elsewhere."),
+    "serve": ("stages.serve", "A page to search recordings with: by a sentence, a mood, a recording."),
     "tables": ("stages.tables", "Print the tables of the last evaluation and where to look."),
 }
 """Command → the module that defines `command`, and its help in one line. In the order of the pipeline."""
