@@ -25,6 +25,9 @@ COMMANDS = {
     "train": ("stages.train", "Projection heads on cached features, by one method or all."),
     "eval": ("stages.evaluate", "The paper's two tables, a third, and the plots."),
     "score": ("stages.score", "The three tables of any other model, by its embeddings."),
+    "index": ("stages.index", "Any folder of recordings, to be searched: what is new is encoded."),
+    "search": ("stages.search", "The recordings that sound like a sentence, a mood or another recording."),
+    "describe": ("stages.describe", "How a recording sounds: its mood and the sentences that suit it."),
     "cache": (
         "stages.cache",
         "The features that are kept: what there is, what is missing, shared and mended.",

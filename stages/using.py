@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MODEL = "results/model"
 """Where `erclap export` leaves one."""
 
+INDEX = "results/index"
+"""Where `erclap index` leaves one."""
+
 
 def model_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """--model, a folder or a hub name."""
@@ -27,6 +30,20 @@ def model_option(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         metavar="FOLDER",
         help="A model's folder or hub name. As ERCLAP_MODEL.",
+    )(command)
+
+
+def index_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--index, the folder of an index."""
+    return click.option(
+        "--index",
+        "index_folder",
+        envvar="ERCLAP_INDEX",
+        default=INDEX,
+        show_default=True,
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="An index's folder. As ERCLAP_INDEX.",
     )(command)
 
 

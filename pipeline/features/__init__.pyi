@@ -1,6 +1,7 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
 from .extraction import (
+    ShardWriter as ShardWriter,
     extract as extract,
     extract_speech as extract_speech,
     extract_text as extract_text,
@@ -15,6 +16,8 @@ from .gathering import (
 from .pairs import Pairs as Pairs, PairSource as PairSource, PlaneTexts as PlaneTexts
 from .shards.folder import ShardFolder as ShardFolder
 from .shards.keys import (
+    NO_KEYS as NO_KEYS,
+    Keys as Keys,
     packed as packed,
     packed_column as packed_column,
     sentence_key as sentence_key,

@@ -1,6 +1,6 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
-from .abandoned import remove_abandoned as remove_abandoned
+from .abandoned import held as held, remove_abandoned as remove_abandoned
 from .devices import (
     check_device as check_device,
     check_dtype as check_dtype,
@@ -26,7 +26,7 @@ from .files import (
 )
 from .json_files import read_json_object as read_json_object
 from .killable import Killable as Killable
-from .parallel import in_order as in_order, torch_threads as torch_threads
+from .parallel import in_order as in_order, merged as merged, torch_threads as torch_threads
 from .patience import patiently as patiently
 from .progress import Progress as Progress, progress_wanted as progress_wanted
 from .wording import counted as counted, shown as shown

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from queue import Queue
+from threading import Event, Lock
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -40,6 +42,50 @@ def in_order(
     finally:
         for future, _ in waiting:
             future.cancel()
+
+
+def merged(streams: Iterable[Iterator[Item]], threads: int, ahead: int) -> Generator[Item]:
+    """The items of many streams in no order between streams, each stream drawn by one of `threads` threads.
+
+    No more than `ahead` items wait, so that a stream may be endless; what one raises is raised here. Close it, or
+    use it up.
+    """
+    waiting: Queue[tuple[Item] | BaseException | None] = Queue(ahead)
+    source, turn, stopped = iter(streams), Lock(), Event()
+
+    def draw() -> None:
+        try:
+            while not stopped.is_set():
+                with turn:
+                    stream = next(source, None)
+                if stream is None:
+                    break
+                for item in stream:
+                    waiting.put((item,))
+                    if stopped.is_set():
+                        break
+        except BaseException as error:  # whoever takes the items decides
+            waiting.put(error)
+        finally:
+            waiting.put(None)
+
+    working = threads
+    with ThreadPoolExecutor(threads, "merged") as pool:
+        for _ in range(threads):
+            pool.submit(draw)
+        try:
+            while working:
+                found = waiting.get()
+                if found is None:
+                    working -= 1
+                elif isinstance(found, BaseException):
+                    raise found
+                else:
+                    yield found[0]
+        finally:
+            stopped.set()
+            while working:  # until none waits for a place
+                working -= waiting.get() is None
 
 
 @contextmanager

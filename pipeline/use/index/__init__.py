@@ -1,0 +1,1 @@
+"""A folder of recordings in windows, embedded and kept on disk; searched exactly, by product or by place."""
