@@ -28,12 +28,12 @@ COMMANDS = {
     "index": ("stages.index", "Any folder of recordings, to be searched: what is new is encoded."),
     "search": ("stages.search", "The recordings that sound like a sentence, a mood or another recording."),
     "describe": ("stages.describe", "How a recording sounds: its mood and the sentences that suit it."),
+    "serve": ("stages.serve", "A page to search recordings with: by a sentence, a mood, a recording."),
     "cache": (
         "stages.cache",
         "The features that are kept: what there is, what is missing, shared and mended.",
     ),
     "report": ("stages.report", "The last evaluation as one HTML page, for readers elsewhere."),
-    "serve": ("stages.serve", "A page to search recordings with: by a sentence, a mood, a recording."),
     "tables": ("stages.tables", "Print the tables of the last evaluation and where to look."),
 }
 """Command → the module that defines `command`, and its help in one line. In the order of the pipeline."""

@@ -7,23 +7,14 @@ from pathlib import Path
 
 import click
 
-from stages.using import model_option, open_model
+from stages.using import index_option, model_option, open_model
 
 HOST, PORT = "127.0.0.1", 8765
 
 
 @click.command("serve")
 @model_option
-@click.option(
-    "--index",
-    "index_folder",
-    type=click.Path(path_type=Path),
-    envvar="ERCLAP_INDEX",
-    default=Path("results/index"),
-    show_default=True,
-    metavar="FOLDER",
-    help="The index. As ERCLAP_INDEX.",
-)
+@index_option
 @click.option(
     "--host", default=HOST, show_default=True, help="Where to listen; others reach it by a token alone."
 )
@@ -55,14 +46,12 @@ def command(
     """
     os.environ.pop("ERCLAP_TOKEN", None)  # which no process of ours needs to have
     try:
-        from pipeline.use.page import Library, Server
+        from pipeline.use import Index, Library, Server
     except ImportError as error:
         raise ValueError(
             f"erclap serve needs the package {error.name}, which is not installed: pip install "
             f"'emotionrankclap[serve]'"
         ) from None
-    from pipeline.use.index import Index
-
     server = Server(host, port, token=token, further=further)
     found = open_model(model)
     library = Library(found, lambda: Index.open(index_folder), index_folder / "index.json")

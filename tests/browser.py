@@ -156,7 +156,9 @@ class Tab:
         told = self.send("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in told:
             details = told["exceptionDetails"]
-            raise RuntimeError(f"{details.get('exception', {}).get('description', details['text'])} in {script}")
+            raise RuntimeError(
+                f"{details.get('exception', {}).get('description', details['text'])} in {script}"
+            )
         return told["result"].get("value")
 
     def wait(self, condition: str) -> Any:
@@ -170,12 +172,18 @@ class Tab:
             with suppress(RuntimeError):  # the page was left meanwhile
                 if found := self.ask(polling):
                     return found
-        raise AssertionError(f"never came: {condition}; the page says {self.ask('document.body.innerText')[:800]}")
+        raise AssertionError(
+            f"never came: {condition}; the page says {self.ask('document.body.innerText')[:800]}"
+        )
 
     def screen(self, width: int, height: int = 900, *, dark: bool = False) -> None:
         """Show the page so large, light or dark."""
         self.send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])

@@ -14,6 +14,7 @@ from pipeline.report.page.building import build_page
 from tests.browser import BROWSERS, command, find_browser
 from tests.report.test_page import HOSTILE, made, tables
 
+
 def show(html: str, folder: Path) -> tuple[str, list[str]]:
     """The document after its scripts have run, and what the browser's console says."""
     page = folder / "page.html"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import traceback
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -26,7 +25,7 @@ def answer(content: Any, status: int = 200, headers: dict[str, str] | None = Non
 
 def say_refused(request: Request, error: Exception) -> Response:
     """Every status of 400 and more, the framework's own among them."""
-    assert isinstance(error, HTTPException)  # noqa: S101
+    assert isinstance(error, HTTPException)
     line = NOT_FOUND if error.detail == "Not Found" else error.detail
     if error.status_code == 405:
         line = f"{request.method} is not for this address: the API is described at /api/openapi.json"
@@ -39,8 +38,7 @@ def say_gone(request: Request, error: Exception) -> Response:
 
 
 def say_fault(request: Request, error: Exception) -> Response:
-    """A fault of ours: the reason is for those who run the server, on stderr, and not for the client."""
-    traceback.print_exception(error)
+    """A fault of ours. The reason goes on to the server, which prints it, and is not for the client."""
     return answer({"error": "something went wrong here: the terminal of `erclap serve` says what"}, 500)
 
 

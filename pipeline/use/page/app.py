@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -137,12 +136,8 @@ def _changed() -> Exception:
     )
 
 
-def build_app(library: Library, ear: Ear, names: Names, wanted: Pass | None = None) -> Starlette:
+def build_app(library: Library, ear: Ear, names: Names, wanted: Pass | None = None) -> Guard:
     """The page and its API, as an ASGI application; who has no `wanted` pass is refused where one is given."""
     application = Application(library, ear, wanted)
-    return Starlette(
-        routes=application.routes(),
-        middleware=[Middleware(Guard, names, wanted)],
-        exception_handlers=HANDLERS,
-        lifespan=application.lifespan,
-    )
+    inner = Starlette(routes=application.routes(), exception_handlers=HANDLERS, lifespan=application.lifespan)
+    return Guard(inner, names, wanted)

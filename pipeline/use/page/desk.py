@@ -20,6 +20,11 @@ class Desk:
         self._threads = ThreadPoolExecutor(threads, f"page-{name}")
         self._room, self._taken = threads + waiting, 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as many have a place as may."""
+        return self._taken >= self._room
+
     def take(self) -> Place:
         """A place in the queue, for a `with`. Refused with 429 where there is none left."""
         return Place(self)
@@ -46,7 +51,7 @@ class Place:
         self._desk = desk
 
     def __enter__(self) -> None:
-        if self._desk._taken >= self._desk._room:
+        if self._desk.is_full:
             raise refusal(429, "too many ask at once: ask again in a second", retry_after="1")
         self._desk._taken += 1
 

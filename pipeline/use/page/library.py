@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from pipeline.use.page.limits import PLANE_PLACES
 from pipeline.use.page.questions import Question
 
 if TYPE_CHECKING:
-    from pipeline.use.index import Hit, Index
+    from pipeline.use.index.index import Hit, Index
     from pipeline.use.model import EmotionRankCLAP
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -133,15 +133,22 @@ class Edition:
 class Library:
     """A model and the newest edition of an index. Its methods may be called by any number of threads."""
 
-    def __init__(self, model: EmotionRankCLAP, open_index: Callable[[], Index], watched: Path) -> None:
+    def __init__(
+        self,
+        model: EmotionRankCLAP,
+        open_index: Callable[[], Index],
+        watched: Path,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Raises as `open_index` does, and RuntimeError for an index of another model.
 
         `watched` is the file that is replaced when the index is made again.
         """
         self.model = model
-        self._open_index, self._watched = open_index, watched
+        self._open_index, self._watched, self._clock = open_index, watched, clock
         self._encoding, self._looking = threading.Lock(), threading.Lock()
-        self._seen, self._looked = self._stamp(), time.monotonic()
+        self._seen, self._looked = self._stamp(), clock()
         self._edition = self._opened()
 
     def warm_up(self) -> None:
@@ -151,7 +158,7 @@ class Library:
     @property
     def edition(self) -> Edition:
         """The newest one that fits the model; looked for once a second, by one thread at a time."""
-        if time.monotonic() - self._looked >= SECONDS_BETWEEN_LOOKS and self._looking.acquire(blocking=False):
+        if self._clock() - self._looked >= SECONDS_BETWEEN_LOOKS and self._looking.acquire(blocking=False):
             try:
                 self._look()
             finally:
@@ -159,7 +166,7 @@ class Library:
         return self._edition
 
     def _look(self) -> None:
-        self._looked = time.monotonic()
+        self._looked = self._clock()
         stamp = self._stamp()
         if stamp in (self._seen, None):
             return
@@ -187,7 +194,8 @@ class Library:
     def embed_text(self, sentence: str) -> npt.NDArray[np.float32]:
         """A sentence's embedding (E,)."""
         with self._encoding:
-            return self.model.embed_sentences([sentence])[0]
+            (embedding,) = self.model.embed_sentences([sentence])
+            return cast(npt.NDArray[np.float32], embedding)
 
     def search(self, question: Question) -> dict[str, Any]:
         """Where a question lies on the plane, as far as that is known, and the windows that suit it best."""

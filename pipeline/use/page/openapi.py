@@ -182,7 +182,9 @@ DESCRIPTION: dict[str, Any] = {
     },
     "paths": {
         "/api/about": {
-            "get": _operation("about", "What is searched, and by which model", _answers("About", "The model and the index."))
+            "get": _operation(
+                "about", "What is searched, and by which model", _answers("About", "The model and the index.")
+            )
         },
         "/api/search": {
             "post": _operation(
@@ -196,7 +198,7 @@ DESCRIPTION: dict[str, Any] = {
         "/api/hear": {
             "post": _operation(
                 "hear",
-                f"How a recording sounds: at most {MAX_UPLOAD_BYTES >> 20} MiB and {MAX_AUDIO_SECONDS / 60:g} minutes",
+                f"How a recording of at most {MAX_UPLOAD_BYTES >> 20} MiB and {MAX_AUDIO_SECONDS:g} s sounds",
                 _answers("Heard", "Each of its windows."),
                 *(408, 413, 422),
                 requestBody=_body(RECORDING),
@@ -224,7 +226,9 @@ DESCRIPTION: dict[str, Any] = {
             )
         },
         "/api/plane": {
-            "get": _operation("plane", "Where windows lie", _answers("Places", "Valence and arousal of some, evenly chosen."))
+            "get": _operation(
+                "plane", "Where windows lie", _answers("Places", "Valence and arousal of some, evenly chosen.")
+            )
         },
         "/api/enter": {
             "post": _operation(

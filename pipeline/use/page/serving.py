@@ -18,7 +18,6 @@ from pipeline.use.page.library import Library
 from pipeline.use.page.limits import HEADER_SECONDS, MAX_CONNECTIONS, MAX_HEADER_BYTES
 from pipeline.use.page.uploads import Ear
 
-
 LINGER_SECONDS = 3.0
 """To go on reading what a client sends that has its answer."""
 
@@ -44,6 +43,7 @@ class Server:
         self._socket = _bound(host, port)
         self.port: int = self._socket.getsockname()[1]
         self._names = Names(host, further)
+        self._running: _Told | None = None
 
     @property
     def address(self) -> str:
@@ -66,6 +66,7 @@ class Server:
                 ws="none",
                 loop="asyncio",
                 log_config=None,
+                log_level="error",
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
@@ -73,8 +74,14 @@ class Server:
                 timeout_graceful_shutdown=1,
                 h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             )
+            self._running = _Told(config, begun)
             with suppress(KeyboardInterrupt):  # which uvicorn raises again once it has ended
-                _Told(config, begun).run([self._socket])
+                self._running.run([self._socket])
+
+    def stop(self) -> None:
+        """End what `serve` does in another thread."""
+        if self._running:
+            self._running.should_exit = True
 
 
 class _Told(uvicorn.Server):
@@ -143,6 +150,7 @@ def _bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         found.close()
         raise RuntimeError(
-            f"port {port} of {host} must be free, found that it cannot be had ({error.strerror}): give another with --port"
+            f"port {port} of {host} must be free, found that it cannot be had ({error.strerror}): give another "
+            f"with --port"
         ) from None
     return found

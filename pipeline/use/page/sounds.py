@@ -85,7 +85,7 @@ class AsWav:
         wanted = -(-last // self._frame) - frame
         if self._sound.tell() != frame:
             self._sound.seek(frame)
-        decoded = self._sound.read(wanted, dtype="int16", always_2d=True).astype("<i2").tobytes()
+        decoded: bytes = self._sound.read(wanted, dtype="int16", always_2d=True).astype("<i2").tobytes()
         decoded = decoded.ljust(wanted * self._frame, b"\0")  # where a header promises more than there is
         return head + decoded[first - frame * self._frame : last - frame * self._frame]
 
@@ -116,7 +116,7 @@ def open_sound(file: Path, size: int, mtime_ns: int) -> Sound:
 
 
 def parse_range(header: str, size: int) -> tuple[int, int]:
-    """The first byte that a Range header asks for, and behind the last. Refused with 416 where it is not one range."""
+    """The first byte that a Range header asks for, and behind the last. Refused with 416 for no range."""
     parts = RANGE.fullmatch(header.strip())
     if parts and (parts[1] or parts[2]):
         if parts[1]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,11 +44,14 @@ def decode(asked: Asked) -> list[Window]:
 class Ear:
     """Hears recordings, one after another, and keeps nothing of them."""
 
-    def __init__(self, library: Library, *, seconds: float = WORK_SECONDS) -> None:
-        self._library, self._seconds = library, seconds
+    def __init__(
+        self, library: Library, *, seconds: float = WORK_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._library, self._seconds, self._clock = library, seconds, clock
         self._closing = ExitStack()
         self._decode = self._closing.enter_context(Killable(decode, seconds))
-        self._folder = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="erclap-page-"))
+        self.folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="erclap-page-")))
+        """Where recordings lie while they are received and heard; it goes with this."""
 
     def close(self) -> None:
         """End the process, and remove what was being received."""
@@ -57,7 +60,7 @@ class Ear:
     @contextmanager
     def receiving(self) -> Iterator[Path]:
         """A file for a recording that arrives, which goes when the block ends."""
-        descriptor, name = tempfile.mkstemp(dir=self._folder)
+        descriptor, name = tempfile.mkstemp(dir=self.folder)
         os.close(descriptor)
         try:
             yield Path(name)
@@ -69,7 +72,7 @@ class Ear:
 
         What cannot be heard is refused with 422. Where time runs out, `heard` says how far it got.
         """
-        deadline = time.monotonic() + self._seconds
+        begun = self._clock()
         library = self._library
         try:
             windows = self._decode(Asked(file, library.model.crop_seconds, MAX_AUDIO_SECONDS))
@@ -81,9 +84,10 @@ class Ear:
             ) from None
         except ChildProcessError:
             raise refusal(422, "this recording cannot be heard: it is damaged") from None
-        edition, told = library.edition, []
+        edition = library.edition
+        told: list[dict[str, Any]] = []
         for window in windows:
-            if told and time.monotonic() > deadline:
+            if told and self._clock() - begun > self._seconds:
                 break
             (embedding,), attributes = library.hear([window.waveform])
             places = [None] * 3 if attributes is None else [float(value) for value in attributes[0]]

@@ -23,7 +23,7 @@ const results = new Results(at("results"), at("player"), {
   like: ({ id }) => {
     go({ like: id });
     at("heading").focus({ preventScroll: true });
-    at("found").scrollIntoView({ block: "nearest" });
+    toResults();
   },
   failed: (line) => fail(new Error(line)),
 });
@@ -115,6 +115,12 @@ function run(question) {
   });
 }
 
+// On a phone they lie below all that is asked by.
+function toResults() {
+  const top = at("found").getBoundingClientRect().top;
+  if (top < 0 || top > innerHeight / 2) at("found").scrollIntoView();
+}
+
 const mood = ({ valence, arousal }) => `valence ${valence.toFixed(1)}, arousal ${arousal.toFixed(1)}`;
 const counted = (count) => (count === 1 ? "1 recording" : `${count} recordings`);
 
@@ -134,6 +140,7 @@ function hearFile(file) {
     }
     history.pushState(null, "", location.pathname);
     at("text").value = "";
+    toResults();
     const told = await hear(file, signal);
     document.title = `${file.name} – search by how it sounds`;
     showHeard(file.name, told, 0);
@@ -177,8 +184,7 @@ function showHeard(name, told, chosen) {
     }
     panel.append(made("h4", "", "Sentences that suit it"), list);
   }
-  panel.append(made("h4", "", "Recordings like it"));
-  panel.hidden = false;
+  panel.hidden = at("alike").hidden = false;
   plane.show(null, null);
   plane.showHeard(windows, chosen);
   showResults(window.results);
@@ -186,7 +192,7 @@ function showHeard(name, told, chosen) {
 }
 
 function hideHeard() {
-  at("heard").hidden = true;
+  at("heard").hidden = at("alike").hidden = true;
   plane.showHeard([], 0);
 }
 
@@ -278,10 +284,15 @@ async function open() {
 at("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = at("text").value;
-  if (text.trim()) go({ text });
+  if (!text.trim()) return;
+  go({ text });
+  toResults();
 });
 for (const example of document.querySelectorAll(".examples button")) {
-  example.addEventListener("click", () => go({ text: example.textContent }));
+  example.addEventListener("click", () => {
+    go({ text: example.textContent });
+    toResults();
+  });
 }
 at("enter").addEventListener("submit", (event) => {
   event.preventDefault();

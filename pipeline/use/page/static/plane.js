@@ -25,8 +25,8 @@ export class Plane {
     this.svg = drawn("svg", { viewBox: `0 ${TOP} ${SIZE} ${SIZE - TOP}`, "aria-hidden": "true" }, parent);
     this.#frame();
     this.background = drawn("path", { class: "places" }, this.svg);
-    this.heard = drawn("g", {}, this.svg);
     this.results = drawn("g", {}, this.svg);
+    this.heard = drawn("g", {}, this.svg);
     this.point = drawn("g", { class: "point" }, this.svg);
     this.svg.addEventListener("pointerdown", (event) => this.#grab(event));
     for (const name of ["valence", "arousal"]) {
@@ -126,6 +126,12 @@ export class Plane {
     }
   }
 
+  #slide(valence, arousal) {
+    this.sliders.valence.value = held(valence);
+    this.sliders.arousal.value = held(arousal);
+    this.#say();
+  }
+
   // What lies behind every search.
   places(all) {
     const dots = all.map(([v, a]) => `M${across(held(v)).toFixed(1)} ${down(held(a)).toFixed(1)}h0`);
@@ -136,9 +142,7 @@ export class Plane {
   show(valence, arousal, about) {
     this.point.replaceChildren();
     if (valence === null || arousal === null) return;
-    this.sliders.valence.value = held(valence);
-    this.sliders.arousal.value = held(arousal);
-    this.#say();
+    this.#slide(valence, arousal);
     const [x, y] = [across(held(valence)), down(held(arousal))];
     drawn("circle", { cx: x, cy: y, r: 13, class: about ? "asked about" : "asked" }, this.point);
     drawn("circle", { cx: x, cy: y, r: 2.5, class: "centre" }, this.point);
@@ -150,6 +154,7 @@ export class Plane {
     windows.forEach(({ valence, arousal }, i) => {
       if (valence === null) return;
       const [x, y] = [across(held(valence)), down(held(arousal))];
+      if (i === chosen) this.#slide(valence, arousal);
       const look = i === chosen ? "heard chosen" : "heard";
       drawn("path", { d: `M${x} ${y - 8}l8 8l-8 8l-8-8z`, class: look }, this.heard);
     });

@@ -24,7 +24,9 @@ export function clock(seconds) {
   return whole < 3600 ? `${m}:${s}` : `${Math.floor(whole / 3600)}:${String(m).padStart(2, "0")}:${s}`;
 }
 
-export const span = (start, end) => `${clock(start)}–${clock(Math.ceil(end))}`;
+const tenths = (seconds) => `${clock(seconds)}.${Math.floor(10 * seconds) % 10}`;
+
+export const span = (start, end) => (Number.isInteger(start) ? `${clock(start)}–${clock(Math.ceil(end))}` : `${tenths(start)}–${tenths(end)}`);
 
 const place = (value) => (value === null ? "–" : value.toFixed(1));
 
