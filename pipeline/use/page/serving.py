@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import socket
 from collections.abc import Callable, Iterable
@@ -71,7 +72,6 @@ class Server:
                 server_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=10,
-                timeout_graceful_shutdown=1,
                 h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             )
             self._running = _Told(config, begun)
@@ -85,7 +85,7 @@ class Server:
 
 
 class _Told(uvicorn.Server):
-    """Says when it has begun."""
+    """Says when it has begun, and ends at once: what it was at is dropped."""
 
     def __init__(self, config: uvicorn.Config, begun: Callable[[], None]) -> None:
         super().__init__(config)
@@ -94,6 +94,16 @@ class _Told(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._begun()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what is dropped is no fault
+        for listening in [*self.servers, *(sockets or [])]:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()  # type: ignore[union-attr]
+        if tasks := list(self.server_state.tasks):
+            await asyncio.wait(tasks, timeout=LINGER_SECONDS)
+        await self.lifespan.shutdown()
 
 
 class Connection(H11Protocol):

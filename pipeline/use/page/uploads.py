@@ -48,13 +48,14 @@ class Ear:
         self, library: Library, *, seconds: float = WORK_SECONDS, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._library, self._seconds, self._clock = library, seconds, clock
-        self._closing = ExitStack()
+        self._closing, self._closed = ExitStack(), False
         self._decode = self._closing.enter_context(Killable(decode, seconds))
         self.folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="erclap-page-")))
         """Where recordings lie while they are received and heard; it goes with this."""
 
     def close(self) -> None:
-        """End the process, and remove what was being received."""
+        """End the process, remove what was being received, and hear no further window."""
+        self._closed = True
         self._closing.close()
 
     @contextmanager
@@ -87,7 +88,7 @@ class Ear:
         edition = library.edition
         told: list[dict[str, Any]] = []
         for window in windows:
-            if told and self._clock() - begun > self._seconds:
+            if self._closed or (told and self._clock() - begun > self._seconds):
                 break
             (embedding,), attributes = library.hear([window.waveform])
             places = [None] * 3 if attributes is None else [float(value) for value in attributes[0]]
