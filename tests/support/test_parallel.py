@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from pipeline.support.parallel import in_order, torch_threads
+from pipeline.support.parallel import in_order, merged, torch_threads
 
 
 def test_results_come_in_order_and_a_bounded_number_waits():
@@ -75,3 +75,35 @@ def test_each_thread_computes_alone_and_torch_is_left_as_it_was():
     assert torch.get_num_threads() == before
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(torch.get_num_threads).result() == before
+
+
+def test_streams_are_merged_each_in_its_own_order():
+    streams = [[(stream, i) for i in range(stream)] for stream in range(12)]
+    found = list(merged(map(iter, streams), 3, 2))
+    assert [[item for item in found if item[0] == stream] for stream in range(12)] == streams
+    assert list(merged(iter([]), 2, 1)) == []
+
+
+def test_of_merged_streams_a_bounded_number_of_items_waits():
+    taken = []
+
+    def stream():
+        for i in range(1000):
+            taken.append(i)
+            yield i
+
+    items = merged(iter([stream(), stream()]), 2, 3)
+    next(items)
+    items.close()
+    assert len(taken) <= 3 + 1 + 2 + 2  # waiting, given, in hand, and drawn when it was closed
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("merged")]
+
+
+def test_what_a_merged_stream_raises_is_raised_and_its_threads_end():
+    def broken():
+        yield 1
+        raise KeyError("broken")
+
+    with pytest.raises(KeyError, match="broken"):
+        list(merged(iter([broken(), iter(range(100))]), 2, 1))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("merged")]
