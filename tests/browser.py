@@ -161,17 +161,17 @@ class Tab:
             )
         return told["result"].get("value")
 
-    def wait(self, condition: str) -> Any:
-        """The value of an expression once it is true."""
+    def wait(self, condition: str) -> None:
+        """Wait until an expression is true."""
         deadline = time.monotonic() + PATIENCE
         polling = (
-            f"new Promise((done) => {{ let left = 200; (function look() {{ const found = ({condition});"
+            f"new Promise((done) => {{ let left = 200; (function look() {{ const found = Boolean({condition});"
             "if (found || left-- === 0) done(found); else setTimeout(look, 5); })(); })"
         )
         while time.monotonic() < deadline:
             with suppress(RuntimeError):  # the page was left meanwhile
-                if found := self.ask(polling):
-                    return found
+                if self.ask(polling):
+                    return
         raise AssertionError(
             f"never came: {condition}; the page says {self.ask('document.body.innerText')[:800]}"
         )
@@ -185,8 +185,9 @@ class Tab:
             deviceScaleFactor=1,
             mobile=False,
         )
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.send("Emulation.setEmulatedMedia", features=[scheme])
+        media = {"prefers-color-scheme": "dark" if dark else "light", "prefers-reduced-motion": "reduce"}
+        features = [{"name": name, "value": value} for name, value in media.items()]
+        self.send("Emulation.setEmulatedMedia", features=features)
 
     def middle(self, script: str) -> tuple[float, float]:
         """Where the middle of an element is on the screen, into which it is brought."""

@@ -68,19 +68,25 @@ class Edition:
 
     def file(self, name: str) -> int:
         """The row of a file by its id. Refused with 404 where there is none."""
+        row = self._row(name)
+        if row is None:
+            raise refusal(404, "the index has no such file")
+        return row
+
+    def _row(self, name: str) -> int | None:
         if len(name) == 16 and set(name) <= set("0123456789abcdef"):
             key = np.uint64(int(name, 16))
             place = int(np.searchsorted(self._keys, key, sorter=self._order))
             if place < len(self._order) and self._keys[self._order[place]] == key:
                 return int(self._order[place])
-        raise refusal(404, "the index has no such file")
+        return None
 
     def window(self, name: str) -> Part:
         """A window by its id. Refused with 404 where there is none."""
         of, _, start = name.partition("-")
         if start.isascii() and start.isdigit() and len(start) <= 12:
-            file = self.file(of)
-            rows = self.index.rows_of(file)
+            file = self._row(of)
+            rows = range(0) if file is None else self.index.rows_of(file)
             for row, window in zip(rows, self.index.windows[rows.start : rows.stop].to_pylist(), strict=True):
                 if round(1000 * window["start"]) == int(start):
                     return Part(row, **window)

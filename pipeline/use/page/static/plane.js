@@ -29,6 +29,10 @@ export class Plane {
     this.heard = drawn("g", {}, this.svg);
     this.point = drawn("g", { class: "point" }, this.svg);
     this.svg.addEventListener("pointerdown", (event) => this.#grab(event));
+    this.svg.addEventListener("click", (event) => {
+      const mark = event.target.closest(".mark");
+      if (mark) this.calls.chosen(mark.dataset.id);
+    });
     for (const name of ["valence", "arousal"]) {
       this.sliders[name].addEventListener("input", () => this.#slid(false));
       this.sliders[name].addEventListener("change", () => this.#slid(true));
@@ -82,12 +86,7 @@ export class Plane {
   }
 
   #grab(event) {
-    if (event.button !== 0) return;
-    const mark = event.target.closest(".mark");
-    if (mark) {
-      this.calls.chosen(mark.dataset.id);
-      return;
-    }
+    if (event.button !== 0 || event.target.closest(".mark")) return;
     event.preventDefault();
     this.svg.setPointerCapture(event.pointerId);
     const move = (moving) => {

@@ -8,11 +8,12 @@ export async function record(tick) {
   const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
   const context = new AudioContext();
   const pieces = [];
-  let samples = 0;
+  let samples = 0, ended = false;
   try {
     await context.audioWorklet.addModule("/recorder.js");
     const node = new AudioWorkletNode(context, "recorder", { numberOfOutputs: 0 });
     node.port.onmessage = ({ data }) => {
+      if (ended) return;
       pieces.push(data);
       samples += data.length;
       tick(samples / context.sampleRate, 44 + 2 * samples);
@@ -24,6 +25,7 @@ export async function record(tick) {
   }
 
   function end() {
+    ended = true;
     stream.getTracks().forEach((track) => track.stop());
     context.close();
   }
