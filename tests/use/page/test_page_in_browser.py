@@ -237,9 +237,10 @@ def test_a_dropped_recording_is_heard(tab, spoken):
     assert tab.ask("document.querySelectorAll('.sentence').length") == len(CAPTIONS)
     assert tab.ask("document.querySelectorAll('path.heard').length") == 3
     assert tab.ask(f"{RESULTS}.length") == ONE_OF_EACH
-    first = tab.ask(f"{RESULTS}[0].dataset.id")
     tab.click("document.querySelectorAll('#heard .buttons button')[1]")
-    tab.wait(f"{RESULTS}[0].dataset.id !== {first!r}")
+    assert tab.ask("document.querySelector('#heard .time').textContent") == "0:02–0:04"
+    assert tab.ask("document.activeElement.getAttribute('aria-pressed')") == "true"
+    assert tab.ask("document.querySelectorAll('path.heard')[1].classList.contains('chosen')")
     tab.click("document.querySelector('.sentence')")
     tab.wait(f"{FOUND} && {element('heard')}.hidden")
 
