@@ -1,3 +1,4 @@
 from .encoders import SpeechEncoder as SpeechEncoder, TextEncoder as TextEncoder
+from .model import EmotionRankCLAP as EmotionRankCLAP
 
 __version__: str

@@ -24,6 +24,7 @@ COMMANDS = {
     "extract": ("stages.extract", "Clips and sentences to frozen features, once, into the cache."),
     "train": ("stages.train", "Projection heads on cached features, by one method or all."),
     "eval": ("stages.evaluate", "The paper's two tables, a third, and the plots."),
+    "export": ("stages.export", "Trained heads to a model's folder: to use, to index with, to share."),
     "score": ("stages.score", "The three tables of any other model, by its embeddings."),
     "index": ("stages.index", "Any folder of recordings, to be searched: what is new is encoded."),
     "search": ("stages.search", "The recordings that sound like a sentence, a mood or another recording."),

@@ -125,7 +125,7 @@ def evaluate(params: Params) -> None:
         )
         # Maps are of the first seed alone.
         evaluations[seed] = replace(found, embedded={}) if evaluations else found
-    corpus = f"{_corpus_name(params)}, {params.evaluate.split}"
+    corpus = f"{corpus_name(params)}, {params.evaluate.split}"
     with (
         replacing_folder(TABLES_FOLDER) as tables,
         replacing_folder(PLOTS_FOLDER) as plots,
@@ -206,7 +206,7 @@ def _read_splits(params: Params, stores: tuple[FeatureStore, FeatureStore]) -> _
     )
 
 
-def _corpus_name(params: Params) -> str:
+def corpus_name(params: Params) -> str:
     """How the tables call the corpus: never without the word that it is synthetic where it is."""
     if params.prepare.corpus == "table" and params.prepare.table:
         return params.prepare.table.name or Path(params.prepare.table.file).name

@@ -1,6 +1,13 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
-from .hub import Access as Access, Revision as Revision
+from .asking import (
+    Access as Access,
+    NotOnHubError as NotOnHubError,
+    UnreachableError as UnreachableError,
+    reasons_told as reasons_told,
+    within as within,
+)
+from .hub import Needs as Needs, from_hub as from_hub, listing as listing
 from .inputs import (
     Recording as Recording,
     Sound as Sound,

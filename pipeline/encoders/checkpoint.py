@@ -13,9 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from pipeline.encoders.asking import ANYBODY, Access
 from pipeline.encoders.contents import FORMATS, format_of, parts_of
 from pipeline.encoders.conversion import converted
-from pipeline.encoders.hub import ANYBODY, NAME, Access, Revision, from_hub
+from pipeline.encoders.hub import NAME, Revision, from_hub
 from pipeline.encoders.local import BUILTIN, Found, find_here
 from pipeline.support import counted
 

@@ -68,6 +68,11 @@ def parts_of(index: Path) -> list[str]:
         raise RuntimeError(f"{index} must map tensors to files by 'weight_map': {error!r}") from error
 
 
+def parts_named(file: Path) -> list[str]:
+    """The files that a file names, where it is an index of weights. Raises RuntimeError as `parts_of`."""
+    return parts_of(file) if file.name in {f.index for f in FORMATS} else []
+
+
 def lacking(folder: Path) -> str | None:
     """What a folder lacks to be loaded, or None where all is there; of weights only that the files are there."""
     names = {path.name for path in folder.iterdir() if path.is_file()}

@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 
 from pipeline.audio import MIN_SAMPLES, SAMPLING_RATE, Waveform
+from pipeline.encoders.asking import ANYBODY, Access
 from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, locate
-from pipeline.encoders.hub import ANYBODY, Access, Revision
+from pipeline.encoders.hub import Revision
 from pipeline.encoders.inputs import Recording, as_waveforms, check_finite
 from pipeline.encoders.recipes import speech_recipe
 from pipeline.encoders.ser import ATTRIBUTES, SERModel

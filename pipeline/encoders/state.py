@@ -5,16 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.encoders.asking import NotOnHubError, UnreachableError
 from pipeline.encoders.contents import format_of, lacking, needed
-from pipeline.encoders.hub import (
-    NAME,
-    NotOnHubError,
-    Revision,
-    UnreachableError,
-    in_cache,
-    listing,
-    revisions_of,
-)
+from pipeline.encoders.hub import NAME, Revision, in_cache, listing, revisions_of, weights_among
 from pipeline.encoders.local import Found, find_here
 
 
@@ -52,7 +45,7 @@ def checkpoint_state(model: str, revision: Revision = None, *, seconds: float = 
     for one in revisions_of(revision):
         try:
             there = listing(model, one, seconds)
-            pickled = there.weights.pickled
+            pickled = weights_among(there.sizes).pickled
         except NotOnHubError as error:
             reasons.append(f"revision {one}: {error}")
             continue

@@ -14,10 +14,11 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import RobertaConfig, RobertaForSequenceClassification
 
+from pipeline.encoders.asking import ANYBODY, Access
 from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
 from pipeline.encoders.contents import CONFIG
-from pipeline.encoders.hub import ANYBODY, Access, Revision
+from pipeline.encoders.hub import Revision
 from pipeline.encoders.inputs import as_sentences, check_finite
 from pipeline.encoders.recipes import text_recipe
 from pipeline.encoders.settings import MOST_LAYERS, TEXT, check_heads, check_settings, described_by

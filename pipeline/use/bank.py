@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,15 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from pipeline.support import read_json_object, replacing, write_text
+from pipeline.support import read_json_object
+from pipeline.use.given import cosines
 
 TEXTS_FILE, EMBEDDINGS_FILE = "captions.json", "captions.safetensors"
+
+
+def digest_of(content: bytes) -> str:
+    """Twelve hexadecimal digits that stand for a content."""
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class CaptionBank:
 
     def described(self, embedding: npt.NDArray[np.float32], count: int) -> list[dict[str, Any]]:
         """The captions nearest to an embedding (E,), best first, what each describes and its cosine."""
-        scores = self.embeddings @ embedding
+        scores = cosines(self.embeddings, embedding)
         best = np.argsort(-scores, kind="stable")[:count]
         return [
             {
@@ -44,19 +51,23 @@ class CaptionBank:
             for row in best
         ]
 
-    def write(self, folder: Path) -> None:
-        """Write captions.json and captions.safetensors."""
-        with replacing(folder / EMBEDDINGS_FILE) as temporary:
-            temporary.write_bytes(save({"embeddings": np.ascontiguousarray(self.embeddings, np.float32)}))
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that stand for captions, labels and embeddings."""
+        return digest_of(b"".join(self.files().values()))
+
+    def files(self) -> dict[str, bytes]:
+        """Its two files by name."""
         written = {"texts": self.texts, "valence_arousal": self.labels.tolist()}
-        write_text(json.dumps(written, ensure_ascii=False) + "\n", folder / TEXTS_FILE)
+        return {
+            TEXTS_FILE: (json.dumps(written, ensure_ascii=False) + "\n").encode(),
+            EMBEDDINGS_FILE: save({"embeddings": np.ascontiguousarray(self.embeddings, np.float32)}),
+        }
 
     @classmethod
-    def read(cls, folder: Path) -> CaptionBank | None:
-        """Read what `write` wrote; None where a folder has no captions. Raises RuntimeError for damaged files."""
+    def read(cls, folder: Path) -> CaptionBank:
+        """Read its files in a folder. Raises RuntimeError where they are absent or damaged."""
         path = folder / TEXTS_FILE
-        if not path.exists():
-            return None
         written = read_json_object(path, made_by="erclap export")
         try:
             embeddings = load_file(folder / EMBEDDINGS_FILE)["embeddings"]
@@ -72,7 +83,7 @@ class CaptionBank:
                 raise ValueError("numbers must be finite, and embeddings float32")
         except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
             raise RuntimeError(
-                f"{path} and {EMBEDDINGS_FILE} must hold captions and their embeddings ({error!s:.200}): run "
-                f"`erclap export` again"
+                f"{path} and {EMBEDDINGS_FILE} must hold captions and their embeddings ({error!s:.200}): "
+                f"export or fetch it again"
             ) from error
         return cls(texts, labels, embeddings)

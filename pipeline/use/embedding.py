@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from pipeline.encoders import Access, Pooling, SpeechEncoder, TextEncoder
 from pipeline.recipe import Recipe
-from pipeline.support import choose_device, in_order, torch_dtype, torch_threads
+from pipeline.support import check_device, check_dtype, choose_device, in_order, shown, torch_threads
 from pipeline.use.bank import CaptionBank
 from pipeline.use.folder import Encoder, Model, read_model
-
-Embeddings = npt.NDArray[np.float32]
+from pipeline.use.given import Embeddings
 
 
 class Embedder:
@@ -32,16 +30,20 @@ class Embedder:
         *,
         name: str = "model",
         device: str | torch.device = "auto",
-        dtype: str | None = None,
+        dtype: torch.dtype | str | None = None,
         speech_encoder: str | PathLike[str] | None = None,
         text_encoder: str | PathLike[str] | None = None,
         access: Access | None = None,
     ) -> None:
         self.model, self.name = model, name
-        self.device = choose_device(str(device))
-        self._dtype, self._access = dtype, access or Access()
+        self.device = choose_device(device) if device == "auto" else check_device(device)
+        self._dtype = check_dtype(dtype) if dtype is not None else None
+        self._access = access or Access()
         self.encoder_folders = {"speech": speech_encoder, "text": text_encoder}
         """Where the encoders are, in place of those that the model names; None where it is right."""
+        self._loading = {"speech": Lock(), "text": Lock()}
+        self._speech: SpeechEncoder | None = None
+        self._text: TextEncoder | None = None
 
     @classmethod
     def from_pretrained(
@@ -53,7 +55,7 @@ class Embedder:
         local_files_only: bool = False,
         token: str | None = None,
         device: str | torch.device = "auto",
-        dtype: str | None = None,
+        dtype: torch.dtype | str | None = None,
         speech_encoder: str | PathLike[str] | None = None,
         text_encoder: str | PathLike[str] | None = None,
     ) -> Self:
@@ -65,6 +67,10 @@ class Embedder:
         are damaged and, when it is loaded, for an encoder that is another.
         """
         access = Access(cache_folder, local_files_only, token)
+        if not isinstance(model, str | PathLike) or not str(model):
+            raise ValueError(
+                f"a model must be the path of a folder or a hub name, found {shown(repr(model), 60)}"
+            )
         if Path(model).is_dir():
             if revision is not None:
                 raise ValueError(
@@ -85,9 +91,23 @@ class Embedder:
             access=access,
         )
 
-    @cached_property
+    @property
     def speech(self) -> SpeechEncoder:
-        """The frozen speech encoder, of statistics (N, 2F)."""
+        """The frozen speech encoder, of statistics (N, 2F); loaded by the first thread that asks for it."""
+        with self._loading["speech"]:
+            if self._speech is None:
+                self._speech = self._load_speech()
+            return self._speech
+
+    @property
+    def text(self) -> TextEncoder:
+        """The frozen text encoder; loaded by the first thread that asks for it."""
+        with self._loading["text"]:
+            if self._text is None:
+                self._text = self._load_text()
+            return self._text
+
+    def _load_speech(self) -> SpeechEncoder:
         wanted = self.model.speech.recipe
         source, revision = self._source("speech", self.model.speech)
         encoder = SpeechEncoder.from_pretrained(
@@ -98,14 +118,12 @@ class Embedder:
             padding=cast(Any, wanted.padding),
             crop_seconds=wanted.max_length,
             device=self.device,
-            dtype=torch_dtype(self._dtype or wanted.compute_dtype),
+            dtype=self._dtype or check_dtype(wanted.compute_dtype),
         )
         self._check("speech", encoder.recipe_of(cast(Pooling, wanted.pooling)), wanted)
         return encoder
 
-    @cached_property
-    def text(self) -> TextEncoder:
-        """The frozen text encoder."""
+    def _load_text(self) -> TextEncoder:
         wanted = self.model.text.recipe
         source, revision = self._source("text", self.model.text)
         encoder = TextEncoder.from_pretrained(
@@ -114,7 +132,7 @@ class Embedder:
             access=self._access,
             max_tokens=int(wanted.max_length),
             device=self.device,
-            dtype=torch_dtype(self._dtype or wanted.compute_dtype),
+            dtype=self._dtype or check_dtype(wanted.compute_dtype),
         )
         self._check("text", encoder.recipe, wanted)
         return encoder
@@ -157,7 +175,10 @@ class Embedder:
     def bank(self) -> CaptionBank:
         """The captions that `describe` chooses among. Raises RuntimeError where the model has none."""
         if self.model.bank is None:
-            raise RuntimeError(f"{self.name} must have captions to describe by, found none: give some")
+            raise RuntimeError(
+                f"{self.name} must have captions to describe by, found none: export it again, or "
+                f"classify by labels"
+            )
         return self.model.bank
 
     def embed_statistics(self, statistics: Embeddings, *, normalize: bool = True) -> Embeddings:
@@ -171,7 +192,11 @@ class Embedder:
 
     def embed_sentences(self, sentences: Sequence[str], *, normalize: bool = True) -> Embeddings:
         """Sentences to embeddings (M, E)."""
-        return self._head("text", self.text.encode(list(sentences)), normalize)
+        return self.embed_text_features(self.text.encode(list(sentences)), normalize=normalize)
+
+    def embed_text_features(self, features: Embeddings, *, normalize: bool = True) -> Embeddings:
+        """What the text encoder made of M sentences, (M, F), to embeddings (M, E)."""
+        return self._head("text", features, normalize)
 
     def _head(self, kind: str, features: Embeddings, normalize: bool) -> Embeddings:
         """Each row alone and by one thread, so that no other can touch its last bit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from pipeline.recipe import FORWARD_VERSION, Recipe
-from pipeline.support import read_json_object, replacing, write_text
+from pipeline.support import read_json_object
 from pipeline.training import ProjectionHeads
-from pipeline.use.bank import CaptionBank
+from pipeline.use.bank import CaptionBank, digest_of
 
-MODEL_FOLDER = Path("results/model")
-"""Where `erclap export` leaves a model, and the commands look for one."""
+CONFIG_FILE, HEADS_FILE, CARD_FILE = "config.json", "heads.safetensors", "README.md"
 
-CONFIG_FILE, HEADS_FILE = "config.json", "heads.safetensors"
+MADE_BY = "erclap export"
 
 MODEL_TYPE, FORMAT = "emotionrankclap", 1
 
@@ -52,6 +52,8 @@ class Model:
     bank: CaptionBank | None = None
     origin: dict[str, Any] = field(default_factory=dict)
     """How it was trained, and what was measured."""
+    card: str | None = None
+    """What its owner has written in place of the card that is drawn up of it."""
 
     @property
     def digest(self) -> str:
@@ -61,29 +63,34 @@ class Model:
         return digest.hexdigest()[:12]
 
 
-def write_model(model: Model, folder: Path) -> None:
-    """Write config.json, heads.safetensors and, where there is one, the bank of captions."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / HEADS_FILE) as temporary:
-        temporary.write_bytes(_weights(model.heads))
-    if model.bank is not None:
-        model.bank.write(folder)
+def files_of(model: Model, drawn_up: str) -> dict[str, bytes]:
+    """A model's files by name, config.json last, which tells whether the others belong together.
+
+    `drawn_up` is the card of a model whose owner has written none.
+    """
     config = {
         "model_type": MODEL_TYPE,
         "format": FORMAT,
         "digest": model.digest,
+        "captions": model.bank.digest if model.bank else None,
+        "card": digest_of(drawn_up.encode()),
         "heads": model.heads.shape,
         "speech_encoder": _encoder_to_dict(model.speech),
         "text_encoder": _encoder_to_dict(model.text),
         "origin": model.origin,
     }
-    write_text(json.dumps(config, indent=2, sort_keys=True, allow_nan=False) + "\n", folder / CONFIG_FILE)
+    return {
+        HEADS_FILE: _weights(model.heads),
+        **(model.bank.files() if model.bank else {}),
+        CARD_FILE: (model.card or drawn_up).encode(),
+        CONFIG_FILE: (json.dumps(config, indent=2, sort_keys=True, allow_nan=False) + "\n").encode(),
+    }
 
 
 def read_model(folder: Path) -> Model:
-    """Read what `write_model` wrote. Raises RuntimeError where a file is absent, damaged or does not fit."""
+    """Read the files of a model. Raises RuntimeError where one is absent, damaged or does not fit."""
     path = folder / CONFIG_FILE
-    config = read_json_object(path, made_by="erclap export")
+    config = read_json_object(path, made_by=MADE_BY)
     if config.get("model_type") != MODEL_TYPE:
         raise RuntimeError(
             f"{path} must say model_type {MODEL_TYPE!r}, found {config.get('model_type')!r:.60}: it is another "
@@ -97,17 +104,27 @@ def read_model(folder: Path) -> Model:
     try:
         with torch.device("meta"):
             heads = ProjectionHeads(**config["heads"])
-        heads.load_state_dict(load_file(folder / HEADS_FILE), assign=True)
+        tensors = load_file(folder / HEADS_FILE)
+        if other := {str(tensor.dtype) for tensor in tensors.values()} - {"torch.float32"}:
+            raise ValueError(f"heads must be torch.float32, found {', '.join(sorted(other))}")
+        heads.load_state_dict(tensors, assign=True)
         speech, text = (_encoder_of(config[f"{kind}_encoder"], kind) for kind in ("speech", "text"))
         origin = dict(config.get("origin") or {})
     except FileNotFoundError:
-        raise RuntimeError(f"{folder / HEADS_FILE} is not there: run `erclap export` again") from None
+        raise RuntimeError(f"{folder / HEADS_FILE} is not there: export or fetch it again") from None
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise RuntimeError(
             f"{folder} must hold a whole model ({reason:.300}): export or fetch it again"
         ) from error
-    model = Model(heads.eval().requires_grad_(False), speech, text, CaptionBank.read(folder), origin)
+    bank = CaptionBank.read(folder) if config.get("captions") else None
+    card = owners_card(folder, config)
+    model = Model(heads.eval().requires_grad_(False), speech, text, bank, origin, card)
+    if bank and bank.digest != config["captions"]:
+        raise RuntimeError(
+            f"{folder} must hold the captions that its {CONFIG_FILE} names, {config['captions']!r:.40}, found "
+            f"{bank.digest}: export or fetch it again"
+        )
     if model.digest != config.get("digest"):
         raise RuntimeError(
             f"{folder} must hold the heads that its {CONFIG_FILE} names, {config.get('digest')!r:.40}, found "
@@ -115,6 +132,25 @@ def read_model(folder: Path) -> Model:
         )
     _check_fits(model, folder)
     return model
+
+
+def has_captions(folder: Path) -> bool:
+    """Whether a folder's config.json says that there are captions; not where it cannot be read."""
+    try:
+        return bool(read_json_object(folder / CONFIG_FILE).get("captions"))
+    except RuntimeError:
+        return False
+
+
+def owners_card(folder: Path, config: Mapping[str, Any]) -> str | None:
+    """The card in a folder, unless there is none or it is as it was drawn up with this config.json."""
+    try:
+        written = (folder / CARD_FILE).read_bytes()
+        return None if digest_of(written) == config.get("card") else written.decode()
+    except FileNotFoundError:
+        return None
+    except UnicodeError as error:
+        raise RuntimeError(f"{folder / CARD_FILE} must be UTF-8 ({error})") from error
 
 
 def _check_fits(model: Model, folder: Path) -> None:

@@ -5,29 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from pipeline.encoders import Recording, as_sentences, as_sounds
+from pipeline.encoders import Access, Recording, as_sentences, as_sounds
 from pipeline.support import Progress
-from pipeline.use.embedding import Embedder, Embeddings
-from pipeline.use.folder import write_model
+from pipeline.use.classifying import LABEL_SENTENCE, ranked, sentences_of
+from pipeline.use.embedding import Embedder
+from pipeline.use.given import (
+    Embeddings,
+    Given,
+    are_sentences,
+    as_asked,
+    check_count,
+    cosines,
+    like,
+    unit_rows,
+)
 from pipeline.use.hearing import heard_starts, heard_windows, in_batches
-
-Given = Embeddings | Tensor | Sequence[Any]
-"""Embeddings as an array, a tensor or a list."""
+from pipeline.use.hub import push
+from pipeline.use.saving import write_model
 
 ATTRIBUTES = ("valence", "arousal", "dominance")
 """The columns of `predict`."""
 
-LABEL_SENTENCE = "The person is speaking in a way that sounds {}."
-"""What `classify` makes of a label."""
+AT_ONCE = 32
+"""Recordings or windows that are in memory, where nobody says how many."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +60,48 @@ class EmotionRankCLAP(Embedder):
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
         """Write the model as a folder: its heads, what they are, its captions and a card; no encoder.
 
-        A card that is there is kept.
+        A card that its owner has changed is kept. Raises ValueError where the folder is something else than a
+        model's.
         """
-        from pipeline.use.card import write_card
-
         write_model(self.model, Path(folder))
-        write_card(self.model, Path(folder))
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        token: str | None = None,
+        private: bool | None = None,
+        commit_message: str | None = None,
+        exist_ok: bool = False,
+        replace_model_card: bool = False,
+        revision: str | None = None,
+        create_pr: bool = False,
+    ) -> str:
+        """Put the model on the hub as `save_pretrained` writes it, in one commit; the address of that.
+
+        Args:
+            repo_id: owner/name, made where it is not there yet.
+            token: of somebody who may write there, instead of HF_TOKEN.
+            private: whether only its owner sees it, where it is made.
+            exist_ok: whether it may be there already.
+            replace_model_card: whether a card that is there is replaced.
+            revision: the branch to write to, made where there is none.
+            create_pr: propose the commit instead, in a repository that is there; the proposal's address.
+
+        Raises ValueError for a name that cannot be pushed to, RuntimeError where the hub refuses or does not
+        answer. Nothing is written to this machine's disk.
+        """
+        return push(
+            self.model,
+            repo_id,
+            access=Access(token=token),
+            private=private,
+            commit_message=commit_message,
+            exist_ok=exist_ok,
+            replace_model_card=replace_model_card,
+            revision=revision,
+            create_pr=create_pr,
+        )
 
     def encode_speech(
         self,
@@ -66,8 +110,8 @@ class EmotionRankCLAP(Embedder):
         sampling_rate: int | None = None,
         windows: bool = False,
         hop_seconds: float | None = None,
-        batch_size: int = 32,
-        show_progress_bar: bool = False,
+        batch_size: int = AT_ONCE,
+        show_progress_bar: bool | None = None,
         convert_to_tensor: bool = False,
         normalize_embeddings: bool = True,
     ) -> Any:
@@ -90,7 +134,7 @@ class EmotionRankCLAP(Embedder):
         feature is not finite.
         """
         sounds, alone = as_sounds(inputs, sampling_rate, called="inputs")
-        _check_size(batch_size, "batch_size")
+        size = check_count(batch_size, "batch_size")
         if hop_seconds is not None and not windows:
             raise ValueError("hop_seconds must come with windows=True, found it alone")
         seconds = self.crop_seconds
@@ -98,19 +142,21 @@ class EmotionRankCLAP(Embedder):
         told = Progress("speech", len(sounds), "recordings") if show_progress_bar else nullcontext()
         places, spans, rows = [], [], [np.empty((0, self.embedding_size), np.float32)]
         with told as progress:
-            for batch in in_batches(heard, batch_size):
-                rows.append(self._embedded([window.waveform for _, window in batch], normalize_embeddings))
+            for batch in in_batches(heard, size):
+                statistics = self._statistics([window.waveform for _, window in batch])
+                rows.append(self.embed_statistics(statistics, normalize=normalize_embeddings))
                 places += [place for place, _ in batch]
                 spans += [(window.start, window.end) for _, window in batch]
                 if progress is not None:
                     progress.to(places[-1] + (not windows))
             if progress is not None:
                 progress.to(len(sounds))
-        embeddings = _as_asked(np.concatenate(rows), convert_to_tensor)
+        embeddings = as_asked(np.concatenate(rows), convert_to_tensor)
         if not windows:
             return embeddings[0] if alone else embeddings
-        of, at = np.array(places, np.int64), np.array(spans, np.float64).reshape(-1, 2)
-        each = [Windows(embeddings[of == place], *at[of == place].T) for place in range(len(sounds))]
+        ends = np.searchsorted(places, range(len(sounds)), side="right").tolist()
+        at = np.array(spans, np.float64).reshape(-1, 2)
+        each = [Windows(embeddings[first:end], *at[first:end].T) for first, end in pairwise([0, *ends])]
         return each[0] if alone else each
 
     def encode_text(
@@ -118,7 +164,7 @@ class EmotionRankCLAP(Embedder):
         inputs: str | Iterable[str],
         *,
         batch_size: int = 1024,
-        show_progress_bar: bool = False,
+        show_progress_bar: bool | None = None,
         convert_to_tensor: bool = False,
         normalize_embeddings: bool = True,
     ) -> Any:
@@ -127,15 +173,15 @@ class EmotionRankCLAP(Embedder):
         Raises ValueError, which says which one, for an empty sentence and for what is none.
         """
         sentences, alone = as_sentences(inputs)
-        _check_size(batch_size, "batch_size")
+        size = check_count(batch_size, "batch_size")
         told = Progress("text", len(sentences), "sentences") if show_progress_bar else nullcontext()
         rows = [np.empty((0, self.embedding_size), np.float32)]
         with told as progress:
-            for batch in in_batches(iter(sentences), batch_size):
+            for batch in in_batches(iter(sentences), size):
                 rows.append(self.embed_sentences(batch, normalize=normalize_embeddings))
                 if progress is not None:
                     progress.advance(len(batch))
-        embeddings = _as_asked(np.concatenate(rows), convert_to_tensor)
+        embeddings = as_asked(np.concatenate(rows), convert_to_tensor)
         return embeddings[0] if alone else embeddings
 
     encode_document = encode_speech
@@ -146,34 +192,31 @@ class EmotionRankCLAP(Embedder):
 
         A single embedding (E,) counts as one of one. An embedding of zeros, of which a head says nothing, has 0.
         """
-        left, right = self._unit(a, "a"), self._unit(b, "b")
-        return _as_asked(left @ right.T, isinstance(a, Tensor) or isinstance(b, Tensor))
+        left, right = self._rows(a, "a"), self._rows(b, "b")
+        return like(np.clip(left @ right.T, -1, 1), a, b)
 
     def similarity_pairwise(self, a: Given, b: Given) -> Any:
         """The cosine of each embedding with that in its place, (N,), from -1 to 1."""
-        left, right = self._unit(a, "a"), self._unit(b, "b")
+        left, right = self._rows(a, "a"), self._rows(b, "b")
         if len(left) != len(right):
             raise ValueError(f"a and b must have as many embeddings, found {len(left)} and {len(right)}")
-        return _as_asked((left * right).sum(axis=1), isinstance(a, Tensor) or isinstance(b, Tensor))
+        return like(np.clip((left * right).sum(axis=1), -1, 1), a, b)
 
     def search(
-        self, query: str | Iterable[str] | Given, embeddings: Given, top_k: int = 10
+        self, query: str | Sequence[str] | Given, embeddings: Given, top_k: int = 10
     ) -> list[list[dict[str, Any]]]:
         """For each query, the nearest of N embeddings, best first: `{"corpus_id": row, "score": cosine}`.
 
         `query` is a sentence, several, or embeddings. An exact search; of equal scores the earlier row is first.
         """
-        _check_size(top_k, "top_k")
-        is_text = isinstance(query, str) or (
-            isinstance(query, Sequence) and all(isinstance(one, str) for one in query)
-        )
-        asked = self.encode_text(cast(Any, query)) if is_text else cast(Given, query)
-        scores = self._unit(asked, "query") @ self._unit(embeddings, "embeddings").T
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
-        return [
-            [{"corpus_id": int(place), "score": float(row[place])} for place in places]
-            for row, places in zip(scores, best, strict=True)
-        ]
+        count, rows = check_count(top_k, "top_k"), self._rows(embeddings, "embeddings")
+        asked = self.encode_text(query) if are_sentences(query) else query
+        found = []
+        for one in self._rows(asked, "query"):
+            scores = cosines(rows, one)
+            best = np.argsort(-scores, kind="stable")[:count].tolist()
+            found.append([{"corpus_id": place, "score": float(scores[place])} for place in best])
+        return found
 
     def predict(self, speech: Any, *, sampling_rate: int | None = None) -> Embeddings:
         """Valence, arousal and dominance on 1..7, (N, 3), and of a single recording (3,): see `ATTRIBUTES`.
@@ -182,14 +225,17 @@ class EmotionRankCLAP(Embedder):
         Raises RuntimeError where it has none.
         """
         sounds, alone = as_sounds(speech, sampling_rate, called="speech")
-        waveforms = [window.waveform for _, window in heard_starts(sounds, self.crop_seconds)]
-        told = self.attributes(self._statistics(waveforms))
-        if told is None:
-            raise RuntimeError(
-                f"the speech encoder of {self.name} must say valence, arousal and dominance, found that it says "
-                f"something else"
-            )
-        return cast(Embeddings, told[0]) if alone else told
+        told = [np.empty((0, len(ATTRIBUTES)), np.float32)]
+        for batch in in_batches(heard_starts(sounds, self.crop_seconds), AT_ONCE):
+            rows = self.attributes(self._statistics([window.waveform for _, window in batch]))
+            if rows is None:
+                raise RuntimeError(
+                    f"the speech encoder of {self.name} must say valence, arousal and dominance, found that it "
+                    f"says something else"
+                )
+            told.append(rows)
+        predicted: Embeddings = np.concatenate(told)
+        return predicted[0] if alone else predicted
 
     def describe(self, speech: Any, top_k: int = 5, *, sampling_rate: int | None = None) -> Any:
         """The captions that suit each recording best: `{"text", "score", "valence", "arousal"}`, best first.
@@ -197,9 +243,9 @@ class EmotionRankCLAP(Embedder):
         A list for a single recording, and a list of them for several. The captions are those of the model's bank,
         with the valence and arousal that each describes, on 0.5..7; a score is a cosine.
         """
-        _check_size(top_k, "top_k")
-        bank, embeddings = self.bank, self.encode_speech(speech, sampling_rate=sampling_rate)
-        told = [bank.described(embedding, top_k) for embedding in np.atleast_2d(embeddings)]
+        count, bank = check_count(top_k, "top_k"), self.bank
+        embeddings = self.encode_speech(speech, sampling_rate=sampling_rate)
+        told = [bank.described(embedding, count) for embedding in np.atleast_2d(embeddings)]
         return told[0] if embeddings.ndim == 1 else told
 
     def classify(
@@ -216,66 +262,24 @@ class EmotionRankCLAP(Embedder):
         or `{label: sentence}`. Shares add up to one: the softmax of the cosines over the temperature of the
         heads. They are no calibrated probabilities.
         """
-        if isinstance(labels, Mapping):
-            sentences = {str(label): str(sentence) for label, sentence in labels.items()}
-        else:
-            if isinstance(labels, str) or "{}" not in template:
-                raise ValueError(
-                    "labels must be a list of words, and template hold a {} for one, found others"
-                )
-            sentences = {label: template.replace("{}", label) for label in labels}
-        if not sentences:
-            raise ValueError("labels must be one or more, found none")
+        sentences = sentences_of(labels, template)
+        temperature = float(self.model.heads.temperature)
+        texts = self.encode_text(list(sentences.values()))
         embeddings = self.encode_speech(speech, sampling_rate=sampling_rate)
-        cosines = np.atleast_2d(embeddings) @ self.encode_text(list(sentences.values())).T
-        scaled = cosines.astype(np.float64) / float(self.model.heads.temperature)
-        shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
         told = [
-            sorted(
-                (
-                    {"label": label, "score": float(cosine), "share": float(share)}
-                    for label, cosine, share in zip(sentences, row, of_row, strict=True)
-                ),
-                key=lambda one: -cast(float, one["score"]),
-            )
-            for row, of_row in zip(cosines, shares, strict=True)
+            ranked(list(sentences), cosines(texts, embedding), temperature)
+            for embedding in np.atleast_2d(embeddings)
         ]
         return told[0] if embeddings.ndim == 1 else told
 
     def _statistics(self, waveforms: Sequence[Any]) -> Embeddings:
-        return self.speech.encode_heard(waveforms)
-
-    def _embedded(self, waveforms: Sequence[Any], normalize: bool) -> Embeddings:
-        statistics = self._statistics(waveforms)
+        statistics = self.speech.encode_heard(waveforms)
         if not np.isfinite(statistics).all():
             raise RuntimeError(
                 "a recording must have features of finite numbers, found others: the speech encoder's weights are "
                 "damaged, or overflow in this type"
             )
-        return self.embed_statistics(statistics, normalize=normalize)
+        return statistics
 
-    def _unit(self, given: Given, name: str) -> Embeddings:
-        """Embeddings (N, E) of length one, or zeros."""
-        array = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
-        if (
-            array.dtype.kind not in "fiu"
-            or array.ndim not in (1, 2)
-            or array.shape[-1] != self.embedding_size
-        ):
-            raise ValueError(
-                f"{name} must be embeddings ({self.embedding_size},) or (N, {self.embedding_size}), found "
-                f"{array.shape} of {array.dtype}"
-            )
-        rows = np.atleast_2d(array.astype(np.float32))
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        return cast(Embeddings, rows / np.where(lengths > 0, lengths, 1))
-
-
-def _check_size(number: object, name: str) -> None:
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise ValueError(f"{name} must be a whole number above 0, found {number!r:.60}")
-
-
-def _as_asked(array: npt.NDArray[Any], as_tensor: bool) -> Any:
-    return torch.from_numpy(np.ascontiguousarray(array)) if as_tensor else array
+    def _rows(self, given: object, name: str) -> Embeddings:
+        return unit_rows(given, self.embedding_size, name)

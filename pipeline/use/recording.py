@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.audio import read_windows
-from pipeline.use.embedding import Embedder, Embeddings
+from pipeline.use.embedding import Embedder
+from pipeline.use.given import Embeddings
 from pipeline.use.hearing import in_batches
 
 TOGETHER = 32

@@ -187,12 +187,12 @@ def test_a_token_opens_a_private_model_and_is_never_said(hub, monkeypatch, capfd
 
 @pytest.mark.parametrize("where", ["/api/", "HEAD /3loi", "GET /3loi"])
 def test_a_hub_that_hangs_ends_in_one_line_within_a_minute(hub, where, monkeypatch):
-    from pipeline.encoders import hub as ours
+    from pipeline.encoders import asking, hub as ours
 
     # A tenth of the real waits, and so a tenth of a minute.
     monkeypatch.setattr(ours, "SECONDS_FOR_HEADERS", ours.SECONDS_FOR_HEADERS / 10)
-    monkeypatch.setattr(ours, "SECONDS_FOR_BYTES", ours.SECONDS_FOR_BYTES / 10)
-    monkeypatch.setattr(ours.listing, "__defaults__", (ours.SECONDS_FOR_LISTING / 10,))
+    monkeypatch.setattr(asking, "SECONDS_FOR_BYTES", asking.SECONDS_FOR_BYTES / 10)
+    monkeypatch.setattr(ours, "SECONDS_FOR_LISTING", ours.SECONDS_FOR_LISTING / 10)
     sleep = time.sleep
     main = threading.current_thread()
     monkeypatch.setattr(time, "sleep", lambda s: sleep(s / 10 if threading.current_thread() is main else s))

@@ -25,8 +25,7 @@ class Best:
         better = np.flatnonzero(scores > self._bar)
         if not len(better):
             return
-        if self._of_each is None and len(better) > 2 * self._count:
-            better = _top(scores, better, self._count)
+        better = self._narrowed(better, first, scores)
         rows = np.concatenate([self.rows, better + first])
         values = np.concatenate([self.scores, scores[better]])
         order = np.lexsort((rows, -values))
@@ -37,19 +36,30 @@ class Best:
         if len(order) == self._count:
             self._bar = float(self.scores[-1])
 
+    def _narrowed(
+        self, better: npt.NDArray[np.intp], first: int, scores: npt.NDArray[np.floating]
+    ) -> npt.NDArray[np.intp]:
+        """Those that may be among the best: sorting all of a block would take longer than to compute it."""
+        values = scores[better]
+        highest = values
+        if self._of_each is not None:  # of each file
+            highest = np.maximum.reduceat(values, _begins(self._files[better + first]))
+        if len(highest) <= self._count:
+            return better
+        place = len(highest) - self._count
+        return np.compress(values >= np.partition(highest, place)[place], better)
+
     def _place_in_file(self, rows: Rows) -> Rows:
         """For each of some rows how many before it are of the same file."""
         files = self._files[rows]
         by_file = np.argsort(files, kind="stable")
-        begins = np.flatnonzero(np.r_[True, np.diff(files[by_file]) != 0])
+        begins = _begins(files[by_file])
         sizes = np.diff(np.r_[begins, len(rows)])
         places = np.empty(len(rows), np.int64)
         places[by_file] = np.arange(len(rows)) - np.repeat(begins, sizes)
         return places
 
 
-def _top(scores: npt.NDArray[np.floating], rows: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
-    """Those of the rows that score no less than the one in place `count`."""
-    values = scores[rows]
-    bar = float(np.partition(values, len(values) - count)[len(values) - count])
-    return np.compress(values >= bar, rows)
+def _begins(sorted_files: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
+    """Where each file's rows begin."""
+    return np.flatnonzero(np.concatenate([[True], sorted_files[1:] != sorted_files[:-1]]))

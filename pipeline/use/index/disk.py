@@ -126,8 +126,8 @@ def read_stored(folder: Path) -> Stored:
 
 def _read(folder: Path, about: About) -> Stored:
     made_by = f"{MADE_BY} DIR"
-    files = read_parquet(folder / FILES_FILE, FILES, made_by=made_by)
-    windows = read_parquet(folder / WINDOWS_FILE, WINDOWS, made_by=made_by)
+    files = read_parquet(folder / FILES_FILE, FILES, made_by=made_by).combine_chunks()
+    windows = read_parquet(folder / WINDOWS_FILE, WINDOWS, made_by=made_by).combine_chunks()
     path = folder / EMBEDDINGS_FILE
     try:
         embeddings = np.load(path, mmap_mode="r", allow_pickle=False)

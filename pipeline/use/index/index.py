@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,11 @@ from pipeline.use.index.disk import MADE_BY, Stored, read_stored
 if TYPE_CHECKING:
     from pipeline.use.embedding import Embedder
 
-BLOCK_BYTES = 1 << 26
-"""Of embeddings, multiplied at once."""
+BLOCK_ROWS, BLOCK_SCORES = 1 << 18, 1 << 22
+"""Windows that are multiplied at once, and the scores that this gives, at most: 16 MiB."""
+
+FIRST_ROWS = 1 << 12
+"""Of the first block, so that of the next ones few are better than what was found."""
 
 DIAGONAL = math.hypot(LABEL_MAX - LABEL_MIN, LABEL_MAX - LABEL_MIN)
 """The largest distance of two places on the plane."""
@@ -120,7 +123,7 @@ class Index:
         if not np.isfinite(queries).all():
             raise ValueError("a query must be finite numbers, found others")
         bests = [self._best(k, windows_per_file) for _ in queries]
-        for first, block in self._blocks():
+        for first, block in self._blocks(len(queries)):
             scores = queries @ block.T
             for best, row in zip(bests, scores, strict=True):
                 best.offer(first, _barred(row, first, without))
@@ -143,13 +146,13 @@ class Index:
         for name, value in (("valence", valence), ("arousal", arousal)):
             if not LABEL_MIN <= value <= LABEL_MAX:
                 raise ValueError(f"{name} must be from {LABEL_MIN:g} to {LABEL_MAX:g}, found {value!r}")
-        if self._plane is None:
+        x, y = (self._columns[name].astype(np.float64) for name in ("valence", "arousal"))
+        if np.isnan(x).all():
             raise ValueError(
                 f"a search by valence and arousal takes a speech encoder that reads them, found none in the index "
                 f"of {self.root}: search by a sentence"
             )
         best = self._best(k, windows_per_file)
-        x, y = self._plane
         best.offer(0, 1 - np.hypot(x - valence, y - arousal) / DIAGONAL)
         return self._hits(best.rows, best.scores)
 
@@ -181,33 +184,42 @@ class Index:
     def _rows_by_path(self) -> dict[str, int]:
         return {path: row for row, path in enumerate(self.files.column("path").to_pylist())}
 
-    @cached_property
-    def _plane(self) -> tuple[Scores, Scores] | None:
-        """Valence and arousal of every window, (W,) each."""
-        columns = [self.windows.column(name) for name in ("valence", "arousal")]
-        if any(column.null_count == len(column) for column in columns):
-            return None
-        x, y = (column.to_numpy().astype(np.float64) for column in columns)
-        return x, y
-
     def _best(self, k: int, windows_per_file: int | None) -> Best:
         for name, value in (("k", k), ("windows_per_file", windows_per_file)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, found {value}")
         return Best(self._file_of, k, windows_per_file)
 
-    def _blocks(self) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-        rows = max(1, BLOCK_BYTES // (4 * self.embeddings.shape[1]))
-        for first in range(0, len(self), rows):
-            yield first, self.embeddings[first : first + rows]
+    def _blocks(self, queries: int) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+        most = min(BLOCK_ROWS, max(1, BLOCK_SCORES // max(1, queries)))
+        first, rows = 0, min(FIRST_ROWS, most)
+        while first < len(self):
+            yield first, np.asarray(self.embeddings[first : first + rows])
+            first, rows = first + rows, most
 
     def _hits(self, rows: Rows, scores: Scores) -> list[Hit]:
-        found = self.windows.take(pa.array(rows)).to_pylist()
-        paths = self.files.column("path")
-        return [
-            Hit(rank, int(row), path=paths[window["file"]].as_py(), score=float(score), **window)
-            for rank, (row, score, window) in enumerate(zip(rows, scores, found, strict=True), 1)
+        paths, files = self.files.column("path"), self._file_of[rows].tolist()
+        told: list[dict[str, Any]] = [
+            {
+                name: None if math.isnan(value) else value
+                for name, value in zip(self._columns, row, strict=True)
+            }
+            for row in zip(*(column[rows].tolist() for column in self._columns.values()), strict=True)
         ]
+        return [
+            Hit(rank, row, file, paths[file].as_py(), score=score, **window)
+            for rank, (row, file, score, window) in enumerate(
+                zip(rows.tolist(), files, scores.tolist(), told, strict=True), 1
+            )
+        ]
+
+    @cached_property
+    def _columns(self) -> dict[str, npt.NDArray[np.float64]]:
+        """The windows' columns as arrays, (W,) each; NaN where there is no reading."""
+        names = ("start", "end", "valence", "arousal", "dominance")
+        return {
+            name: self.windows.column(name).combine_chunks().to_numpy(zero_copy_only=False) for name in names
+        }
 
 
 def _barred(scores: npt.NDArray[np.float32], first: int, without: Sequence[int]) -> npt.NDArray[np.float32]:

@@ -73,8 +73,9 @@ def test_a_search_is_what_a_full_product_and_a_stable_sort_give(monkeypatch, see
     index = index_of(embeddings, files)
     queries = rng.integers(-2, 3, (3, DIMENSIONS)).astype(np.float32)
     scores = queries @ embeddings.T
-    for rows_a_block in (1, 7, 1000):
-        monkeypatch.setattr(searching, "BLOCK_BYTES", 4 * DIMENSIONS * rows_a_block)
+    for first_rows, rows_a_block in ((1, 1), (3, 7), (2, 40), (1000, 1000)):
+        monkeypatch.setattr(searching, "FIRST_ROWS", first_rows)
+        monkeypatch.setattr(searching, "BLOCK_ROWS", rows_a_block)
         for k in (1, 5, 200):
             for of_each in (1, 2, None):
                 found = index.by_embedding(queries, k, windows_per_file=of_each)
