@@ -29,6 +29,7 @@ from pipeline.use.page.limits import (
 )
 from pipeline.use.page.openapi import DESCRIPTION
 from pipeline.use.page.questions import body_of, read_question
+from pipeline.use.page.sentences import Sentences
 from pipeline.use.page.uploads import Ear
 
 SEARCHES_AT_ONCE, SEARCHES_WAITING = 2, 400
@@ -41,6 +42,7 @@ class Application:
 
     def __init__(self, library: Library, ear: Ear, wanted: Pass | None) -> None:
         self._library, self._ear, self._wanted = library, ear, wanted
+        self._sentences = Sentences(library.embed_sentences, SEARCHES_WAITING)
         self._searches = Desk("search", SEARCHES_AT_ONCE, SEARCHES_WAITING)
         self._files = Desk("files", FILES_AT_ONCE, FILES_WAITING)
         self._hearing = Desk("hear", 1, UPLOADS_WAITING)
@@ -63,7 +65,7 @@ class Application:
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """Begin no more work once the server ends."""
         yield
-        for desk in (self._searches, self._files, self._hearing):
+        for desk in (self._sentences, self._searches, self._files, self._hearing):
             desk.close()
 
     async def describe(self, request: Request) -> Response:
@@ -85,7 +87,8 @@ class Application:
 
     async def search(self, request: Request) -> Response:
         question = await read_question(request)
-        return answer(await self._searches.do(self._library.search, question))
+        sentence = None if question.text is None else await self._sentences.embedding(question.text)
+        return answer(await self._searches.do(self._library.search, question, sentence))
 
     async def hear(self, request: Request) -> Response:
         with self._hearing.take(), self._ear.receiving() as file:
@@ -140,4 +143,5 @@ def build_app(library: Library, ear: Ear, names: Names, wanted: Pass | None = No
     """The page and its API, as an ASGI application; who has no `wanted` pass is refused where one is given."""
     application = Application(library, ear, wanted)
     inner = Starlette(routes=application.routes(), exception_handlers=HANDLERS, lifespan=application.lifespan)
+    inner.router.redirect_slashes = False
     return Guard(inner, names, wanted)

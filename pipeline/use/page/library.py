@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -137,7 +137,7 @@ class Edition:
 
 
 class Library:
-    """A model and the newest edition of an index. Its methods may be called by any number of threads."""
+    """A model and the newest edition of an index. Any number of threads may search it."""
 
     def __init__(
         self,
@@ -153,13 +153,13 @@ class Library:
         """
         self.model = model
         self._open_index, self._watched, self._clock = open_index, watched, clock
-        self._encoding, self._looking = threading.Lock(), threading.Lock()
+        self._looking = threading.Lock()
         self._seen, self._looked = self._stamp(), clock()
         self._edition = self._opened()
 
     def warm_up(self) -> None:
         """Load what a search by a sentence needs."""
-        self.embed_text("The person is speaking calmly.")
+        self.embed_sentences(["The person is speaking calmly."])
 
     @property
     def edition(self) -> Edition:
@@ -197,21 +197,21 @@ class Library:
         index.check(self.model)
         return Edition(index)
 
-    def embed_text(self, sentence: str) -> npt.NDArray[np.float32]:
-        """A sentence's embedding (E,)."""
-        with self._encoding:
-            (embedding,) = self.model.embed_sentences([sentence])
-            return cast(npt.NDArray[np.float32], embedding)
+    def embed_sentences(self, sentences: list[str]) -> npt.NDArray[np.float32]:
+        """N sentences' embeddings (N, E). By one thread at a time, as it loads the encoder."""
+        return self.model.embed_sentences(sentences)
 
-    def search(self, question: Question) -> dict[str, Any]:
-        """Where a question lies on the plane, as far as that is known, and the windows that suit it best."""
+    def search(self, question: Question, sentence: npt.NDArray[np.float32] | None = None) -> dict[str, Any]:
+        """Where a question lies on the plane, as far as that is known, and the windows that suit it best.
+
+        `sentence` is the embedding (E,) of the question's, where it has one.
+        """
         edition, place, captions = self.edition, None, []
         index = edition.index
-        if question.text is not None:
-            embedding = self.embed_text(question.text)
-            captions = self.captions(embedding, CAPTIONS)
+        if sentence is not None:
+            captions = self.captions(sentence, CAPTIONS)
             place = _mean_place(captions)
-            (hits,) = index.by_embedding(embedding, question.k)
+            (hits,) = index.by_embedding(sentence, question.k)
         elif question.point is not None:
             if not edition.has_attributes:
                 raise refusal(400, "this index has no valence and arousal to search by: search by a sentence")
@@ -238,10 +238,12 @@ class Library:
     def hear(
         self, waveforms: Sequence[npt.NDArray[np.float32]]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
-        """Windows' embeddings (N, E), and valence, arousal, dominance (N, 3) where the model says them."""
-        with self._encoding:
-            statistics = self.model.speech.encode_heard(waveforms)
-            return self.model.embed_statistics(statistics), self.model.attributes(statistics)
+        """Windows' embeddings (N, E), and valence, arousal, dominance (N, 3) where the model says them.
+
+        By one thread at a time, as it loads the encoder.
+        """
+        statistics = self.model.speech.encode_heard(waveforms)
+        return self.model.embed_statistics(statistics), self.model.attributes(statistics)
 
     def about(self) -> dict[str, Any]:
         """What is searched."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import itertools
 import shutil
@@ -17,6 +18,7 @@ from pipeline.use.page.app import build_app
 from pipeline.use.page.desk import Desk
 from pipeline.use.page.guard import Names
 from pipeline.use.page.library import Library
+from pipeline.use.page.sentences import Sentences
 from pipeline.use.page.uploads import Ear
 from tests.use.page.made import (
     CAPTIONS,
@@ -276,8 +278,31 @@ def test_too_many_at_once_are_told_to_come_again(client, monkeypatch):
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
 
 
+def test_sentences_that_wait_are_embedded_together_and_each_has_its_own():
+    asked: list[list[str]] = []
+
+    def embed(sentences: list[str]) -> np.ndarray:
+        asked.append(sentences)
+        if "bad" in sentences:
+            raise RuntimeError("a fault")
+        return np.array([[float(sentence)] for sentence in sentences], np.float32)
+
+    async def ask() -> list[object]:
+        sentences = Sentences(embed, room=50)
+        numbers = [sentences.embedding(str(number)) for number in range(50)]
+        with closing(sentences):
+            first = await asyncio.gather(*numbers, sentences.embedding("late"), return_exceptions=True)
+            bad = await asyncio.gather(sentences.embedding("bad"), return_exceptions=True)
+            return [*first, *bad, *await sentences.embedding("7")]
+
+    *found, late, bad, after = asyncio.run(ask())
+    assert [float(one[0]) for one in found] == list(range(50))
+    assert (late.status_code, str(bad), after) == (429, "a fault", 7)
+    assert [len(one) for one in asked] == [32, 18, 1, 1]
+
+
 def test_a_fault_of_ours_is_not_told_to_the_client(client, library, ear, monkeypatch):
-    def broken(self: Library, question: object) -> dict:
+    def broken(self: Library, *asked: object) -> dict:
         raise OSError("secret/place is gone")
 
     monkeypatch.setattr(Library, "search", broken)

@@ -355,7 +355,7 @@ def test_what_goes_wrong_is_said_in_words(tab, monkeypatch, server):
     monkeypatch.setattr(
         Library,
         "search",
-        lambda library, question: {"query": {"valence": None, "arousal": None}, "results": []},
+        lambda library, question, sentence: {"query": {"valence": None, "arousal": None}, "results": []},
     )
     typed(tab, "nobody")
     tab.wait(f"{STATUS} === 'Nothing was found for “nobody”.'")
@@ -365,9 +365,9 @@ def test_what_goes_wrong_is_said_in_words(tab, monkeypatch, server):
 def test_while_it_is_searched_that_is_said(tab, monkeypatch):
     held, search = threading.Event(), Library.search
 
-    def slow(library: Library, question: object) -> dict:
+    def slow(library: Library, *asked: object) -> dict:
         held.wait(30)
-        return search(library, question)
+        return search(library, *asked)
 
     monkeypatch.setattr(Library, "search", slow)
     typed(tab, "window 1")
