@@ -6,12 +6,18 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Byte code is kept, wherever the environment says otherwise: the tests start some hundred processes.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test lint types tests format setup sample-models clean
+.PHONY: run serve test lint types tests format setup sample-models clean
 
-run: setup        ## the whole pipeline on the sample corpus, then both tables and where the page lies
+run: setup        ## the whole pipeline on the sample corpus, a model to search it with, the tables, where to look
 	dvc repro
+	erclap export
+	erclap index data/sample
 	erclap tables
 	erclap report
+	@echo "to search the corpus by how it sounds: make serve"
+
+serve: setup      ## the page that searches what was indexed, after run
+	erclap serve
 
 test: lint types tests  ## what CI runs
 
@@ -44,4 +50,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 clean:            ## the environment and everything computed
-	rm -rf $(VENV) dvc.lock data/sample data/*.parquet data/*.csv cache/features cache/acoustics.parquet results/*/*/ results/tables results/plots results/curves results/details results/report.html results/metrics.json
+	rm -rf $(VENV) dvc.lock data/sample data/*.parquet data/*.csv cache/features cache/acoustics.parquet results/*/*/ results/tables results/plots results/curves results/details results/model results/index results/report.html results/metrics.json

@@ -10,8 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from pipeline.support import shown
+
 SECONDS_FOR_BYTES = 8
 """The hub's client asks six times for them before it gives up, which is within a minute."""
+
+THREAD = "hub"
+"""The name of threads that wait for a hub."""
 
 Result = TypeVar("Result")
 
@@ -90,8 +95,13 @@ def _line(error: BaseException, seconds: float) -> str:
         return f"no answer within {seconds:g} s"
     if kind == "OfflineModeIsEnabled":
         return "HF_HUB_OFFLINE is set, and it is not whole in the hub's cache"
+    if (response := getattr(error, "response", None)) is not None:
+        said = shown(" ".join(str(getattr(error, "server_message", None) or "").split()))
+        return f"it answers {response.status_code}" + (f", {said}" if said else "")
+    if type(error) is RuntimeError and error.__cause__:  # of a thread of the client's, which says why
+        return _line(error.__cause__, seconds)
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else kind
+    return shown(lines[0]) if lines else kind
 
 
 def within(seconds: float, work: Callable[[], Result]) -> Result:
@@ -108,7 +118,7 @@ def within(seconds: float, work: Callable[[], Result]) -> Result:
         except Exception as error:
             errors.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=run, name=THREAD, daemon=True)
     thread.start()
     thread.join(seconds)
     if errors:

@@ -72,7 +72,7 @@ class Sound:
                 yield from read_windows(Path(self.given), seconds, hop)
             else:
                 samples = _samples(self.given, self.name, None)
-                yield from windows_of(to_mono_16k(samples, self.sampling_rate), seconds, hop)
+                yield from windows_of(samples, seconds, hop, sampling_rate=self.sampling_rate)
 
     def seconds(self) -> float:
         """How long it is, of a file by its header. Raises AudioError for a file that has none."""
@@ -179,6 +179,8 @@ def _sound(item: Any, name: str, sampling_rate: Any) -> Sound:
         _check_rate(sampling_rate, f"{name}: its rate")
     elif isinstance(item, str | os.PathLike):
         sampling_rate = SAMPLING_RATE
+    else:
+        _check_samples(item, name)
     if sampling_rate is None:
         raise ValueError(f"{name} must come with its sampling_rate in Hz, found samples alone")
     return Sound(name, item, int(sampling_rate))
@@ -198,8 +200,7 @@ def _check_rate(rate: object, name: str) -> None:
 
 def _samples(item: object, name: str, most: int | None) -> npt.NDArray[np.float32]:
     """At most so many, or all, as (samples,) or (samples, channels), in -1..1."""
-    if not (_is_array(item) or isinstance(item, list | tuple)):
-        raise ValueError(f"{name} must be an array of samples or the path of a file, found {_named(item)}")
+    _check_samples(item, name)
     array = _as_array(item, name)
     shape = array.shape
     if array.ndim == 2 and shape[0] < shape[1]:
@@ -224,6 +225,11 @@ def _samples(item: object, name: str, most: int | None) -> npt.NDArray[np.float3
             f"scale, or give it as int16"
         )
     return np.require(array, np.float32, ["C", "W"])
+
+
+def _check_samples(item: object, name: str) -> None:
+    if not (_is_array(item) or isinstance(item, list | tuple)):
+        raise ValueError(f"{name} must be an array of samples or the path of a file, found {_named(item)}")
 
 
 def _is_array(given: object) -> bool:

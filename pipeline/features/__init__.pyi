@@ -16,7 +16,6 @@ from .gathering import (
 from .pairs import Pairs as Pairs, PairSource as PairSource, PlaneTexts as PlaneTexts
 from .shards.folder import ShardFolder as ShardFolder
 from .shards.keys import (
-    NO_KEYS as NO_KEYS,
     Keys as Keys,
     packed as packed,
     packed_column as packed_column,

@@ -2,7 +2,7 @@
 
 from .bank import CaptionBank as CaptionBank
 from .folder import Encoder as Encoder, Model as Model
-from .index.building import Summary as Summary, build_index as build_index
+from .index.building import build_index as build_index
 from .index.disk import UNREADABLE_FILE as UNREADABLE_FILE
 from .index.index import Hit as Hit, Index as Index
 from .model import EmotionRankCLAP as EmotionRankCLAP

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.manifest import DEVELOPMENT, TRAIN
 from pipeline.use.folder import Encoder, Model
 
 if TYPE_CHECKING:
@@ -152,8 +153,10 @@ def _sample_encoders(model: Model) -> str:
 
 
 def _counts(clips: Mapping[str, Any]) -> str:
-    """`1000 clips for train, 200 for development`."""
-    told = [f"{_text(count)} for {_text(split)}" for split, count in clips.items()]
+    """`1000 clips for train, 200 for development`, the usual splits first."""
+    usual = [split for split in (TRAIN, DEVELOPMENT) if split in clips]
+    ordered = [*usual, *sorted(clips.keys() - usual)]
+    told = [f"{_text(clips[split])} for {_text(split)}" for split in ordered]
     return ", ".join(told).replace(" for", " clips for", 1)
 
 

@@ -206,7 +206,7 @@ class Embedder:
 
         @torch.inference_mode()
         def one(row: Embeddings) -> Embeddings:
-            found: Embeddings = project(torch.from_numpy(np.array(row, np.float32))[None])[0].numpy()
+            found: Embeddings = project(torch.tensor(row)[None])[0].numpy()
             return found
 
         with torch_threads() as pool, closing(in_order(pool, one, features, 64)) as rows:

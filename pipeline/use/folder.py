@@ -104,7 +104,8 @@ def read_model(folder: Path) -> Model:
     try:
         with torch.device("meta"):
             heads = ProjectionHeads(**config["heads"])
-        tensors = load_file(folder / HEADS_FILE)
+        # Cloned to where torch puts its own: of weights at odd places in memory products have other last bits.
+        tensors = {name: tensor.clone() for name, tensor in load_file(folder / HEADS_FILE).items()}
         if other := {str(tensor.dtype) for tensor in tensors.values()} - {"torch.float32"}:
             raise ValueError(f"heads must be torch.float32, found {', '.join(sorted(other))}")
         heads.load_state_dict(tensors, assign=True)

@@ -13,9 +13,7 @@ import torch
 
 from pipeline.encoders import SpeechEncoder, TextEncoder
 from pipeline.training import ProjectionHeads
-from pipeline.use import EmotionRankCLAP, Index
-from pipeline.use.bank import CaptionBank
-from pipeline.use.folder import Encoder, Model, write_model
+from pipeline.use import CaptionBank, EmotionRankCLAP, Encoder, Index, Model
 from stages import playing
 from stages.cli import main
 from tests.conftest import made_once
@@ -43,7 +41,7 @@ def made(tmp_path_factory, speech_checkpoint, text_checkpoint) -> Path:
             Encoder(str(path), None, encoder.recipe)
             for path, encoder in ((speech_checkpoint, speech), (text_checkpoint, text))
         ]
-        write_model(Model(heads, *parts, bank), folder / "model")
+        EmotionRankCLAP(Model(heads, *parts, bank)).save_pretrained(folder / "model")
         for seed, (name, seconds) in enumerate(LENGTHS.items()):
             speak(folder / "recordings" / name, seconds, seed)
         (folder / "recordings" / "broken.mp3").write_bytes(b"")
@@ -276,12 +274,10 @@ def test_what_cannot_be_done_is_one_line(refused, made, tmp_path, monkeypatch):
 
 
 def test_an_index_of_another_model_is_refused_in_one_line(refused, made, tmp_path, speech_checkpoint):
-    from pipeline.use.folder import read_model
-
-    model = read_model(made / "model")
+    other = EmotionRankCLAP.from_pretrained(made / "model")
     with torch.no_grad():
-        model.heads.speech[0].bias += 1
-    write_model(model, tmp_path / "other")
+        other.model.heads.speech[0].bias += 1
+    other.save_pretrained(tmp_path / "other")
     for args in ((SENTENCES[0],), ("--like", made / "model" / "x.wav")):
         code, line = refused("search", *args, "--model", tmp_path / "other")
         assert code == 1
