@@ -29,6 +29,7 @@ COMMANDS = {
     "index": ("stages.index", "Any folder of recordings, to be searched: what is new is encoded."),
     "search": ("stages.search", "The recordings that sound like a sentence, a mood or another recording."),
     "describe": ("stages.describe", "How a recording sounds: its mood and the sentences that suit it."),
+    "serve": ("stages.serve", "A page to search recordings with: by a sentence, a mood, a recording."),
     "cache": (
         "stages.cache",
         "The features that are kept: what there is, what is missing, shared and mended.",

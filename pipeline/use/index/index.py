@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,11 @@ import pyarrow as pa
 from pipeline.audio import AudioError, inside
 from pipeline.manifest import LABEL_MAX, LABEL_MIN
 from pipeline.support import shown
-from pipeline.use.embedding import Embedder
 from pipeline.use.index.best import Best, Rows, Scores
 from pipeline.use.index.disk import MADE_BY, Stored, read_stored
+
+if TYPE_CHECKING:
+    from pipeline.use.embedding import Embedder
 
 BLOCK_ROWS, BLOCK_SCORES = 1 << 18, 1 << 22
 """Windows that are multiplied at once, and the scores that this gives, at most: 16 MiB."""
