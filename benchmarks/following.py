@@ -2,8 +2,8 @@
 
 The sample corpus (synthetic speech) is searched for 49 points of the plane, valence and arousal 1 to 7: by a
 sentence that describes the point, five times with other words, and by the point itself. Printed is Kendall's tau
-between what was asked for and the mean label of the ten best recordings, among all of them, most of which the model
-was trained on, and among those of voices that it never heard.
+between what was asked for and the mean label of the ten best recordings, among all of them, most of which the
+model was trained on, and among those of voices that it never heard.
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ def merged(settings: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 class Places:
     """The folders that the pages name, made when they are first needed."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, model: Path) -> None:
+        self.root, self.model = root, model
         self.made: dict[str, Callable[[Path], None]] = {
             "/data/my-corpus": _table,
             "/data/MSP-PODCAST-Publish-1.12": _msp_podcast,
@@ -147,6 +147,8 @@ class Reader:
             name, _, value = words[0].partition("=")
             self.environment[name] = KEY if value == "..." else value
         elif command == "erclap":
+            if words[0] in ("index", "search", "describe"):
+                self.uses()
             if "theirs/answers.parquet" in words:
                 shutil.copytree(self.project / "cache/answers", self.project / "theirs")
             self.runs(*words)
@@ -158,6 +160,13 @@ class Reader:
         else:
             assert line.startswith("source .venv/bin/activate"), f"how is this run? {line}"
 
+    def uses(self) -> None:
+        """Have a model and recordings to use it on."""
+        if not (self.project / "results/model").exists():
+            shutil.copytree(self.places.model, self.project / "results/model")
+            for seed, name in enumerate("ab"):
+                _record(self.project / f"recordings/{name}.wav", seed)
+
     def runs(self, *words: str) -> None:
         answer = erclap(self.project, *words, **self.environment)
         # A check of a small corpus with the sample's encoders has doubts, and is right.
@@ -166,8 +175,8 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory) -> Places:
-    return Places(tmp_path_factory.mktemp("places"))
+def places(tmp_path_factory, model_folder) -> Places:
+    return Places(tmp_path_factory.mktemp("places"), model_folder)
 
 
 @pytest.fixture(scope="module")

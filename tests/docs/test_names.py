@@ -21,8 +21,13 @@ from tests.imports import ROOT
 MADE_BY_A_RUN = ("results", "data", "cache", ".venv")
 """Folders whose files a run makes."""
 
-NOT_OURS = {"labels_consensus.csv", "Partitions.txt", "Partition.txt", "config.json", "captions.json"}
-"""Files of a corpus, of a checkpoint or of a model."""
+NOT_OURS = {"labels_consensus.csv", "Partitions.txt", "Partition.txt", "config.json", "captions.json"} | {
+    "index.json",
+    "files.parquet",
+    "windows.parquet",
+    "unreadable.csv",
+}
+"""Files of a corpus, of a checkpoint, of a model or of an index."""
 
 FILE = r"[\w.-]+\.(?:py|pyi|md|yaml|txt|csv|parquet|html|json|cff|png|toml)"
 OUR_FOLDERS = [path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in MADE_BY_A_RUN]
