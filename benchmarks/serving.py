@@ -217,8 +217,8 @@ def measure(
     table(found)
     count = sum(found.statuses.values())
     click.echo(
-        f"{clients} clients, {seconds:g} s: {count / seconds:.0f} answers a second, {1000 * busy / count:.1f} ms of "
-        f"processor each, {len(found.faults)} errors, memory {before:.0f} MB before, {after:.0f} MB after"
+        f"{clients} clients, {seconds:g} s: {count / seconds:.0f} answers a second, {len(found.faults)} errors, "
+        f"{1000 * busy / count:.1f} ms of processor each, memory {before:.0f} MB before, {after:.0f} MB after"
     )
     for line in found.faults[:5]:
         click.echo(f"  {line}")

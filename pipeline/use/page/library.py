@@ -247,11 +247,12 @@ class Library:
 
     def about(self) -> dict[str, Any]:
         """What is searched."""
-        edition = self.edition
+        edition, origin = self.edition, self.model.model.origin
         return {
             "model": self.model.name,
+            "title": str(origin.get("title", self.model.name)),
             "digest": self.model.digest,
-            "synthetic": bool(self.model.model.origin.get("synthetic", False)),
+            "synthetic": (origin.get("corpus") or {}).get("synthetic") is True,
             "files": len(edition.index.files),
             "windows": len(edition.index),
             "hours": edition.hours,

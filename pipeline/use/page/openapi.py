@@ -78,7 +78,8 @@ def _question(*required: str, **properties: Schema) -> Schema:
 SCHEMAS: dict[str, Schema] = {
     "Error": _object(error=_said(TEXT, "One line.")),
     "About": _object(
-        model=TEXT,
+        model=_said(TEXT, "The folder's name, or the hub's."),
+        title=_said(TEXT, "What the method is called."),
         digest=_said(TEXT, "Stands for the model's weights and what its encoders do."),
         synthetic=_said(FLAG, "Whether the model has learnt from synthetic speech alone."),
         files=COUNT,
@@ -169,7 +170,8 @@ def _body(content: Schema) -> Schema:
 
 
 AUDIO = {"audio/*": {"schema": {"type": "string", "format": "binary"}}}
-RANGE = {"name": "Range", "in": "header", "schema": {"type": "string"}, "example": "bytes=0-65535"}
+ONE_RANGE = {"type": "string", "pattern": "^bytes=([0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})$"}
+RANGE = {"name": "Range", "in": "header", "schema": ONE_RANGE, "example": "bytes=0-65535"}
 RECORDING = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 
 DESCRIPTION: dict[str, Any] = {
@@ -236,7 +238,7 @@ DESCRIPTION: dict[str, Any] = {
                 "A token turned into a cookie",
                 _answers("Entered", "With the cookie, where this server has a token."),
                 *(408, 413),
-                requestBody=_body({"text/plain": {"schema": TEXT}}),
+                requestBody={"content": {"text/plain": {"schema": TEXT}}},
                 security=[],
             )
         },

@@ -52,7 +52,9 @@ class FakeModel:
 
     def __init__(self, *, captions: bool = True, attributes: bool = True) -> None:
         bank = CaptionBank(CAPTIONS, np.array(PLACES), np.array([unit(text) for text in CAPTIONS]))
-        self.model = SimpleNamespace(bank=bank if captions else None, origin={"synthetic": True})
+        self.model = SimpleNamespace(
+            bank=bank if captions else None, origin={"title": "A model", "corpus": {"synthetic": True}}
+        )
         self.speech = SimpleNamespace(encode_heard=self._heard)
         self._has_attributes = attributes
 

@@ -47,6 +47,7 @@ def wav(seconds: float, rate: int = 16_000, seed: int = 0) -> bytes:
 def test_about_says_what_is_searched(client):
     about = client.get("/api/about").json()
     assert (about["files"], about["windows"]) == (len(RECORDINGS), len(RECORDINGS) + 2)
+    assert (about["model"], about["title"]) == ("a model", "A model")
     assert about["hours"] == pytest.approx(sum(RECORDINGS.values()) / 3600)
     assert about["synthetic"] is about["has_attributes"] is about["has_captions"] is True
     assert about["limits"]["upload_bytes"] == limits.MAX_UPLOAD_BYTES

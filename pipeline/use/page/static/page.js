@@ -184,7 +184,8 @@ function showHeard(name, told, chosen) {
     }
     panel.append(made("h4", "", "Sentences that suit it"), list);
   }
-  panel.hidden = at("alike").hidden = false;
+  panel.hidden = at("alike").hidden = at("yours").hidden = false;
+  at("asked").hidden = true;
   plane.show(null, null);
   plane.showHeard(windows, chosen);
   showResults(window.results);
@@ -192,7 +193,8 @@ function showHeard(name, told, chosen) {
 }
 
 function hideHeard() {
-  at("heard").hidden = at("alike").hidden = true;
+  at("heard").hidden = at("alike").hidden = at("yours").hidden = true;
+  at("asked").hidden = false;
   plane.showHeard([], 0);
 }
 
@@ -270,7 +272,7 @@ async function unlock(token) {
 async function open() {
   about = await get("/api/about");
   const hours = about.hours < 1 ? `${Math.max(1, Math.round(60 * about.hours))} min` : `${about.hours.toFixed(1)} h`;
-  at("about").textContent = `${about.files.toLocaleString("en")} recordings, ${hours} · model: ${about.model}`;
+  at("about").textContent = `${about.files.toLocaleString("en")} recordings, ${hours} · ${about.title}`;
   at("text").maxLength = about.limits.sentence_characters;
   at("synthetic").hidden = !about.synthetic;
   at("mood").hidden = !about.has_attributes;

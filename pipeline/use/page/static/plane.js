@@ -25,9 +25,9 @@ export class Plane {
     this.svg = drawn("svg", { viewBox: `0 ${TOP} ${SIZE} ${SIZE - TOP}`, "aria-hidden": "true" }, parent);
     this.#frame();
     this.background = drawn("path", { class: "places" }, this.svg);
+    this.point = drawn("g", { class: "point" }, this.svg);
     this.results = drawn("g", {}, this.svg);
     this.heard = drawn("g", {}, this.svg);
-    this.point = drawn("g", { class: "point" }, this.svg);
     this.svg.addEventListener("pointerdown", (event) => this.#grab(event));
     this.svg.addEventListener("click", (event) => {
       const mark = event.target.closest(".mark");
@@ -143,7 +143,7 @@ export class Plane {
     if (valence === null || arousal === null) return;
     this.#slide(valence, arousal);
     const [x, y] = [across(held(valence)), down(held(arousal))];
-    drawn("circle", { cx: x, cy: y, r: 13, class: about ? "asked about" : "asked" }, this.point);
+    drawn("circle", { cx: x, cy: y, r: 16, class: about ? "asked about" : "asked" }, this.point);
     drawn("circle", { cx: x, cy: y, r: 2.5, class: "centre" }, this.point);
   }
 
