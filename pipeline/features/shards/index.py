@@ -1,7 +1,7 @@
 """Where each key's row lies, made from the shards themselves, so that it can neither be lost nor disagree.
 
-It is two columns of numbers, 16 bytes a key beside the keys that the shards hold, with no object a key. There is no
-copy of it on disk: the keys of 250 shards, a million rows, are read in a few tenths of a second.
+It is two columns of numbers, 16 bytes a key beside the keys that the shards hold, with no object a key. No copy of
+it is on disk: the keys of 250 shards, a million rows, are read in a few tenths of a second.
 """
 
 from __future__ import annotations
