@@ -24,7 +24,7 @@ FLOORS = (  # from the ground up: what stands on a line imports from lines above
     "pipeline/training pipeline/measures",
     "pipeline/others",
     "pipeline/report/results",
-    "pipeline/report/page pipeline/use",
+    "pipeline/report/page pipeline/use pipeline/scale",
     "emotionrankclap stages",
     "benchmarks",
 )

@@ -14,6 +14,10 @@ from .inputs import (
     as_sentences as as_sentences,
     as_sounds as as_sounds,
 )
+from .loading import (
+    load_speech_encoder as load_speech_encoder,
+    load_text_encoder as load_text_encoder,
+)
 from .planned import planned_recipes as planned_recipes
 from .ser import SERConfig as SERConfig, SERModel as SERModel
 from .speech import Pooling as Pooling, SpeechEncoder as SpeechEncoder

@@ -2,9 +2,13 @@
 
 from .extraction import (
     ShardWriter as ShardWriter,
+    encode_clips as encode_clips,
+    encode_sentences as encode_sentences,
     extract as extract,
     extract_speech as extract_speech,
     extract_text as extract_text,
+    missing_clips as missing_clips,
+    missing_sentences as missing_sentences,
 )
 from .gathering import (
     asked_for as asked_for,
@@ -34,6 +38,7 @@ from .store import (
 from .team import (
     PATIENCE as PATIENCE,
     TeamStore as TeamStore,
+    needed_team_root as needed_team_root,
     shared_folder as shared_folder,
     team_folders as team_folders,
     team_root as team_root,
