@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import pyarrow as pa
 
-from pipeline.config import Params, load_params
+from pipeline.config import load_params
 from pipeline.features import (
     SPEECH_FEATURES,
     TEXT_FEATURES,
@@ -47,9 +47,10 @@ def command() -> None:
         check_writable(folder)  # rather than after hours of computing
 
     from pipeline.audio import refuse_unusable
+    from pipeline.encoders import load_speech_encoder, load_text_encoder
     from pipeline.features import extract, extract_speech, extract_text
 
-    speech, text = load_encoders(params)
+    speech, text = load_speech_encoder(params), load_text_encoder(params)
     for line in remarks(manifest, sentences, speech, text):
         click.echo(line)
     team_folder = team_root(params.runtime.store)
@@ -122,32 +123,3 @@ def _open(
 
     device = device_name(encoder.device)
     return FeatureStore(root, encoder.recipe, asked=asked, device=device, share=team.offer if team else None)
-
-
-def load_encoders(params: Params) -> tuple[SpeechEncoder, TextEncoder]:
-    """Both frozen encoders as the params ask for them."""
-    from pipeline.encoders import SpeechEncoder, TextEncoder
-    from pipeline.support import choose_device, torch_dtype
-
-    settings, runtime = params.extract, params.runtime
-    device, dtype = choose_device(runtime.device), torch_dtype(settings.compute_dtype)
-    speech = SpeechEncoder.from_pretrained(
-        settings.speech.model,
-        settings.speech.pooling,
-        revision=settings.speech.revision,
-        padding=settings.speech.padding,
-        crop_seconds=settings.speech.crop_seconds,
-        device=device,
-        dtype=dtype,
-        batch_seconds=runtime.batch_seconds,
-        compiled=runtime.compile,
-    )
-    text = TextEncoder.from_pretrained(
-        settings.text.model,
-        revision=settings.text.revision,
-        max_tokens=settings.text.max_tokens,
-        device=device,
-        dtype=dtype,
-        batch_tokens=runtime.batch_tokens,
-    )
-    return speech, text
