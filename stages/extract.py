@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import pyarrow as pa
 
-from pipeline.config import load_params
+from pipeline.config import Params, load_params
 from pipeline.features import (
     SPEECH_FEATURES,
     TEXT_FEATURES,
@@ -22,27 +23,45 @@ from pipeline.features import (
 )
 from pipeline.manifest import Manifest
 from pipeline.sentences import sentence_column
-from pipeline.support import check_writable
+from pipeline.support import Part, check_writable, counted
 
 if TYPE_CHECKING:
     from pipeline.encoders import SpeechEncoder, TextEncoder
 
 FAILURES_FILE = Path("cache/failures.csv")
 
+FAILURES_OF_PARTS = Path("cache/failures")
+"""With a file of each part that had some."""
+
+MUST = "every clip of the manifest must be encoded"
+
 
 @click.command("extract")
-def command() -> None:
+@click.option(
+    "--part",
+    metavar="I/N",
+    help="A part alone, into the team's store; slurm: as many as a job array has tasks.",
+)
+def command(part: str | None) -> None:
     """Run both frozen encoders over every clip and sentence that has no feature yet.
 
     An interrupted run resumes where it was. Clips that fail are listed in cache/failures.csv, and the command
     then ends with exit code 1; the others are stored all the same. Where there is a team's store (ERCLAP_STORE, or
     runtime.store in params.yaml), rows are looked up there before they are computed, and offered to it.
+
+    --part 3/10 computes what that store lacks of a tenth of all clips and sentences, told by their hashes, and
+    leaves cache/features alone; clips that fail are listed in cache/failures/3-of-10.csv. Parts may run anywhere,
+    at once and in any order. The extract without --part that follows takes all of it from the store, and computes
+    what is left.
     """
     params = load_params()
     for foreign in params.foreign_encoders:
         click.echo(f"warning: {foreign}", err=True)
     manifest = Manifest.read_clips()
     sentences = sentence_column()
+    if part is not None:
+        _extract_part(params, Part.parse(part, os.environ), manifest, sentences)
+        return
     for folder in (FAILURES_FILE.parent, SPEECH_FEATURES, TEXT_FEATURES):
         check_writable(folder)  # rather than after hours of computing
 
@@ -73,13 +92,9 @@ def command() -> None:
     for store, keys in wanted:
         if team and (offered := team.offer_missing(store, keys)):
             click.echo(f"{store.root}: {offered} older rows offered to the team's store {team.root}")
-    refuse_unusable(
-        failures,
-        FAILURES_FILE,
-        must="every clip of the manifest must be encoded",
-        among=len(manifest),
-        others="stored",
-    )
+    for listing in FAILURES_OF_PARTS.glob("*.csv"):
+        listing.unlink(missing_ok=True)  # what failed in a part was tried again
+    refuse_unusable(failures, FAILURES_FILE, must=MUST, among=len(manifest), others="stored")
     for store, keys in wanted:
         pruned = store.prune(keys)
         store.publish()
@@ -89,11 +104,29 @@ def command() -> None:
         )
 
 
+def _extract_part(params: Params, part: Part, manifest: Manifest, sentences: pa.Array) -> None:
+    check_writable(FAILURES_OF_PARTS)
+
+    from pipeline.audio import refuse_unusable
+    from pipeline.scale import extract_part, plan_part
+
+    planned = plan_part(params, part, manifest, sentences)
+    lacking, (clips, texts) = (len(planned.clips), len(planned.sentences)), planned.shares
+    click.echo(
+        f"part {part}: {counted(clips, 'clip')} and {counted(texts, 'sentence')}, of which the team's store "
+        f"{planned.root} lacks {lacking[0]} and {lacking[1]}"
+    )
+    failures = extract_part(params, planned)
+    listing = FAILURES_OF_PARTS / f"{part.name}.csv"
+    refuse_unusable(failures, listing, must=MUST, among=clips, others="stored")
+    click.echo(f"part {part}: all of it is in {planned.root}")
+
+
 def remarks(
     manifest: Manifest, sentences: pa.ChunkedArray, speech: SpeechEncoder, text: TextEncoder
 ) -> list[str]:
     """What is heard or read in part only, ids that are not the published ones, and a type that is slow here."""
-    from pipeline.support import counted, slow_dtype
+    from pipeline.support import slow_dtype
 
     lines = []
     seconds = speech.crop_seconds

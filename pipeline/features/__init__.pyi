@@ -3,6 +3,7 @@
 from .extraction import (
     Read as Read,
     ShardWriter as ShardWriter,
+    encode_clips as encode_clips,
     encode_read as encode_read,
     encode_sentences as encode_sentences,
     extract as extract,

@@ -154,7 +154,7 @@ def encode_read(
 ) -> Generator[list[Unusable]]:
     """Encode clips that were read, a batch at a time, and give what is finite to the writer; yield what failed.
 
-    What every way to run stage one shares. On a CPU a clip's feature does not depend on its batch, to the last bit.
+    What every way to run stage one shares. On a CPU a clip's feature does not depend on its batch, to the bit.
     """
     under_way: deque[list[Read]] = deque()
 
