@@ -42,7 +42,15 @@ MUST = "every clip of the manifest must be encoded"
     metavar="I/N",
     help="A part alone, into the team's store; slurm: as many as a job array has tasks.",
 )
-def command(part: str | None) -> None:
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="This machine, or a Ray cluster.",
+)
+@click.option("--ray-address", metavar="HOST:PORT", help="The cluster's; RAY_ADDRESS where it is not given.")
+def command(part: str | None, engine: str, ray_address: str | None) -> None:
     """Run both frozen encoders over every clip and sentence that has no feature yet.
 
     An interrupted run resumes where it was. Clips that fail are listed in cache/failures.csv, and the command
@@ -53,7 +61,17 @@ def command(part: str | None) -> None:
     leaves cache/features alone; clips that fail are listed in cache/failures/3-of-10.csv. Parts may run anywhere,
     at once and in any order. The extract without --part that follows takes all of it from the store, and computes
     what is left.
+
+    --engine ray computes on all nodes of a Ray cluster, and on one of this machine's own where no address is
+    given. The nodes write to the team's store where there is one, and to cache/features otherwise; both, and the
+    clips, must lie under the same path on all of them.
     """
+    if ray_address is not None and engine != "ray":
+        raise ValueError("--ray-address needs --engine ray")
+    if part is not None and engine == "ray":
+        raise ValueError(
+            "--part is for machines of which none knows the others: leave it out with --engine ray"
+        )
     params = load_params()
     for foreign in params.foreign_encoders:
         click.echo(f"warning: {foreign}", err=True)
@@ -67,7 +85,7 @@ def command(part: str | None) -> None:
 
     from pipeline.audio import refuse_unusable
     from pipeline.encoders import load_speech_encoder, load_text_encoder
-    from pipeline.features import extract, extract_speech, extract_text
+    from pipeline.features import extract, extract_speech, extract_text, missing_clips, missing_sentences
 
     speech, text = load_speech_encoder(params), load_text_encoder(params)
     for line in remarks(manifest, sentences, speech, text):
@@ -85,10 +103,24 @@ def command(part: str | None) -> None:
         store.verify()  # what is damaged is set aside and computed again
         if team and (fetched := team.fetch(store, keys)):
             click.echo(f"{store.root}: {fetched} rows taken from the team's store {team.root}")
-    failures = extract(
-        extract_speech(manifest, params.prepare.folder, speech, speech_store, workers=params.runtime.threads),
-        extract_text(sentences, text, text_store),
-    )
+    if engine == "ray":
+        from pipeline.scale import extract_on_ray
+
+        missing = missing_clips(manifest, speech_store.lacks), missing_sentences(sentences, text_store.lacks)
+        failures = extract_on_ray(
+            params, ray_address, (speech_store, missing[0]), (text_store, missing[1]), team_folder
+        )
+        for store, keys in wanted:
+            store.refresh()
+            if team:
+                team.fetch(store, keys)
+    else:
+        failures = extract(
+            extract_speech(
+                manifest, params.prepare.folder, speech, speech_store, workers=params.runtime.threads
+            ),
+            extract_text(sentences, text, text_store),
+        )
     for store, keys in wanted:
         if team and (offered := team.offer_missing(store, keys)):
             click.echo(f"{store.root}: {offered} older rows offered to the team's store {team.root}")

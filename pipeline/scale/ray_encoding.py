@@ -49,8 +49,6 @@ class Place:
     recipe: Recipe
     shared: bool
     """Whether it is the team's."""
-    team: Path | None = None
-    """The team's store, which is offered what is stored in a folder of one's own."""
 
     def lacks(self, keys: Keys) -> Mask:
         """For each key whether there is no feature of it, as of a new look at the folder."""
@@ -60,7 +58,7 @@ class Place:
 
     def open_for(self, encoder: SpeechEncoder | TextEncoder) -> FeatureStore:
         """The store, to append to. Raises RuntimeError where the encoder has another recipe on this node."""
-        from pipeline.features import FeatureStore, TeamStore
+        from pipeline.features import FeatureStore
         from pipeline.support import device_name
 
         if encoder.recipe != self.recipe:
@@ -69,13 +67,7 @@ class Place:
                 f"{encoder.recipe.digest} on this: install the same version of emotionrankclap, and have the same "
                 f"checkpoint, everywhere"
             )
-        return FeatureStore(
-            self.root,
-            self.recipe,
-            device=device_name(encoder.device),
-            share=TeamStore(self.team).offer if self.team else None,
-            shared=self.shared,
-        )
+        return FeatureStore(self.root, self.recipe, device=device_name(encoder.device), shared=self.shared)
 
 
 @dataclass(frozen=True)
@@ -236,13 +228,14 @@ def _use_given_cpus() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch
 
-    torch.set_num_threads(max(1, int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1))))
+    given: dict[str, float] = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]
+    torch.set_num_threads(max(1, int(given.get("CPU", 1))))
 
 
 def _node() -> str:
     import ray
 
-    return str(ray.util.get_node_ip_address())
+    return str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
 
 
 def one_line(error: BaseException) -> str:

@@ -1,80 +1,65 @@
-"""Stage one on a Ray cluster: blocks of like length, read on CPUs, encoded by a pool of actors that store them.
-
-A block that is lost with its process, its GPU or its node is not given to Ray again, which would try for ever. What
-the store lacks after a round is taken up by the next, in smaller blocks, down to single rows: nothing is lost, and
-what kills every process that touches it is named.
-"""
+"""Stage one on a Ray cluster: blocks of like length, read on CPUs, encoded by a pool of actors that store them."""
 
 from __future__ import annotations
 
-import logging
-import os
-import warnings
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Generator
+from math import ceil
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.audio import Unusable
 from pipeline.config import Params
-from pipeline.features import Keys, Mask, packed_column, sentence_keys, values
-from pipeline.scale.ray_cluster import Cluster, alive, first_line, ray_module
+from pipeline.features import (
+    FeatureStore,
+    extract,
+    packed_column,
+    sentence_keys,
+    shared_folder,
+    values,
+)
+from pipeline.scale.ray_cluster import Cluster, joined
 from pipeline.scale.ray_encoding import ClipEncoder, ClipReader, Place, SentenceEncoder
-from pipeline.scale.ray_workers import Workers, check_nodes, workers_for
-from pipeline.support import Progress
-
-SMALLER = (16, 1, 1)
-"""Rows in a block, once few blocks are lost at the size before."""
-
-BLOCKS_AN_ENCODER = 4
-"""At least, so that all have work until the end."""
+from pipeline.scale.ray_rounds import Answer, Work, in_rounds
+from pipeline.scale.ray_workers import check_nodes, workers_for
+from pipeline.support import check_writable
 
 SENTENCES_A_CLIP = 16
 """A block has so many times as many of them, of which each takes as much less."""
 
-AHEAD = 2
-"""Blocks that an encoder has, of which it encodes one; alone, one is not lost with another."""
 
-LOST_AT_MOST = 100
-"""Blocks in a round, and so many more an encoder; then it is ended, and another begun."""
-LOST_AN_ENCODER = 20
+def extract_on_ray(
+    params: Params,
+    address: str | None,
+    clips: tuple[FeatureStore, pa.Table],
+    sentences: tuple[FeatureStore, pa.Array],
+    team: Path | None,
+) -> list[Unusable]:
+    """Encode what is missing of clips and sentences on a cluster; return what failed.
 
-DIED = "each process that read or encoded it died"
-
-Rows = npt.NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class Work:
-    """Rows to encode, longest first, and who reads and encodes a block of them."""
-
-    label: str
-    unit: str
-    rows: pa.Table
-    keys: Keys
-    lengths: npt.NDArray[np.float64]
-    reader: Callable[[pa.Table], pa.Table] | None
-    encoder: Callable[[pa.Table], pa.Table]
-    """A class, made in an actor with the params and the place."""
-    rows_a_block: int
+    Each comes with the store that it goes to, unless there is a team's store, to which the nodes then write. The
+    cluster is that of `joined`, and is not asked for where nothing is missing. Raises as `joined` and
+    `encode_clips` do, and OSError where the store cannot be written.
+    """
+    if not len(clips[1]) + len(sentences[1]):
+        return []
+    places = [_place(store, team) for store, _ in (clips, sentences)]
+    with joined(address, spare_cpus=ceil(params.runtime.ray.reader_cpus)) as cluster:
+        return extract(
+            encode_clips(clips[1], params, places[0], cluster),
+            encode_sentences(sentences[1], params, places[1], cluster),
+        )
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What became of some rows: those that failed have a reason, the others are stored."""
-
-    rows: Rows
-    reasons: dict[int, str]
+def _place(store: FeatureStore, team: Path | None) -> Place:
+    root = store.root.resolve() if team is None else shared_folder(team.resolve(), store.recipe).root
+    check_writable(root)
+    return Place(root, store.recipe, shared=team is not None)
 
 
-def encode_clips_on_ray(
+def encode_clips(
     clips: pa.Table,
     params: Params,
     place: Place,
@@ -83,13 +68,13 @@ def encode_clips_on_ray(
     reader: type[ClipReader] = ClipReader,
     encoder: type[ClipEncoder] = ClipEncoder,
 ) -> Generator[list[Unusable]]:
-    """Encode clips, of distinct keys, into a store that all nodes share; yield what failed, as `encode_clips` does.
+    """Encode clips, of distinct keys, into a store that all nodes share; yield what failed.
 
     Raises at once RuntimeError where the cluster has not the processes that `runtime.ray` asks for, or a node does
     not see the corpus or the store; RuntimeError later where an encoder or the store fails as a whole.
     """
     crop_seconds = params.extract.speech.crop_seconds
-    corpus = Path(os.path.abspath(params.prepare.folder))
+    corpus = params.prepare.folder.resolve()
     heard = np.minimum(clips.column("duration").to_numpy(), crop_seconds)
     order = np.argsort(-heard, kind="stable")
     clips = clips.take(pa.array(order))
@@ -113,10 +98,8 @@ def encode_clips_on_ray(
     return (failed(answer) for answer in answers)
 
 
-def encode_sentences_on_ray(
-    sentences: pa.Array, params: Params, place: Place, cluster: Cluster
-) -> Generator[None]:
-    """Encode distinct sentences into a store that all nodes share; raises as `encode_clips_on_ray` does."""
+def encode_sentences(sentences: pa.Array, params: Params, place: Place, cluster: Cluster) -> Generator[None]:
+    """Encode distinct sentences into a store that all nodes share; raises as `encode_clips` does."""
     lengths = pc.utf8_length(sentences).to_numpy()
     order = np.argsort(-lengths, kind="stable")
     sentences = sentences.take(pa.array(order))
@@ -132,12 +115,14 @@ def encode_sentences_on_ray(
     )
     answers = _prepared(work, params, place, cluster, None)
 
-    def refused(answer: Answer) -> None:
-        for row, reason in answer.reasons.items():
-            sentence = work.rows.column("sentence")[row].as_py()
-            raise RuntimeError(f"every sentence must be encoded, {sentence!r:.80} could not be: {reason}")
+    def encoded() -> Generator[None]:
+        for answer in answers:
+            for row, reason in answer.reasons.items():
+                sentence = work.rows.column("sentence")[row].as_py()
+                raise RuntimeError(f"every sentence must be encoded, {sentence!r:.80} could not be: {reason}")
+            yield
 
-    return (refused(answer) for answer in answers)
+    return encoded()
 
 
 def _prepared(
@@ -147,128 +132,4 @@ def _prepared(
     if len(work.rows):
         workers_for(cluster, params.runtime)
         check_nodes(cluster, corpus, place.root)
-    return _in_rounds(work, params, place)
-
-
-def _in_rounds(work: Work, params: Params, place: Place) -> Generator[Answer]:
-    ray = ray_module()
-    left = np.arange(len(work.rows))
-    size, smaller = 0, deque(SMALLER)
-    with Progress(work.label, len(left), work.unit, work=float(work.lengths.sum())) as progress:
-
-        def told(rows: Rows) -> None:
-            progress.advance(len(rows), work=float(work.lengths[rows].sum()))
-
-        while len(left):
-            workers = workers_for(alive(), params.runtime, at_most=size > 0)
-            size = size or _first_size(work, workers)
-            answered = np.zeros(len(work.rows), bool)
-            ended: Exception | None = None
-            with closing(_round(work, left, size, workers, params, place)) as answers:
-                try:
-                    for answer in answers:
-                        answered[answer.rows] = True
-                        told(answer.rows)
-                        yield answer
-                except ray.exceptions.RayError as error:
-                    ended = error
-            lost = _suspects_last(left, answered)
-            lacking = lost[place.lacks(work.keys[lost])] if len(lost) else lost
-            told(np.setdiff1d(lost, lacking))  # stored, and the answer lost
-            came, left = answered.any(), lacking
-            if came and (ended or len(left) > size * AHEAD * workers.encoders):
-                continue  # it was a node that was lost, rather than rows that kill
-            if smaller:
-                size = min(size, smaller.popleft())
-            elif ended:
-                raise RuntimeError(
-                    f"processes on the Ray cluster must not die one after the other, the last by "
-                    f"{first_line(ended)}; what was encoded is stored, and why they die is in Ray's logs"
-                ) from ended
-            else:
-                told(left)
-                yield Answer(left, dict.fromkeys(left.tolist(), DIED))
-                return
-
-
-def _suspects_last(left: Rows, answered: Mask) -> Rows:
-    """Those of the rows left that were not answered, in order; at the end those that others overtook."""
-    came = answered[left]
-    last = int(np.flatnonzero(came).max(initial=-1))
-    return np.concatenate([left[last + 1 :], left[: last + 1][~came[: last + 1]]])
-
-
-def _first_size(work: Work, workers: Workers) -> int:
-    return min(work.rows_a_block, max(1, len(work.rows) // (BLOCKS_AN_ENCODER * workers.encoders)))
-
-
-def _round(
-    work: Work, left: Rows, size: int, workers: Workers, params: Params, place: Place
-) -> Generator[Answer]:
-    """Answers for what comes through of some rows. Raises RayError where too many blocks are lost."""
-    ray = ray_module()
-    from ray.data import ActorPoolStrategy, DataContext
-
-    context = DataContext.get_current()
-    context.enable_progress_bars = context.print_on_execution_start = False
-    context.max_errored_blocks = LOST_AT_MOST + LOST_AN_ENCODER * workers.encoders
-    context.max_consecutive_actor_init_deaths = workers.encoders + 3
-    numbered = work.rows.append_column("row", pa.array(np.arange(len(work.rows))))
-    blocks = [numbered.take(pa.array(left[i : i + size])).combine_chunks() for i in range(0, len(left), size)]
-    encoders = min(workers.encoders, len(blocks))
-    with _quiet():
-        data = ray.data.from_arrow(blocks)
-        if work.reader is not None:
-            data = data.map_batches(
-                work.reader,
-                batch_format="pyarrow",
-                num_cpus=workers.reader_cpus,
-                ray_remote_args_fn=partial(dict, max_retries=1),
-            )
-        data = data.map_batches(
-            work.encoder,
-            fn_constructor_args=(_computing_on(params, workers), place),
-            batch_format="pyarrow",
-            # Of a fixed size, it would keep the CPUs for which the readers of a lost node wait, for ever.
-            compute=ActorPoolStrategy(
-                min_size=1,
-                max_size=encoders,
-                initial_size=encoders,
-                max_tasks_in_flight_per_actor=AHEAD if size > 1 else 1,
-            ),
-            num_cpus=workers.cpus,
-            num_gpus=workers.gpus,
-            # Ray's default is to try a task again without end.
-            ray_remote_args_fn=partial(dict, max_task_retries=0),
-        )
-        for answers in data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            yield _answer(answers)
-
-
-def _answer(answers: pa.Table) -> Answer:
-    for fault in answers.column("fault").drop_null().to_pylist():
-        raise RuntimeError(fault)
-    failed = answers.filter(pc.is_valid(answers.column("reason")))
-    reasons = zip(failed.column("row").to_pylist(), failed.column("reason").to_pylist(), strict=True)
-    return Answer(answers.column("row").to_numpy(), dict(reasons))
-
-
-def _computing_on(params: Params, workers: Workers) -> Params:
-    device = "cuda" if workers.gpus else "cpu"
-    return params.model_copy(update={"runtime": params.runtime.model_copy(update={"device": device})})
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Within this Ray Data says nothing, unless everything is to be said."""
-    logger = logging.getLogger("ray.data")
-    before = logger.level
-    with warnings.catch_warnings():
-        # Of arguments that Ray 2.64 will no longer take, and 2.60 has no others for.
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        try:
-            if not os.environ.get("ERCLAP_DEBUG"):
-                logger.setLevel(logging.CRITICAL)
-            yield
-        finally:
-            logger.setLevel(before)
+    return in_rounds(work, params, place)

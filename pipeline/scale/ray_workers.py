@@ -57,8 +57,8 @@ def workers_for(cluster: Cluster, runtime: Runtime, *, at_most: bool = False) ->
     if encoders > room:
         raise RuntimeError(
             f"the Ray cluster must have room for {counted(encoders, 'encoder')} of {counted(cpus, 'CPU')}"
-            f"{' and a GPU' if gpus else ''} each beside a reader of {asked.reader_cpus:g} CPUs, has it for {room}: "
-            f"it has {cluster}; set runtime.ray.encoders, encoder_cpus or reader_cpus, or add nodes"
+            f"{' and a GPU' if gpus else ''} each, beside a reader of {asked.reader_cpus:g} CPUs; it has "
+            f"{cluster}, room for {room}: set runtime.ray.encoders, encoder_cpus or reader_cpus, or add nodes"
         )
     return Workers(encoders, cpus, gpus, asked.reader_cpus, asked.rows)
 
@@ -78,7 +78,7 @@ def _without(node: Node, cpus: float) -> Node:
 
 
 def check_nodes(cluster: Cluster, corpus: Path | None, store: Path) -> None:
-    """Raise RuntimeError unless every node sees the corpus and the store by these paths, and can write to the store."""
+    """Raise RuntimeError unless every node sees the corpus and the store by these paths, and can write there."""
     written, token = store / f".seen.{uuid.uuid4().hex}.tmp", uuid.uuid4().hex
     write_text(token, written)
     try:
@@ -95,8 +95,8 @@ def sees(corpus: Path | None, written: Path, token: str) -> str:
     while not _holds(written, token):
         if time.monotonic() > deadline:
             return (
-                f"must see what other nodes write to {written.parent}, does not: set ERCLAP_STORE to a folder that "
-                f"all nodes have under the same path"
+                f"must see what other nodes write to {written.parent}, does not: set ERCLAP_STORE to a folder "
+                f"that all nodes have under the same path"
             )
         time.sleep(0.1)
     mine = written.with_name(f".{uuid.uuid4().hex}.tmp")
