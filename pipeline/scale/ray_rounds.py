@@ -57,7 +57,7 @@ class Work:
     lengths: npt.NDArray[np.float64]
     reader: Callable[[pa.Table], pa.Table] | None
     encoder: type
-    """Made in an actor with the params and the place, and called with a block."""
+    """Made in an actor with the params, the place and torch's number of threads here, and called with a block."""
     rows_a_block: int
 
 
@@ -130,6 +130,7 @@ def _round(
 ) -> Generator[Answer]:
     """Answers for what comes through of some rows. Raises RayError where too many blocks are lost."""
     ray = ray_module()
+    import torch
     from ray.data import ActorPoolStrategy, DataContext
 
     context = DataContext.get_current()
@@ -150,7 +151,11 @@ def _round(
             )
         data = data.map_batches(
             work.encoder,
-            fn_constructor_args=(_computing_on(params, workers), place),
+            fn_constructor_args=(
+                computing_on(params, "cuda" if workers.gpus else "cpu"),
+                place,
+                torch.get_num_threads(),
+            ),
             batch_format="pyarrow",
             # Of a fixed size, it would keep the CPUs for which the readers of a lost node wait, for ever.
             compute=ActorPoolStrategy(
@@ -176,8 +181,8 @@ def _answer(answers: pa.Table) -> Answer:
     return Answer(answers.column("row").to_numpy(), dict(reasons))
 
 
-def _computing_on(params: Params, workers: Workers) -> Params:
-    device = "cuda" if workers.gpus else "cpu"
+def computing_on(params: Params, device: str) -> Params:
+    """The same params with `runtime.device`."""
     return params.model_copy(update={"runtime": params.runtime.model_copy(update={"device": device})})
 
 
