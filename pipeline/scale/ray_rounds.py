@@ -76,7 +76,7 @@ def in_rounds(work: Work, params: Params, place: Place) -> Generator[Answer]:
     """
     ray = ray_module()
     left = np.arange(len(work.rows))
-    size, smaller = 0, deque(SMALLER)
+    size, smaller = 0, deque[int]()
     with Progress(work.label, len(left), work.unit, work=float(work.lengths.sum())) as progress:
 
         def told(rows: Rows) -> None:
@@ -84,7 +84,9 @@ def in_rounds(work: Work, params: Params, place: Place) -> Generator[Answer]:
 
         while len(left):
             workers = workers_for(alive(), params.runtime, at_most=size > 0)
-            size = size or _first_size(work, workers)
+            if not size:
+                size = _first_size(work, workers)
+                smaller = deque([rows for rows in SMALLER if rows < size] or [1])
             answered = np.zeros(len(work.rows), bool)
             ended: Exception | None = None
             with closing(_round(work, left, size, workers, params, place)) as answers:
@@ -102,7 +104,7 @@ def in_rounds(work: Work, params: Params, place: Place) -> Generator[Answer]:
             if came and (ended or len(left) > size * AHEAD * workers.encoders):
                 continue  # it was a node that was lost, rather than rows that kill
             if smaller:
-                size = min(size, smaller.popleft())
+                size = smaller.popleft()
             elif ended:
                 raise RuntimeError(
                     f"processes on the Ray cluster must not die one after the other, the last by "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pyarrow as pa
 from pipeline.features import FeatureStore, packed_column
 from pipeline.scale.ray_encoding import ClipReader, answered
 
-POISON, ONCE, NODE = "poison.wav", "once.wav", "node.wav"
+POISON, ONCE = "poison.wav", "once.wav"
 
 
 class DyingReader(ClipReader):
@@ -48,6 +49,14 @@ class DyingEncoder:
         )
         rows = zip(all_rows.column("row").to_pylist(), all_rows.column("reason").to_pylist(), strict=True)
         return {row: reason for row, reason in rows if reason}
+
+
+class SlowEncoder(DyingEncoder):
+    """Takes its time."""
+
+    def encode(self, block):
+        time.sleep(0.1 * len(block))
+        return super().encode(block)
 
 
 class FullStoreEncoder(DyingEncoder):
