@@ -7,8 +7,8 @@ raised, as Ray would end the whole run. A row is answered when it lies in the st
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -97,9 +97,8 @@ class ClipReader:
 class ClipEncoder:
     """Encodes a block of clips that were read, and stores it as a shard."""
 
-    def __init__(self, params: Params, place: Place, threads: int) -> None:
-        """`threads` is how many torch computes with where the work is dealt out."""
-        self._params, self._place, self._threads = params, place, threads
+    def __init__(self, params: Params, place: Place) -> None:
+        self._params, self._place = params, place
         with suppress(Exception):  # which the first block's answer tells
             self._loaded  # noqa: B018 (a process that dies of it is not made again and again)
 
@@ -110,8 +109,8 @@ class ClipEncoder:
     def _loaded(self) -> tuple[SpeechEncoder, FeatureStore]:
         from pipeline.encoders import load_speech_encoder
 
-        with _loading(self._threads):
-            encoder = load_speech_encoder(self._params)
+        _use_given_cpus()
+        encoder = load_speech_encoder(self._params)
         return encoder, self._place.open_for(encoder)
 
     def _encode(self, block: pa.Table) -> dict[int, str]:
@@ -141,9 +140,8 @@ class ClipEncoder:
 class SentenceEncoder:
     """Encodes a block of sentences: row, sentence; and stores it as a shard."""
 
-    def __init__(self, params: Params, place: Place, threads: int) -> None:
-        """`threads` is how many torch computes with where the work is dealt out."""
-        self._params, self._place, self._threads = params, place, threads
+    def __init__(self, params: Params, place: Place) -> None:
+        self._params, self._place = params, place
         with suppress(Exception):  # which the first block's answer tells
             self._loaded  # noqa: B018 (a process that dies of it is not made again and again)
 
@@ -154,8 +152,8 @@ class SentenceEncoder:
     def _loaded(self) -> tuple[TextEncoder, FeatureStore]:
         from pipeline.encoders import load_text_encoder
 
-        with _loading(self._threads):
-            encoder = load_text_encoder(self._params)
+        _use_given_cpus()
+        encoder = load_text_encoder(self._params)
         return encoder, self._place.open_for(encoder)
 
     def _encode(self, block: pa.Table) -> dict[int, str]:
@@ -223,20 +221,13 @@ def _reads(block: pa.Table) -> list[Read]:
     ]
 
 
-@contextmanager
-def _loading(threads: int) -> Iterator[None]:
-    """Within this torch computes with so many threads, afterwards with as many as Ray gave CPUs to this process.
-
-    What is summed up when an encoder is loaded, the norms of weights, depends on how many there are in its last
-    bits. What is computed with it later does not.
-    """
+def _use_given_cpus() -> None:
+    """Have torch compute with as many threads as Ray gave CPUs to this process."""
     import ray
 
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
     import torch
 
-    torch.set_num_threads(threads)
-    yield
     given: dict[str, float] = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]
     torch.set_num_threads(max(1, int(given.get("CPU", 1))))
 

@@ -57,7 +57,7 @@ class Work:
     lengths: npt.NDArray[np.float64]
     reader: Callable[[pa.Table], pa.Table] | None
     encoder: type
-    """Made in an actor with the params, the place and torch's number of threads here, and called with a block."""
+    """Made in an actor with the params and the place, and called with a block."""
     rows_a_block: int
 
 
@@ -132,7 +132,6 @@ def _round(
 ) -> Generator[Answer]:
     """Answers for what comes through of some rows. Raises RayError where too many blocks are lost."""
     ray = ray_module()
-    import torch
     from ray.data import ActorPoolStrategy, DataContext
 
     context = DataContext.get_current()
@@ -153,11 +152,7 @@ def _round(
             )
         data = data.map_batches(
             work.encoder,
-            fn_constructor_args=(
-                computing_on(params, "cuda" if workers.gpus else "cpu"),
-                place,
-                torch.get_num_threads(),
-            ),
+            fn_constructor_args=(computing_on(params, "cuda" if workers.gpus else "cpu"), place),
             batch_format="pyarrow",
             # Of a fixed size, it would keep the CPUs for which the readers of a lost node wait, for ever.
             compute=ActorPoolStrategy(

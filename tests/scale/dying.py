@@ -27,7 +27,7 @@ class DyingReader(ClipReader):
 class DyingEncoder:
     """Stores the mean and the first samples of each clip; dies once with a clip, and fails where asked."""
 
-    def __init__(self, params, place, threads):
+    def __init__(self, params, place):
         self.place = place
 
     def __call__(self, block):
