@@ -4,11 +4,12 @@
 
 Weights are random: a WavLM of 12 layers, 384 wide, whose clip of some six seconds takes a core about .3 s.
 Speech is noise, which costs what speech costs. Both engines read the same files, compute with as many threads as
-there are cores, and write to a store; they take turns, in each round in the other order, and must give the same bits.
+there are cores, and write to a store; they take turns, in each round in the other order, and must give the same
+bits.
 
-Told are, of all rounds, the seconds of the processor, in all processes, Ray's own included, and those by the clock:
-of the whole, from before an encoder is loaded, and of a second of speech from the first block's end on, which
-leaves out what is paid once a run. Ray's cluster is started before either.
+Told are, of all rounds, the seconds of the processor, in all processes, Ray's own included, and those by the
+clock: of the whole, from before an encoder is loaded, and of a second of speech from the first block's end on,
+which leaves out what is paid once a run. Ray's cluster is started before either.
 """
 
 from __future__ import annotations
