@@ -87,9 +87,9 @@ def joined(address: str | None, *, spare_cpus: int = 0) -> Iterator[Cluster]:
     afterwards; it counts `spare_cpus` more than there are cores, for work that takes little of one. Raises
     ValueError for what is no address, RuntimeError where no cluster answers there.
     """
-    ray = ray_module()
     address = address or os.environ.get(ADDRESS) or "local"
     _check(address)
+    ray = ray_module()
     options: dict[str, Any] = {
         "log_to_driver": bool(os.environ.get("ERCLAP_DEBUG")),
         "logging_level": "error",
