@@ -7,12 +7,14 @@ import socket
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, strategies
 
 from pipeline.config.runtime import RayRuntime, Runtime
 from pipeline.scale.ray_cluster import Cluster, Node, joined
-from pipeline.scale.ray_rounds import _suspects_last
+from pipeline.scale.ray_encoding import answered
+from pipeline.scale.ray_rounds import _answer, _suspects_last
 from pipeline.scale.ray_workers import workers_for
 from stages.cli import main
 
@@ -82,6 +84,22 @@ def test_rows_that_others_overtook_come_last():
     assert _suspects_last(np.arange(5), answered).tolist() == [3, 4, 1]
     assert _suspects_last(np.array([4, 3, 1]), np.zeros(5, bool)).tolist() == [4, 3, 1]
     assert _suspects_last(np.arange(5), np.ones(5, bool)).tolist() == []
+
+
+def test_a_store_that_is_full_ends_the_run_with_its_line():
+    def encode(block: pa.Table) -> dict[int, str]:
+        raise OSError(28, "No space left on device", "/shared/store")
+
+    answers = answered(pa.table({"row": [3, 4]}), encode)
+    with pytest.raises(
+        RuntimeError, match=r"on node \S+: OSError: .*No space left on device: '/shared/store'"
+    ):
+        _answer(answers)
+
+
+def test_rows_that_failed_are_answered_by_their_reasons():
+    answer = _answer(answered(pa.table({"row": [3, 4]}), lambda block: {4: "silent"}))
+    assert (answer.rows.tolist(), answer.reasons) == ([3, 4], {4: "silent"})
 
 
 @pytest.mark.parametrize("address", ["ray://10.0.0.1:10001", "10.0.0.1", "http://10.0.0.1:8265", ":6379"])
