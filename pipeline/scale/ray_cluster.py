@@ -85,8 +85,8 @@ def joined(address: str | None, *, spare_cpus: int = 0) -> Iterator[Cluster]:
 
     With neither, a cluster of this machine alone is started, on loopback and without a dashboard, and ended
     afterwards; it counts `spare_cpus` more than there are cores, for work that takes little of one. A cluster that
-    this process has joined already is used, and stays joined. Raises ValueError for what is no address, RuntimeError
-    where no cluster answers there.
+    this process has joined already is used, and stays joined. Raises ValueError for what is no address,
+    RuntimeError where no cluster answers there.
     """
     address = address or os.environ.get(ADDRESS) or "local"
     _check(address)
