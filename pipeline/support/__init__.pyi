@@ -29,4 +29,5 @@ from .killable import Killable as Killable
 from .parallel import in_order as in_order, torch_threads as torch_threads
 from .patience import patiently as patiently
 from .progress import Progress as Progress, progress_wanted as progress_wanted
+from .shares import WHOLE as WHOLE, Share as Share
 from .wording import counted as counted, shown as shown
