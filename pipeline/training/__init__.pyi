@@ -17,3 +17,4 @@ from .losses import (
     supervised_contrastive as supervised_contrastive,
     symmetric_cross_entropy as symmetric_cross_entropy,
 )
+from .ranks import Ranks as Ranks

@@ -6,18 +6,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import torch
-import torch.distributed as dist
-from torch.distributed.distributed_c10d import PrefixStore, Store
-from torch.distributed.rendezvous import rendezvous
+if TYPE_CHECKING:
+    from torch.distributed.distributed_c10d import Store
 
-from pipeline.support import Share
-from pipeline.training.ranks import SECONDS_TO_ANSWER, Ranks
+    from pipeline.training.ranks import Ranks
 
 RANK, RANKS, LOCAL_RANK = "RANK", "WORLD_SIZE", "LOCAL_RANK"
 
-FAILED = "erclap-failed"
+FAILED = "failed"
 """In the ranks' common store: which of them failed first."""
 
 
@@ -34,26 +32,33 @@ def launched_ranks() -> Iterator[Ranks | None]:
     others end without a word, exit code 1, as soon as they wait for one that has ended. Raises ValueError where
     the environment does not say which rank this is, and RuntimeError where the ranks do not find each other.
     """
-    told = [name for name in (RANK, RANKS) if name in os.environ]
-    if not told:
-        yield None
-        return
-    size = _whole(RANKS)
-    rank = _whole(RANK, size)
+    size = _whole(RANKS) if {RANK, RANKS} & os.environ.keys() else 1
     if size == 1:
         yield None
         return
+    rank = _whole(RANK, size)
+    # Or a rank whose peer has ended shows a page of torch's own frames; read when torch is loaded.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    import torch
+    from torch import distributed
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
+    from pipeline.support import Share
+    from pipeline.training.ranks import SECONDS_TO_ANSWER, Ranks
+
     patience = timedelta(seconds=SECONDS_TO_ANSWER)
     try:
         store, _, _ = next(rendezvous("env://", rank, size, timeout=patience))
     except RuntimeError as error:
         raise RuntimeError(
-            f"{size} ranks must find each other at MASTER_ADDR, MASTER_PORT: {error}"
+            f"{size} ranks must find each other at MASTER_ADDR, MASTER_PORT, they did not: {error}"
         ) from error
+    store = PrefixStore("erclap", store)
     try:
-        dist.init_process_group(
+        distributed.init_process_group(
             "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
-            store=PrefixStore("erclap", store),
+            store=store,
             rank=rank,
             world_size=size,
             timeout=patience,
@@ -63,7 +68,7 @@ def launched_ranks() -> Iterator[Ranks | None]:
         if not _fails_first(store, rank):
             raise SystemExit(1) from error
         raise
-    dist.destroy_process_group()
+    distributed.destroy_process_group()
 
 
 def _fails_first(store: Store, rank: int) -> bool:

@@ -118,15 +118,16 @@ class RankNContrast:
         texts = labels if plane is None else torch.cat([labels, plane], -2)
         if texts.shape[-2] > self.RANKED_AHEAD:
             return (labels, texts)
-        from_speech, from_text = self._pair_weights(labels, texts)
-        rankings = [
-            rank_candidates(self._distance(labels, texts), candidates=self._candidates, weights=from_speech)
-        ]
-        if self.both_ways and plane is not None:
-            rankings.append(
-                rank_candidates(self._distance(texts, labels), candidates=self._candidates, weights=from_text)
-            )
         # Without the plane the distance is symmetric: the text's ranking is the speech's.
+        ways = (0, 1) if self.both_ways and plane is not None else (0,)
+        rankings = [
+            rank_candidates(
+                self._distance(labels, texts, way),
+                candidates=self._candidates,
+                weights=self._weights(labels, texts, way),
+            )
+            for way in ways
+        ]
         return tuple(tensor for ranking in rankings for tensor in ranking)
 
     def loss(self, similarity: Tensor, targets: Targets, part: Part | None = None) -> Tensor:
@@ -134,6 +135,7 @@ class RankNContrast:
         anchored_in_speech = _of_all(self._one_way(similarity, targets, 0), similarity.shape[-2], clips)
         if not self.both_ways:
             return anchored_in_speech
+        # Transposed no sooner: autograd adds gradients in an order that follows from that of their use.
         reverse = similarity.mT if part is None or part.from_text is None else part.from_text
         anchored_in_text = _of_all(self._one_way(reverse, targets, 1), reverse.shape[-2], texts)
         return (anchored_in_speech + anchored_in_text) / 2
@@ -146,32 +148,33 @@ class RankNContrast:
         labels, texts = targets
         return rank_n_contrast(
             similarity,
-            self._distance(texts, labels) if way else self._distance(labels, texts),
+            self._distance(labels, texts, way),
             candidates=self._candidates,
-            weights=self._pair_weights(labels, texts)[way],
+            weights=self._weights(labels, texts, way),
         )
 
-    def _distance(self, anchors: Tensor, candidates: Tensor) -> Tensor:
-        """Of the share's anchors and all candidates, (..., n, M)."""
+    def _distance(self, labels: Tensor, texts: Tensor, way: int) -> Tensor:
+        """Of the share's anchors and all candidates: clips and texts (..., n, M), or the reverse (..., m, N)."""
+        anchors, candidates = (texts, labels) if way else (labels, texts)
         own = anchors if self._share.whole else anchors[..., self._share.rows(anchors.shape[-2]), :]
         return squared_label_distance(own, candidates)
 
-    def _pair_weights(self, labels: Tensor, texts: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Of the pairs of speech anchors and texts (..., n, M), and of text anchors and speech (..., m, N)."""
+    def _weights(self, labels: Tensor, texts: Tensor, way: int) -> Tensor | None:
+        """Of the same pairs."""
         *batches, count, _ = labels.shape
         size = texts.shape[-2]
         if self._density is None and (self._plane_weight == 1 or size == count):
-            return None, None
+            return None
         of_plane = torch.full((*batches, size - count), self._plane_weight, dtype=torch.float64).to(
             labels.device
         )
         ones = torch.ones((*batches, count), dtype=torch.float64, device=labels.device)
-        anchors = ones if self._density is None else self._density.weights(labels)
-        candidates, text_anchors = torch.cat([ones, of_plane], -1), torch.cat([anchors, of_plane], -1)
-        anchors = anchors[..., self._share.rows(count)]
-        text_anchors = text_anchors[..., self._share.rows(size)]
-        from_text = text_anchors[..., None].expand(*text_anchors.shape, count)
-        return anchors[..., None] * candidates[..., None, :], from_text
+        clips = ones if self._density is None else self._density.weights(labels)
+        if way:
+            anchors = torch.cat([clips, of_plane], -1)[..., self._share.rows(size)]
+            return anchors[..., None].expand(*anchors.shape, count)
+        candidates = torch.cat([ones, of_plane], -1)
+        return clips[..., self._share.rows(count), None] * candidates[..., None, :]
 
 
 def objective_of(loss: Loss, settings: Train, density: LabelDensity, share: Share = WHOLE) -> Objective:

@@ -94,7 +94,7 @@ class Ranks:
         clips = batches.shape[-1]
         mine = (batches >= own.start) & (batches < own.stop)
         most = max(1, int(mine.sum(-1).max()))
-        places = mine.logical_not().byte().argsort(-1, stable=True)[..., :most]
+        places = mine.logical_not().byte().argsort(dim=-1, stable=True)[..., :most]
         there, none = mine.gather(-1, places), torch.tensor(2 * clips + drawn)
         rows = (batches.gather(-1, places) - own.start).clamp_(0, own.stop - own.start - 1)
         of_plane = torch.arange(2 * clips, 2 * clips + drawn)[self.share.rows(drawn)]
