@@ -74,8 +74,8 @@ def launched_ranks() -> Iterator[Ranks | None]:
 def _fails_first(store: Store, rank: int) -> bool:
     try:
         return bool(store.compare_set(FAILED, "", str(rank)) == str(rank).encode())
-    except RuntimeError:  # whoever kept the store has ended, which was before
-        return False
+    except RuntimeError:  # the first rank kept the store, and has ended, maybe without a word
+        return rank == 1
 
 
 def _whole(name: str, below: int | None = None) -> int:

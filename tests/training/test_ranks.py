@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from hypothesis import given, strategies as st
 
 from pipeline.features import PlaneTexts
 from pipeline.features.pairs import Pairs
@@ -18,7 +21,13 @@ from pipeline.support import WHOLE, Share
 from pipeline.training.criterion import Criterion
 from pipeline.training.density import LabelDensity
 from pipeline.training.heads import ProjectionHeads
+from pipeline.training.launched import launched_ranks
 from pipeline.training.loop import train
+from pipeline.training.losses import (
+    one_way_contrast,
+    supervised_contrastive,
+    symmetric_cross_entropy,
+)
 from pipeline.training.objectives import RankNContrast, objective_of
 from pipeline.training.ranks import Features, Ranks
 from pipeline.training.stacked import StackedHeads
@@ -169,7 +178,7 @@ def heads_of(ranks: Ranks | None) -> dict[str, tuple]:
     for name in TRAINED:
         settings = settings_of(with_settings(methods=[name], epochs=1, seeds=2), name)
         settings = settings.model_copy(update={"plane_captions": min(settings.plane_captions, 7)})
-        for kind in ("in memory", "streamed"):
+        for kind in ("in memory", "streamed") if settings.plane_captions else ("streamed",):
             splits = (
                 [shared(pairs(100, 1), share), shared(pairs(40, 2), share)]
                 if kind == "in memory"
@@ -194,3 +203,90 @@ def test_two_ranks_train_the_heads_that_one_process_trains():
             for part, theirs in weights.items():
                 np.testing.assert_allclose(ours[0][part], theirs, rtol=0, atol=1e-5)
                 np.testing.assert_array_equal(ours[0][part], others[0][part])
+
+
+def failing(ranks: Ranks, how: str) -> None:
+    """Two of three ranks wait for one that will not come."""
+    torch.set_num_threads(1)
+    if ranks.share.number == 1 and how == "raises":
+        raise ValueError("labels must be finite")
+    if ranks.share.number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    ranks.sum(torch.zeros(4))
+
+
+def test_an_error_on_one_rank_ends_all_and_is_told_once():
+    assert on_ranks(failing, 3, "raises") == [1, (ValueError, "labels must be finite"), 1]
+
+
+def test_a_rank_that_is_killed_ends_all_and_is_told_of_once():
+    first, killed, third = on_ranks(failing, 3, "is killed")
+    assert killed is None
+    (told,) = [answer for answer in (first, third) if answer != 1]
+    assert told[0] is RuntimeError
+    assert told[1].startswith("every rank must answer, but one has ended or said nothing for 600 s")
+
+
+def unlike(ranks: Ranks) -> None:
+    ranks.check_alike("labels", "the same")
+    ranks.check_alike("labels", "others" if ranks.share.number == 2 else "the same")
+
+
+def test_ranks_with_other_labels_are_found_out():
+    answers = on_ranks(unlike, 3)
+    (told,) = [answer for answer in answers if answer != 1]
+    assert told[0] is RuntimeError
+    assert "must train on the same labels, found another on 1 rank, the first of them 2" in told[1]
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"RANK": "0"}, "WORLD_SIZE must be a whole number, as torchrun sets it, found none"),
+        (
+            {"WORLD_SIZE": "2"},
+            "RANK must be a whole number below WORLD_SIZE 2, as torchrun sets it, found none",
+        ),
+        ({"WORLD_SIZE": "2", "RANK": "2"}, "RANK must be a whole number below WORLD_SIZE 2, .* found '2'"),
+    ],
+)
+def test_a_launcher_that_says_half_is_named(monkeypatch, told, message):
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=message), launched_ranks():
+        pass
+
+
+@pytest.mark.parametrize("told", [{}, {"WORLD_SIZE": "1", "RANK": "0"}])
+def test_one_process_is_no_rank(monkeypatch, told):
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    with launched_ranks() as ranks:
+        assert ranks is None
+
+
+def test_more_ranks_than_a_batch_has_rows_are_refused():
+    ranks = Ranks(Share(0, 17))
+    with pytest.raises(ValueError, match="at least as many as train together, 17 ranks, found 16"):
+        train("rank-n-contrast", pairs(64, 1), pairs(32, 2), with_settings(), ranks=ranks)
+
+
+@given(count=st.integers(0, 200), shares=st.integers(1, 40))
+def test_shares_are_all_rows_each_once_and_even(count, shares):
+    rows = [range(count)[Share(number, shares).rows(count)] for number in range(shares)]
+    assert [row for of_one in rows for row in of_one] == list(range(count))
+    assert max(map(len, rows)) - min(map(len, rows)) <= 1
+
+
+@pytest.mark.parametrize("by_emotion", [False, True])
+def test_one_way_of_a_contrast_is_half_of_both(by_emotion):
+    rng = torch.Generator().manual_seed(0)
+    similarity = torch.randn(2, 6, 6, generator=rng, dtype=torch.float64)
+    labels = torch.randint(0, 3, (2, 6), generator=rng) if by_emotion else torch.arange(6).expand(2, 6)
+    both = supervised_contrastive(similarity, labels) if by_emotion else symmetric_cross_entropy(similarity)
+    ways = [one_way_contrast(way, labels, labels) for way in (similarity, similarity.mT)]
+    torch.testing.assert_close((ways[0] + ways[1]) / 2, both)
+    parts = [
+        one_way_contrast(similarity[:, rows], labels[:, rows], labels) for rows in ([0, 1], [2, 3, 4, 5])
+    ]
+    torch.testing.assert_close(parts[0] * 2 / 6 + parts[1] * 4 / 6, ways[0])
