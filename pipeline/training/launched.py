@@ -65,17 +65,20 @@ def launched_ranks() -> Iterator[Ranks | None]:
         )
         yield Ranks(Share(rank, size))
     except BaseException as error:
-        if not _fails_first(store, rank):
+        if not _tells(store, rank, error):
             raise SystemExit(1) from error
         raise
     distributed.destroy_process_group()
 
 
-def _fails_first(store: Store, rank: int) -> bool:
+def _tells(store: Store, rank: int, error: BaseException) -> bool:
+    """Whether it is for this rank to say why all of them end."""
+    from pipeline.training.ranks import UnansweredError
+
     try:
         return bool(store.compare_set(FAILED, "", str(rank)) == str(rank).encode())
     except RuntimeError:  # the first rank kept the store, and has ended, maybe without a word
-        return rank == 1
+        return rank == 1 and isinstance(error, UnansweredError)
 
 
 def _whole(name: str, below: int | None = None) -> int:

@@ -28,6 +28,10 @@ SECONDS_TO_ANSWER = 600.0
 """A rank that takes longer than the others by so much is taken for lost."""
 
 
+class UnansweredError(RuntimeError):
+    """A rank does not answer."""
+
+
 class Placed(NamedTuple):
     """Where a rank's rows belong in a batch of `clips` N and `texts` M."""
 
@@ -156,7 +160,7 @@ class Ranks:
         try:
             exchange()
         except RuntimeError as error:
-            raise RuntimeError(
+            raise UnansweredError(
                 f"every rank must answer, but one has ended or said nothing for {SECONDS_TO_ANSWER:g} s: look at "
                 f"what its own log says ({error})"
             ) from error

@@ -29,7 +29,7 @@ from pipeline.training.losses import (
     symmetric_cross_entropy,
 )
 from pipeline.training.objectives import RankNContrast, objective_of
-from pipeline.training.ranks import Features, Ranks
+from pipeline.training.ranks import Features, Ranks, UnansweredError
 from pipeline.training.stacked import StackedHeads
 from pipeline.training.stepping import Stepping
 from tests.training.ranks import on_ranks
@@ -223,7 +223,7 @@ def test_a_rank_that_is_killed_ends_all_and_is_told_of_once():
     first, killed, third = on_ranks(failing, 3, "is killed")
     assert killed is None
     (told,) = [answer for answer in (first, third) if answer != 1]
-    assert told[0] is RuntimeError
+    assert told[0] is UnansweredError
     assert told[1].startswith("every rank must answer, but one has ended or said nothing for 600 s")
 
 
