@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from pipeline.config import Params, load_params
+from pipeline.encoders import load_speech_encoder, load_text_encoder
 from pipeline.features import FeatureStore, extract, extract_speech, extract_text, gather_pairs, sentence_key
 from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
 from pipeline.measures.entries import embed
@@ -25,7 +26,6 @@ from pipeline.measures.evaluation import measure_ordinality
 from pipeline.methods import METHODS
 from pipeline.sentences import CAPTIONS_FILE, PROMPTS_FILE, all_sentences, read_captions, read_prompts
 from pipeline.training import train
-from stages.extract import load_encoders
 
 METHOD = "emotionrankclap"
 Features = np.ndarray[Any, np.dtype[np.float32]]
@@ -34,8 +34,8 @@ Features = np.ndarray[Any, np.dtype[np.float32]]
 def encode(params: Params, dtype: torch.dtype, folder: Path) -> tuple[FeatureStore, FeatureStore]:
     """The features of all clips and sentences, in stores of their own."""
     name = str(dtype).removeprefix("torch.")
-    extraction = params.extract.model_copy(update={"compute_dtype": name})
-    speech, text = load_encoders(params.model_copy(update={"extract": extraction}))
+    asked = params.model_copy(update={"extract": params.extract.model_copy(update={"compute_dtype": name})})
+    speech, text = load_speech_encoder(asked), load_text_encoder(asked)
     stores = FeatureStore(folder / "speech", speech.recipe), FeatureStore(folder / "text", text.recipe)
     failures = extract(
         extract_speech(Manifest.read(), params.prepare.folder, speech, stores[0]),

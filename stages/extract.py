@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,34 +23,71 @@ from pipeline.features import (
 )
 from pipeline.manifest import Manifest
 from pipeline.sentences import sentence_column
-from pipeline.support import check_writable
+from pipeline.support import Part, check_writable, counted
 
 if TYPE_CHECKING:
     from pipeline.encoders import SpeechEncoder, TextEncoder
 
 FAILURES_FILE = Path("cache/failures.csv")
 
+FAILURES_OF_PARTS = Path("cache/failures")
+"""With a file of each part that had some."""
+
+MUST = "every clip of the manifest must be encoded"
+
 
 @click.command("extract")
-def command() -> None:
+@click.option(
+    "--part",
+    metavar="I/N",
+    help="A part alone, into the team's store; slurm: as many as a job array has tasks.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="This machine, or a Ray cluster.",
+)
+@click.option("--ray-address", metavar="HOST:PORT", help="The cluster's; RAY_ADDRESS where it is not given.")
+def command(part: str | None, engine: str, ray_address: str | None) -> None:
     """Run both frozen encoders over every clip and sentence that has no feature yet.
 
     An interrupted run resumes where it was. Clips that fail are listed in cache/failures.csv, and the command
     then ends with exit code 1; the others are stored all the same. Where there is a team's store (ERCLAP_STORE, or
     runtime.store in params.yaml), rows are looked up there before they are computed, and offered to it.
+
+    --part 3/10 computes what that store lacks of a tenth of all clips and sentences, told by their hashes, and
+    leaves cache/features alone; clips that fail are listed in cache/failures/3-of-10.csv. Parts may run anywhere,
+    at once and in any order. The extract without --part that follows takes all of it from the store, and computes
+    what is left.
+
+    --engine ray computes on all nodes of a Ray cluster, and on one of this machine's own where no address is
+    given. The nodes write to the team's store where there is one, and to cache/features otherwise; both, and the
+    clips, must lie under the same path on all of them.
     """
+    if ray_address is not None and engine != "ray":
+        raise ValueError("--ray-address needs --engine ray")
+    if part is not None and engine == "ray":
+        raise ValueError(
+            "--part is for machines of which none knows the others: leave it out with --engine ray"
+        )
     params = load_params()
     for foreign in params.foreign_encoders:
         click.echo(f"warning: {foreign}", err=True)
     manifest = Manifest.read_clips()
     sentences = sentence_column()
+    if part is not None:
+        _extract_part(params, Part.parse(part, os.environ), manifest, sentences)
+        return
     for folder in (FAILURES_FILE.parent, SPEECH_FEATURES, TEXT_FEATURES):
         check_writable(folder)  # rather than after hours of computing
 
     from pipeline.audio import refuse_unusable
-    from pipeline.features import extract, extract_speech, extract_text
+    from pipeline.encoders import load_speech_encoder, load_text_encoder
+    from pipeline.features import extract, extract_speech, extract_text, missing_clips, missing_sentences
 
-    speech, text = load_encoders(params)
+    speech, text = load_speech_encoder(params), load_text_encoder(params)
     for line in remarks(manifest, sentences, speech, text):
         click.echo(line)
     team_folder = team_root(params.runtime.store)
@@ -65,20 +103,30 @@ def command() -> None:
         store.verify()  # what is damaged is set aside and computed again
         if team and (fetched := team.fetch(store, keys)):
             click.echo(f"{store.root}: {fetched} rows taken from the team's store {team.root}")
-    failures = extract(
-        extract_speech(manifest, params.prepare.folder, speech, speech_store, workers=params.runtime.threads),
-        extract_text(sentences, text, text_store),
-    )
+    if engine == "ray":
+        from pipeline.scale import extract_on_ray
+
+        missing = missing_clips(manifest, speech_store.lacks), missing_sentences(sentences, text_store.lacks)
+        failures = extract_on_ray(
+            params, ray_address, (speech_store, missing[0]), (text_store, missing[1]), team_folder
+        )
+        for store, keys in wanted:
+            store.refresh()
+            if team:
+                team.fetch(store, keys)
+    else:
+        failures = extract(
+            extract_speech(
+                manifest, params.prepare.folder, speech, speech_store, workers=params.runtime.threads
+            ),
+            extract_text(sentences, text, text_store),
+        )
     for store, keys in wanted:
         if team and (offered := team.offer_missing(store, keys)):
             click.echo(f"{store.root}: {offered} older rows offered to the team's store {team.root}")
-    refuse_unusable(
-        failures,
-        FAILURES_FILE,
-        must="every clip of the manifest must be encoded",
-        among=len(manifest),
-        others="stored",
-    )
+    for listing in FAILURES_OF_PARTS.glob("*.csv"):
+        listing.unlink(missing_ok=True)  # what failed in a part was tried again
+    refuse_unusable(failures, FAILURES_FILE, must=MUST, among=len(manifest), others="stored")
     for store, keys in wanted:
         pruned = store.prune(keys)
         store.publish()
@@ -88,11 +136,29 @@ def command() -> None:
         )
 
 
+def _extract_part(params: Params, part: Part, manifest: Manifest, sentences: pa.Array) -> None:
+    check_writable(FAILURES_OF_PARTS)
+
+    from pipeline.audio import refuse_unusable
+    from pipeline.scale import extract_part, plan_part
+
+    planned = plan_part(params, part, manifest, sentences)
+    lacking, (clips, texts) = (len(planned.clips), len(planned.sentences)), planned.shares
+    click.echo(
+        f"part {part}: {counted(clips, 'clip')} and {counted(texts, 'sentence')}, of which the team's store "
+        f"{planned.root} lacks {lacking[0]} and {lacking[1]}"
+    )
+    failures = extract_part(params, planned)
+    listing = FAILURES_OF_PARTS / f"{part.name}.csv"
+    refuse_unusable(failures, listing, must=MUST, among=clips, others="stored")
+    click.echo(f"part {part}: all of it is in {planned.root}")
+
+
 def remarks(
     manifest: Manifest, sentences: pa.ChunkedArray, speech: SpeechEncoder, text: TextEncoder
 ) -> list[str]:
     """What is heard or read in part only, ids that are not the published ones, and a type that is slow here."""
-    from pipeline.support import counted, slow_dtype
+    from pipeline.support import slow_dtype
 
     lines = []
     seconds = speech.crop_seconds
@@ -122,32 +188,3 @@ def _open(
 
     device = device_name(encoder.device)
     return FeatureStore(root, encoder.recipe, asked=asked, device=device, share=team.offer if team else None)
-
-
-def load_encoders(params: Params) -> tuple[SpeechEncoder, TextEncoder]:
-    """Both frozen encoders as the params ask for them."""
-    from pipeline.encoders import SpeechEncoder, TextEncoder
-    from pipeline.support import choose_device, torch_dtype
-
-    settings, runtime = params.extract, params.runtime
-    device, dtype = choose_device(runtime.device), torch_dtype(settings.compute_dtype)
-    speech = SpeechEncoder.from_pretrained(
-        settings.speech.model,
-        settings.speech.pooling,
-        revision=settings.speech.revision,
-        padding=settings.speech.padding,
-        crop_seconds=settings.speech.crop_seconds,
-        device=device,
-        dtype=dtype,
-        batch_seconds=runtime.batch_seconds,
-        compiled=runtime.compile,
-    )
-    text = TextEncoder.from_pretrained(
-        settings.text.model,
-        revision=settings.text.revision,
-        max_tokens=settings.text.max_tokens,
-        device=device,
-        dtype=dtype,
-        batch_tokens=runtime.batch_tokens,
-    )
-    return speech, text

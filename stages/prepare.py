@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipeline.corpora import (
     check_splits,
     count_by_reason,
     inspect,
+    inspect_part,
     out_of_reach,
     read_corpus,
     write_rejects,
@@ -25,7 +27,7 @@ from pipeline.manifest import (
     Manifest,
     describe_splits,
 )
-from pipeline.support import counted, remove_abandoned
+from pipeline.support import Part, check_writable, counted, remove_abandoned
 from stages.needs import unmet_needs
 
 REJECTS_FILE = Path("data/rejects.csv")
@@ -33,17 +35,28 @@ REJECTS_FILE = Path("data/rejects.csv")
 INSPECTED_FILE = Path("cache/inspected.sqlite")
 """What was found of each file, so that an unchanged one is not read again."""
 
+FOUND_BY_PARTS = Path("cache/inspected")
+"""With a file of each part that is done, until the next prepare or inspect without --part."""
+
 
 @click.command("prepare")
-def command() -> None:
+@click.option("--part", metavar="I/N", help="Inspect a part alone; slurm: as many as a job array has tasks.")
+def command(part: str | None) -> None:
     """Read the corpus that params.yaml names and write its manifest.
 
     Every clip is hashed, decoded and checked. Clips that cannot be used are listed with the reason in
     data/rejects.csv. ERCLAP_CORPUS_ROOT overrides prepare.root, for a corpus that is mounted elsewhere.
+
+    --part 3/10 looks at a tenth of the files, told by the hashes of their paths, and leaves what it found in
+    cache/inspected; parts may run at once. The prepare without --part that follows takes all of it, and looks at
+    what is left.
     """
     params = load_params()
     for foreign in params.foreign_encoders:
         click.echo(f"warning: {foreign}", err=True)
+    if part is not None:
+        _inspect_part(params, Part.parse(part, os.environ))
+        return
     corpus, (manifest, rejects, cancelling) = look_at_corpus(params)
     remove_abandoned(MANIFEST_FILE.parent)
     write_rejects(rejects, REJECTS_FILE)
@@ -86,7 +99,26 @@ def look_at_corpus(params: Params) -> tuple[Corpus, Inspection]:
         workers=params.runtime.threads,
         patience=params.runtime.clip_seconds,
         memory=INSPECTED_FILE,
+        parts=FOUND_BY_PARTS,
     )
+
+
+def _inspect_part(params: Params, part: Part) -> None:
+    check_writable(FOUND_BY_PARTS)
+    root = params.prepare.folder
+    clips, rejects = inspect_part(
+        read_corpus(params.prepare, root).utterances,
+        root,
+        part,
+        FOUND_BY_PARTS,
+        heard_seconds=params.extract.speech.crop_seconds,
+        workers=params.runtime.threads,
+        patience=params.runtime.clip_seconds,
+    )
+    if refused := out_of_reach(rejects, clips, params.prepare.unreachable):
+        raise ValueError(f"part {part}: {refused}")
+    unusable = f", {len(rejects)} of which cannot be used ({count_by_reason(rejects)})" if rejects else ""
+    click.echo(f"part {part}: {counted(clips, 'clip')} inspected{unusable}")
 
 
 def _ranges(manifest: Manifest) -> Iterator[str]:

@@ -25,6 +25,7 @@ FLOORS = (  # from the ground up: what stands on a line imports from lines above
     "pipeline/others",
     "pipeline/report/results",
     "pipeline/report/page",
+    "pipeline/scale",
     "emotionrankclap stages",
     "benchmarks",
 )

@@ -10,5 +10,5 @@ from .corpora import (
 from .encoders import Extract as Extract
 from .loading import Params as Params, load_params as load_params
 from .reading import PARAMS_FILE as PARAMS_FILE, read_params as read_params
-from .runtime import LlmRuntime as LlmRuntime, check_base_url as check_base_url
+from .runtime import LlmRuntime as LlmRuntime, Runtime as Runtime, check_base_url as check_base_url
 from .training import Evaluate as Evaluate, Train as Train

@@ -55,6 +55,19 @@ def check_base_url(url: str, name: str) -> str:
     return url
 
 
+class RayRuntime(Section):
+    """How `--engine ray` spreads its work over a cluster."""
+
+    encoders: Count | Literal["auto"] = "auto"
+    """Processes that encode: as many as there are GPUs, or as the cluster's CPUs have room for."""
+    encoder_cpus: Count | Literal["auto"] = "auto"
+    """CPUs of each: one beside a GPU; otherwise 8, or what the smallest node has."""
+    reader_cpus: Annotated[float, Field(gt=0, le=64)] = 1.0
+    """Of each process that reads clips; as many of them run as there is room for beside the encoders."""
+    rows: Annotated[int, Field(ge=1, le=4096)] = 256
+    """Clips that are read, encoded and stored together: all that a process which dies takes with it."""
+
+
 class Runtime(Section):
     """How, not what: no stage depends on these."""
 
@@ -77,6 +90,7 @@ class Runtime(Section):
     store: str | None = None
     """The team's store of features, a shared folder; ERCLAP_STORE, where it is set, comes before it."""
     llm: LlmRuntime = LlmRuntime()
+    ray: RayRuntime = RayRuntime()
 
     @field_validator("device")
     @classmethod

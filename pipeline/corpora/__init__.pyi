@@ -1,7 +1,7 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
 from .corpus import Corpus as Corpus
-from .inspection import Inspection as Inspection, inspect as inspect
+from .inspection import Inspection as Inspection, inspect as inspect, inspect_part as inspect_part
 from .layout import check_layout as check_layout
 from .proposal import Proposal as Proposal, propose_table as propose_table
 from .reading import read_corpus as read_corpus

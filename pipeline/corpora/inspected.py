@@ -8,7 +8,7 @@ import re
 import sqlite3
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -81,6 +81,7 @@ class Inspected:
         self._path, self._heard_seconds = path, heard_seconds
         self._database: sqlite3.Connection | None = None
         self._keeps = True
+        self._taken: dict[str, Known] = {}
         self._unwritten: dict[str, Known] = {}
         self._last_write = time.monotonic()
         if path is None:
@@ -104,8 +105,9 @@ class Inspected:
 
     def recall(self, files: Sequence[str]) -> dict[str, Known]:
         """What is remembered of these files."""
+        taken = {file: self._taken[file] for file in files if file in self._taken}
         if self._database is None:
-            return {}
+            return taken
         query = (
             "SELECT file, size, mtime_ns, ctime_ns, reason, sha256, sampling_rate, channels, duration, cancels "
             f"FROM clips WHERE heard_seconds = ? AND checks = ? AND file IN ({', '.join('?' * len(files))})"
@@ -114,12 +116,19 @@ class Inspected:
             rows = self._database.execute(query, (self._heard_seconds, CHECKS, *files)).fetchall()
         except sqlite3.Error as error:
             self._give_up(error)
-            return {}
+            return taken
         return {
             file: (Stamp(size, mtime_ns, ctime_ns), outcome)
             for file, size, mtime_ns, ctime_ns, *found in rows
-            if (outcome := _outcome(*found)) is not None
-        }
+            if (outcome := outcome_of(*found)) is not None
+        } | taken
+
+    def take(self, found: Mapping[str, Known]) -> bool:
+        """Take in what others found. Returns whether it is written, and not only known for this run."""
+        self._taken |= found
+        self._unwritten |= found
+        self._write()
+        return self._database is not None and self._keeps
 
     def remember(self, file: str, stamp: Stamp, outcome: Outcome) -> None:
         """Remember what was found; it is written within a second or so, or at the end."""
@@ -129,7 +138,7 @@ class Inspected:
 
     def _write(self) -> None:
         rows = [
-            (file, *stamp, self._heard_seconds, CHECKS, *_columns(outcome))
+            (file, *stamp, self._heard_seconds, CHECKS, *columns_of(outcome))
             for file, (stamp, outcome) in self._unwritten.items()
         ]
         self._unwritten.clear()
@@ -157,7 +166,7 @@ class Inspected:
         print(f"warning: {self._path} {what}", file=sys.stderr, flush=True)
 
 
-def _columns(outcome: Outcome) -> tuple[object, ...]:
+def columns_of(outcome: Outcome) -> tuple[object, ...]:
     """What was found as a row: reason, sha256, sampling rate, channels, duration, whether channels cancel."""
     if isinstance(outcome, str):
         return outcome, None, None, None, None, None
@@ -171,7 +180,7 @@ def _columns(outcome: Outcome) -> tuple[object, ...]:
     )
 
 
-def _outcome(
+def outcome_of(
     reason: object,
     sha256: object,
     sampling_rate: object,

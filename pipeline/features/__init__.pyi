@@ -1,9 +1,17 @@
 # What other rooms use of this one; each name is imported when it is first asked for.
 
 from .extraction import (
+    Read as Read,
+    ShardWriter as ShardWriter,
+    encode_clips as encode_clips,
+    encode_read as encode_read,
+    encode_sentences as encode_sentences,
     extract as extract,
     extract_speech as extract_speech,
     extract_text as extract_text,
+    missing_clips as missing_clips,
+    missing_sentences as missing_sentences,
+    read_clip as read_clip,
 )
 from .gathering import (
     asked_for as asked_for,
@@ -15,6 +23,7 @@ from .gathering import (
 from .pairs import Pairs as Pairs, PairSource as PairSource, PlaneTexts as PlaneTexts
 from .shards.folder import ShardFolder as ShardFolder
 from .shards.keys import (
+    Keys as Keys,
     packed as packed,
     packed_column as packed_column,
     sentence_key as sentence_key,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ from pipeline.audio import AudioError, Unusable, Waveform, inside, read_waveform
 from pipeline.encoders import SpeechEncoder, TextEncoder
 from pipeline.features.shards.keys import Keys, packed, packed_column, sentence_keys, values
 from pipeline.features.shards.rows import SHARD_ROWS
-from pipeline.features.store import Features, FeatureStore
+from pipeline.features.store import Features, FeatureStore, Mask
 from pipeline.manifest import Manifest
-from pipeline.support import Progress, in_order
+from pipeline.support import Progress, counted, in_order
 
 SECONDS_BETWEEN_SHARDS = 120.0
 """At most so much work, and the batch under way, is lost when a run is killed."""
@@ -64,17 +64,48 @@ def extract(speech: Generator[list[Unusable]], text: Generator[None]) -> list[Un
 def extract_speech(
     manifest: Manifest, root: Path, encoder: SpeechEncoder, store: FeatureStore, *, workers: int = 2
 ) -> Generator[list[Unusable]]:
-    """Encode every distinct clip of the manifest that the store lacks; yield after each batch what failed.
+    """Encode every distinct clip of the manifest that the store lacks, as `encode_clips` does."""
+    return encode_clips(missing_clips(manifest, store.lacks), root, encoder, store, workers=workers)
+
+
+def extract_text(
+    sentences: Sequence[str] | pa.Array, encoder: TextEncoder, store: FeatureStore
+) -> Generator[None]:
+    """Encode every distinct sentence that the store lacks, as `encode_sentences` does."""
+    return encode_sentences(missing_sentences(sentences, store.lacks), encoder, store)
+
+
+def missing_clips(manifest: Manifest, lacks: Callable[[Keys], Mask]) -> pa.Table:
+    """The first row of every distinct clip that is lacked: id, path, sha256, duration.
+
+    `lacks` says of keys (N,) which are, such as a store's own.
+    """
+    rows = manifest.table.select(["id", "path", "sha256", "duration"])
+    keys = rows.column("sha256").dictionary_encode().combine_chunks()
+    used, first = np.unique(keys.indices.to_numpy(), return_index=True)
+    lacking = lacks(packed_column(keys.dictionary.take(pa.array(used))))
+    return rows.take(pa.array(np.sort(first[lacking])))
+
+
+def missing_sentences(sentences: Sequence[str] | pa.Array, lacks: Callable[[Keys], Mask]) -> pa.Array:
+    """Every distinct sentence that is lacked."""
+    distinct = pc.unique(pa.array(sentences, pa.string()))
+    return distinct.filter(pa.array(lacks(sentence_keys(values(distinct)))))
+
+
+def encode_clips(
+    clips: pa.Table, root: Path, encoder: SpeechEncoder, store: FeatureStore, *, workers: int = 2
+) -> Generator[list[Unusable]]:
+    """Encode clips, of distinct keys, into a store; yield after each batch what failed.
 
     A clip fails where its file is gone, is no longer what `erclap prepare` hashed, or cannot be decoded; the
     others are stored all the same. `workers` threads read. Raises ValueError at once where there is something to
     read and no folder to read it from.
     """
-    clips = missing_clips(manifest, store)
     if len(clips) and not root.is_dir():
         raise ValueError(
-            f"prepare.root must be the folder of the clips, found no folder {root}, and {len(clips)} of "
-            f"{len(manifest)} clips have no feature yet"
+            f"prepare.root must be the folder of the clips, found no folder {root}, and "
+            f"{counted(len(clips), 'clip has', 'clips have')} no feature yet"
         )
     return _encode_clips(clips, root, encoder, store, workers)
 
@@ -83,51 +114,58 @@ def _encode_clips(
     clips: pa.Table, root: Path, encoder: SpeechEncoder, store: FeatureStore, workers: int
 ) -> Generator[list[Unusable]]:
     heard = np.minimum(clips.column("duration").to_numpy(), encoder.crop_seconds)
-    under_way: deque[list[Read]] = deque()
 
     def read(row: int) -> Read:
-        return _read(root, clips.slice(row, 1), encoder.crop_seconds)
-
-    def waveforms(reads: Iterator[Read]) -> Iterator[list[Waveform]]:
-        for batch in encoder.batches(heard):
-            under_way.append([next(reads) for _ in batch])
-            yield [clip.waveform for clip in under_way[-1] if clip.waveform is not None]
+        clip = clips.slice(row, 1).to_pylist()[0]
+        return read_clip(root, clip["id"], clip["path"], clip["sha256"], encoder.crop_seconds)
 
     # Seconds of speech: counted in clips, long ones would be as many as the shortest that fit a batch.
     longest = max((heard[batch].sum() for batch in encoder.batches(heard)), default=0.0)
     ahead = 2 * longest + workers * encoder.crop_seconds
     rows = (row for batch in encoder.batches(heard) for row in batch)
+
+    def batches(reads: Iterator[Read]) -> Iterator[list[Read]]:
+        for batch in encoder.batches(heard):
+            yield [next(reads) for _ in batch]
+
     with (
         ThreadPoolExecutor(workers, "read") as pool,
         Progress("speech", len(clips), "clips", work=float(heard.sum())) as progress,
         ShardWriter(store) as writer,
         closing(in_order(pool, read, rows, ahead, weight=lambda row: float(heard[row]))) as reads,
-        closing(encoder.encode_batches(waveforms(reads))) as encoded,
+        closing(encode_read(batches(reads), encoder, writer)) as done,
     ):
-        for batch, features in zip(encoder.batches(heard), encoded, strict=True):
-            failed = _store(under_way.popleft(), features, writer)
+        for batch, failed in zip(encoder.batches(heard), done, strict=True):
             progress.advance(len(batch), work=float(heard[batch].sum()))
             yield failed
 
 
-def missing_clips(manifest: Manifest, store: FeatureStore) -> pa.Table:
-    """The first row of every distinct clip that the store lacks: id, path, sha256, duration."""
-    rows = manifest.table.select(["id", "path", "sha256", "duration"])
-    keys = rows.column("sha256").dictionary_encode().combine_chunks()
-    used, first = np.unique(keys.indices.to_numpy(), return_index=True)
-    lacking = store.lacks(packed_column(keys.dictionary.take(pa.array(used))))
-    return rows.take(pa.array(np.sort(first[lacking])))
-
-
-def _read(root: Path, row: pa.Table, crop_seconds: float) -> Read:
-    """Read the clip of a manifest's row."""
-    clip = row.to_pylist()[0]
-    waveform, reason = None, ""
+def read_clip(root: Path, name: str, path: str, sha256: str, crop_seconds: float) -> Read:
+    """Read a clip, its `path` relative to the corpus's root, or find why it cannot be."""
     try:
-        waveform = read_waveform(inside(root, clip["path"]), crop_seconds, sha256=clip["sha256"])
+        waveform = read_waveform(inside(root, path), crop_seconds, sha256=sha256)
     except AudioError as error:
-        reason = str(error)
-    return Read(clip["id"], clip["path"], clip["sha256"], waveform, reason)
+        return Read(name, path, sha256, None, str(error))
+    return Read(name, path, sha256, waveform)
+
+
+def encode_read(
+    batches: Iterable[list[Read]], encoder: SpeechEncoder, writer: ShardWriter
+) -> Generator[list[Unusable]]:
+    """Encode clips that were read, a batch at a time, and give what is finite to the writer; yield what failed.
+
+    What every way to run stage one shares. On a CPU a clip's feature does not depend on its batch, to the bit.
+    """
+    under_way: deque[list[Read]] = deque()
+
+    def waveforms() -> Iterator[list[Waveform]]:
+        for batch in batches:
+            under_way.append(batch)
+            yield [clip.waveform for clip in batch if clip.waveform is not None]
+
+    with closing(encoder.encode_batches(waveforms())) as encoded:
+        for features in encoded:
+            yield _store(under_way.popleft(), features, writer)
 
 
 def _store(clips: Sequence[Read], features: Features, writer: ShardWriter) -> list[Unusable]:
@@ -143,21 +181,18 @@ def _store(clips: Sequence[Read], features: Features, writer: ShardWriter) -> li
     ]
 
 
-def extract_text(
-    sentences: Sequence[str] | pa.Array, encoder: TextEncoder, store: FeatureStore
-) -> Generator[None]:
-    """Encode every distinct sentence that the store lacks, a batch a step."""
-    column = pc.unique(pa.array(sentences, pa.string()))
-    keys, lengths = sentence_keys(values(column)), pc.utf8_length(column).to_numpy()
-    missing = np.flatnonzero(store.lacks(keys))
+def encode_sentences(sentences: pa.Array, encoder: TextEncoder, store: FeatureStore) -> Generator[None]:
+    """Encode distinct sentences into a store, a batch a step."""
+    lengths = pc.utf8_length(sentences).to_numpy()
     # Sorted by length as a whole, so that the encoder's own batches are of like length.
-    missing = missing[np.argsort(-lengths[missing], kind="stable")]
-    work = float(lengths[missing].sum())
-    with Progress("text", len(missing), "sentences", work=work) as progress, ShardWriter(store) as writer:
-        for start in range(0, len(missing), SENTENCES_AT_ONCE):
-            batch = missing[start : start + SENTENCES_AT_ONCE]
-            writer.add(keys[batch], encoder.encode(column.take(pa.array(batch)).to_pylist()))
-            progress.advance(len(batch), work=float(lengths[batch].sum()))
+    order = np.argsort(-lengths, kind="stable")
+    work = float(lengths.sum())
+    with Progress("text", len(order), "sentences", work=work) as progress, ShardWriter(store) as writer:
+        for start in range(0, len(order), SENTENCES_AT_ONCE):
+            rows = order[start : start + SENTENCES_AT_ONCE]
+            batch = sentences.take(pa.array(rows)).to_pylist()
+            writer.add(sentence_keys(batch), encoder.encode(batch))
+            progress.advance(len(batch), work=float(lengths[rows].sum()))
             yield
 
 

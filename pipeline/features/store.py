@@ -126,7 +126,8 @@ class FeatureStore:
 
     def take(self, rows: Rows) -> list[Shard]:
         """Write rows that come from elsewhere, with their provenance, as shards of this store."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        if not self.folder.shared:  # a team's that is not there may be not mounted
+            self.root.mkdir(parents=True, exist_ok=True)
         self.refresh()
         parts = [np.arange(len(rows))[i : i + SHARD_ROWS] for i in range(0, len(rows), SHARD_ROWS)]
         return [self.folder.write(rows.of(part), self.recipe) for part in parts]

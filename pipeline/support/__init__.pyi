@@ -27,6 +27,7 @@ from .files import (
 from .json_files import read_json_object as read_json_object
 from .killable import Killable as Killable
 from .parallel import in_order as in_order, torch_threads as torch_threads
+from .parts import Part as Part
 from .patience import patiently as patiently
 from .progress import Progress as Progress, progress_wanted as progress_wanted
 from .shares import WHOLE as WHOLE, Share as Share

@@ -11,11 +11,16 @@ import numpy as np
 from pipeline.audio import SAMPLING_RATE, Waveform, inside, read_waveform
 from pipeline.captions import describe
 from pipeline.config import Params
-from pipeline.encoders import SpeechEncoder, TextEncoder, checkpoint_state
+from pipeline.encoders import (
+    SpeechEncoder,
+    TextEncoder,
+    checkpoint_state,
+    load_speech_encoder,
+    load_text_encoder,
+)
 from pipeline.support import choose_device, device_name, slow_dtype, torch_dtype
 from stages.check.corpus import Seen
 from stages.check.findings import Finding, State
-from stages.extract import load_encoders
 
 TRIED = 3
 """Clips that are encoded."""
@@ -63,7 +68,7 @@ def check_encoders(params: Params, seen: Seen, rates: Rates) -> Iterator[Finding
 
 def _run(params: Params, seen: Seen, rates: Rates) -> Iterator[Finding]:
     started = time.monotonic()
-    speech, text = load_encoders(params)
+    speech, text = load_speech_encoder(params), load_text_encoder(params)
     rates.seconds_to_load = time.monotonic() - started
     rates.sizes = speech.recipe.feature_size, text.recipe.feature_size
     clips = _clips(params, seen)

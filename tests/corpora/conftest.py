@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.corpora import inspection
+from pipeline.corpora import looking
 
 
 @pytest.fixture
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were read, as they are read."""
     names: list[str] = []
-    real: Callable[..., object] = inspection.inspect_clip
+    real: Callable[..., object] = looking.inspect_clip
 
     def look(file: Path, heard_seconds: float) -> object:
         names.append(file.name)
         return real(file, heard_seconds)
 
-    monkeypatch.setattr(inspection, "inspect_clip", look)
+    monkeypatch.setattr(looking, "inspect_clip", look)
     return names

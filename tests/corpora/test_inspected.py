@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.corpora import inspected, inspection
+from pipeline.corpora import inspected, looking
 from pipeline.corpora.inspection import inspect
 from pipeline.manifest import Utterance
 
@@ -219,7 +219,7 @@ def test_a_memory_that_cannot_be_written_any_more_costs_a_warning(tmp_path, corp
     root, rows = corpus
     memory = tmp_path / "memory.sqlite"
     inspect(rows[:5], root, memory=memory)
-    real = inspection.inspect_clip
+    real = looking.inspect_clip
 
     def drop_and_look(file: Path, heard_seconds: float) -> object:
         other = sqlite3.connect(memory)
@@ -227,7 +227,7 @@ def test_a_memory_that_cannot_be_written_any_more_costs_a_warning(tmp_path, corp
         other.close()
         return real(file, heard_seconds)
 
-    monkeypatch.setattr(inspection, "inspect_clip", drop_and_look)
+    monkeypatch.setattr(looking, "inspect_clip", drop_and_look)
     manifest, _, _ = inspect(rows, root, memory=memory)
     assert len(manifest) == 19
     assert "no such table: clips" in capsys.readouterr().err
@@ -236,17 +236,17 @@ def test_a_memory_that_cannot_be_written_any_more_costs_a_warning(tmp_path, corp
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from pipeline.corpora import inspected, inspection
+from pipeline.corpora import inspected, inspection, looking
 from pipeline.manifest import Utterance
 root, memory, log, pause = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4])
 inspected.SECONDS_BETWEEN_WRITES = 0.02
-real = inspection.inspect_clip
+real = looking.inspect_clip
 def look(file, heard_seconds):
     with log.open("a") as lines:
         lines.write(file.name + "\\n")
     time.sleep(pause)
     return real(file, heard_seconds)
-inspection.inspect_clip = look
+looking.inspect_clip = look
 rows = [Utterance(f.name, f.name, "train", 4.0, 3.0) for f in sorted(root.iterdir())]
 manifest, rejects, _ = inspection.inspect(rows, root, memory=memory)
 assert (len(manifest), len(rejects)) == (len(rows), 0)
@@ -286,7 +286,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(tmp_path, many):
     assert process.returncode == 0, said
     again = len(log.read_text().splitlines()) - (400 - read)
     # What was under way or waiting: two threads, five batches.
-    assert 0 <= again <= 5 * inspection.FILES_AT_ONCE + 40
+    assert 0 <= again <= 5 * looking.FILES_AT_ONCE + 40
     assert b"warning" not in said
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.corpora import inspection
+from pipeline.corpora import looking
 from pipeline.corpora.inspected import Inspected
 from pipeline.corpora.inspection import inspect
 from pipeline.corpora.rejects import check_splits, write_rejects
@@ -76,14 +76,14 @@ def test_a_path_outside_the_root_and_an_absent_root_are_refused(tmp_path):
 
 def test_a_clip_at_which_a_decoder_hangs_is_listed_and_the_others_kept(tmp_path, write_audio, monkeypatch):
     rows = [utterance(write_audio(tmp_path / f"{i}.wav", 0.1, seed=i).name) for i in range(6)]
-    real, ever = inspection.inspect_clip, threading.Event()
+    real, ever = looking.inspect_clip, threading.Event()
 
     def hang(file: Path, heard_seconds: float) -> object:
         if file.name in ("2.wav", "5.wav"):
             ever.wait()
         return real(file, heard_seconds)
 
-    monkeypatch.setattr(inspection, "inspect_clip", hang)
+    monkeypatch.setattr(looking, "inspect_clip", hang)
     manifest, rejects, _ = inspect(rows, tmp_path, patience=0.2, memory=tmp_path / "memory.sqlite")
     ever.set()
     assert list(manifest.strings("path")) == ["0.wav", "1.wav", "3.wav", "4.wav"]
@@ -197,10 +197,10 @@ def test_only_so_many_files_are_looked_at_ahead(tmp_path, write_audio, looked_at
     for name in names[1:]:
         os.link(one, tmp_path / name)
     with Inspected(None, 10.0) as inspected:
-        outcomes = inspection._look_at_all(names, inspected, tmp_path, 10.0, 2, 60.0)
+        outcomes = looking.Looking(str(tmp_path), 10.0, 2, 60.0).outcomes(names, inspected)
         list(islice(outcomes, 10))
         outcomes.close()
-    assert len(looked_at) <= 5 * inspection.FILES_AT_ONCE
+    assert len(looked_at) <= 5 * looking.FILES_AT_ONCE
 
 
 def test_an_interrupt_ends_it_soon_and_keeps_what_was_found(tmp_path, write_audio, looked_at, monkeypatch):
@@ -210,14 +210,14 @@ def test_an_interrupt_ends_it_soon_and_keeps_what_was_found(tmp_path, write_audi
     for name in names[1:]:
         os.link(one, tmp_path / name)
 
-    def interrupt(progress: inspection.Progress, count: int = 1) -> None:
+    def interrupt(progress: looking.Progress, count: int = 1) -> None:
         progress.done += count
         if progress.done == 100:
             raise KeyboardInterrupt("stop")
 
     rows = [utterance(name) for name in names]
     with monkeypatch.context() as patch:
-        patch.setattr(inspection.Progress, "advance", interrupt)
+        patch.setattr(looking.Progress, "advance", interrupt)
         with pytest.raises(KeyboardInterrupt, match="stop"):
             inspect(rows, tmp_path, memory=tmp_path / "memory.sqlite")
     assert len(looked_at) < 500

@@ -475,7 +475,9 @@ def test_a_cache_that_cannot_be_written_is_found_out_before_anything_is_encoded(
     shutil.rmtree(speech)
     if not tmpfs(speech, "ro"):
         pytest.skip("needs the right to mount")
-    monkeypatch.setattr("stages.extract.load_encoders", lambda params: pytest.fail("encoders were loaded"))
+    monkeypatch.setattr(
+        "pipeline.encoders.load_speech_encoder", lambda params: pytest.fail("an encoder was loaded")
+    )
     try:
         answer = erclap(project, "extract")
     finally:

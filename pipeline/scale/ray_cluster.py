@@ -1,0 +1,185 @@
+"""A Ray cluster: one that runs at an address, or one of this machine's own for as long as it is needed.
+
+Ray waits for ever for resources that a cluster does not have, and retries an address where nothing answers for
+minutes: both are looked at first, so that an error comes within seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from pipeline.support import counted, shown
+
+ADDRESS = "RAY_ADDRESS"
+
+SECONDS_TO_CONNECT = 5.0
+
+SECONDS_TO_ANSWER = 60.0
+"""That a node may take to start a process and look at its folders."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of the cluster."""
+
+    id: str
+    name: str
+    """Its address, by which people know it."""
+    cpus: float
+    gpus: float
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The nodes that are alive."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def cpus(self) -> float:
+        return sum(node.cpus for node in self.nodes)
+
+    @property
+    def gpus(self) -> float:
+        return sum(node.gpus for node in self.nodes)
+
+    def places(self, cpus: float, gpus: float) -> int:
+        """How many processes that need so much each the nodes can take, one beside the other."""
+        return sum(_fit(node.cpus, cpus, _fit(node.gpus, gpus)) for node in self.nodes)
+
+    def __str__(self) -> str:
+        return f"{counted(len(self.nodes), 'node')} with {self.cpus:g} CPUs and {self.gpus:g} GPUs"
+
+
+def _fit(has: float, needs: float, most: int = 1 << 30) -> int:
+    return min(most, int(has / needs + 1e-6)) if needs else most
+
+
+def ray_module() -> ModuleType:
+    """The package ray. Raises RuntimeError where it is not installed."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when it is imported
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if not os.environ.get("ERCLAP_DEBUG"):
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise RuntimeError(
+            "--engine ray must have Ray, it is not installed: pip install 'emotionrankclap[ray]' on every node"
+        ) from error
+    return ray
+
+
+@contextmanager
+def joined(address: str | None, *, spare_cpus: int = 0) -> Iterator[Cluster]:
+    """Within this, the cluster at an address is joined: the one in RAY_ADDRESS where None is given.
+
+    With neither, a cluster of this machine alone is started, on loopback and without a dashboard, and ended
+    afterwards; it counts `spare_cpus` more than there are cores, for work that takes little of one. Raises
+    ValueError for what is no address, RuntimeError where no cluster answers there.
+    """
+    ray = ray_module()
+    address = address or os.environ.get(ADDRESS) or "local"
+    _check(address)
+    options: dict[str, Any] = {
+        "log_to_driver": bool(os.environ.get("ERCLAP_DEBUG")),
+        "logging_level": "error",
+    }
+    if address == "local":
+        options |= {
+            "num_cpus": _cores() + spare_cpus,
+            "include_dashboard": False,
+            "_node_ip_address": "127.0.0.1",
+        }
+    ours = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(address=address, **options)
+    except Exception as error:  # of many types
+        raise RuntimeError(f"a Ray cluster must answer at {address}, it did not: {error}") from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ours)  # in whose place Ray has put its own
+    try:
+        yield alive()
+    finally:
+        ray.shutdown()
+
+
+def alive() -> Cluster:
+    """The nodes that the joined cluster has at the moment."""
+    ray = ray_module()
+    return Cluster(
+        tuple(
+            Node(
+                node["NodeID"],
+                node["NodeManagerAddress"],
+                node["Resources"].get("CPU", 0.0),
+                node["Resources"].get("GPU", 0.0),
+            )
+            for node in ray.nodes()
+            if node["Alive"]
+        )
+    )
+
+
+def ask_every_node(cluster: Cluster, question: Callable[..., str], *arguments: object) -> None:
+    """Raise RuntimeError with the first node's line, unless `question` returns an empty one on every node."""
+    ray = ray_module()
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    asked = ray.remote(num_cpus=0, max_retries=1)(question)
+    answers = {
+        asked.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)).remote(
+            *arguments
+        ): node
+        for node in cluster.nodes
+    }
+    answered, late = ray.wait([*answers], num_returns=len(answers), timeout=SECONDS_TO_ANSWER)
+    for answer in answered:
+        try:
+            found = ray.get(answer)
+        except ray.exceptions.RayError as error:
+            found = f"must be able to run this version of emotionrankclap: {first_line(error)}"
+        if found:
+            raise RuntimeError(f"node {answers[answer].name} of the Ray cluster {found}")
+    if late:
+        raise RuntimeError(
+            f"node {answers[late[0]].name} of the Ray cluster must answer within {SECONDS_TO_ANSWER:g} s, "
+            f"it did not"
+        )
+
+
+def first_line(error: BaseException) -> str:
+    """What an error that crossed the cluster was, in a line."""
+    cause = getattr(error, "cause", None) or error
+    lines = [line for line in str(cause).splitlines() if line.strip()]
+    return shown(f"{type(cause).__name__}: {lines[0] if lines else ''}")
+
+
+def _check(address: str) -> None:
+    """Raise ValueError unless an address is auto, local or host:port, RuntimeError where nothing listens there."""
+    if address in ("auto", "local"):
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "/" in address:
+        raise ValueError(
+            f"a Ray cluster's address must be auto or host:port, such as 10.0.0.1:6379, found {address!r}; a "
+            f"command that is to run inside of a cluster is sent there by `ray job submit`"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise RuntimeError(f"a Ray cluster must answer at {address}, nothing does: {error}") from error
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
