@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +13,7 @@ import click
 
 from pipeline.config import Params, load_params
 from pipeline.methods import METHODS, learns_from_plane, method, settings_of, training_settings
+from stages.engine import Engine, on_engine
 
 if TYPE_CHECKING:
     import torch
@@ -31,26 +32,48 @@ if TYPE_CHECKING:
     shell_complete=lambda ctx, param, typed: [name for name in METHODS if name.startswith(typed)],
     help=f"One of {', '.join(METHODS)}; may be repeated. Without it: those of train.methods.",
 )
-def command(names: tuple[str, ...]) -> None:
+@on_engine
+def command(names: tuple[str, ...], engine: Engine) -> None:
     """Train the two projection heads of a method on the cached features, from each of the seeds.
 
     Writes results/models/METHOD/seed-N/: heads.safetensors, config.json and history.csv.
 
     As `torchrun --nproc-per-node N -m stages.cli train` its N processes compute every batch together, each on a
     GPU of its own where there are any.
+
+    --engine ray trains every seed of every method at once, as far as a Ray cluster has room: that at the address,
+    or one of this machine's own. The project must lie under the same path on all nodes.
     """
     from pipeline.training import launched_ranks
 
     with launched_ranks() as ranks:
-        _train(names, ranks)
+        params = load_params()
+        for name in names:
+            method(name)
+        chosen = names or params.train.methods
+        if engine.ray and ranks is not None:
+            raise ValueError("--engine ray must be asked for by one process, found several ranks of torchrun")
+        if engine.ray:
+            _train_on_ray(chosen, params, engine.address)
+            return
+        for name in chosen:
+            _train_one(name, params, ranks)
 
 
-def _train(names: tuple[str, ...], ranks: Ranks | None) -> None:
-    params = load_params()
-    for name in names:
-        method(name)
-    for name in names or params.train.methods:
-        _train_one(name, params, ranks)
+def _train_on_ray(names: Sequence[str], params: Params, address: str | None) -> None:
+    from pipeline.scale import train_on_ray
+    from pipeline.training import MODELS_FOLDER
+
+    started = time.monotonic()
+    opened = {name: _open(name, params) for name in names}
+    MODELS_FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, trained in train_on_ray(_train_quietly, names, params, address):
+        _write(opened[name], trained)
+        click.echo(f"{name}: {time.monotonic() - started:.1f} s")
+
+
+def _train_quietly(name: str, params: Params) -> list[Trained]:
+    return _train_seeds(_open(name, params), params, None)
 
 
 def _train_one(name: str, params: Params, ranks: Ranks | None) -> None:
