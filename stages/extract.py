@@ -27,6 +27,7 @@ from pipeline.support import Part, check_writable, counted
 
 if TYPE_CHECKING:
     from pipeline.encoders import SpeechEncoder, TextEncoder
+    from pipeline.scale import RayCluster
 
 FAILURES_FILE = Path("cache/failures.csv")
 
@@ -82,14 +83,30 @@ def command(part: str | None, engine: str, ray_address: str | None) -> None:
         return
     for folder in (FAILURES_FILE.parent, SPEECH_FEATURES, TEXT_FEATURES):
         check_writable(folder)  # rather than after hours of computing
+    if engine == "local":
+        _extract(params, manifest, sentences)
+        return
 
+    from pipeline.scale import on_ray_cluster
+
+    with on_ray_cluster(params, ray_address) as cluster:
+        _extract(params, manifest, sentences, cluster)
+
+
+def _extract(
+    params: Params, manifest: Manifest, sentences: pa.ChunkedArray, cluster: RayCluster | None = None
+) -> None:
     from pipeline.audio import refuse_unusable
     from pipeline.encoders import load_speech_encoder, load_text_encoder
     from pipeline.features import extract, extract_speech, extract_text, missing_clips, missing_sentences
+    from pipeline.support import slow_dtype
 
-    speech, text = load_speech_encoder(params), load_text_encoder(params)
+    here = params if cluster is None else cluster.driver_params
+    speech, text = load_speech_encoder(here), load_text_encoder(here)
     for line in remarks(manifest, sentences, speech, text):
         click.echo(line)
+    if cluster is None and (slow := slow_dtype(speech.device, speech.dtype)):
+        click.echo(f"warning: extract.compute_dtype is {speech.recipe.compute_dtype}, and {slow}")
     team_folder = team_root(params.runtime.store)
     team = TeamStore(team_folder) if team_folder else None
     asked_speech, asked_text = asked_for(params.extract)
@@ -103,24 +120,22 @@ def command(part: str | None, engine: str, ray_address: str | None) -> None:
         store.verify()  # what is damaged is set aside and computed again
         if team and (fetched := team.fetch(store, keys)):
             click.echo(f"{store.root}: {fetched} rows taken from the team's store {team.root}")
-    if engine == "ray":
-        from pipeline.scale import extract_on_ray
-
-        missing = missing_clips(manifest, speech_store.lacks), missing_sentences(sentences, text_store.lacks)
-        failures = extract_on_ray(
-            params, ray_address, (speech_store, missing[0]), (text_store, missing[1]), team_folder
+    if cluster is None:
+        threads = params.runtime.threads
+        failures = extract(
+            extract_speech(manifest, params.prepare.folder, speech, speech_store, workers=threads),
+            extract_text(sentences, text, text_store),
+        )
+    else:
+        failures = cluster.extract(
+            (speech_store, missing_clips(manifest, speech_store.lacks)),
+            (text_store, missing_sentences(sentences, text_store.lacks)),
+            team_folder,
         )
         for store, keys in wanted:
             store.refresh()
             if team:
                 team.fetch(store, keys)
-    else:
-        failures = extract(
-            extract_speech(
-                manifest, params.prepare.folder, speech, speech_store, workers=params.runtime.threads
-            ),
-            extract_text(sentences, text, text_store),
-        )
     for store, keys in wanted:
         if team and (offered := team.offer_missing(store, keys)):
             click.echo(f"{store.root}: {offered} older rows offered to the team's store {team.root}")
@@ -157,9 +172,7 @@ def _extract_part(params: Params, part: Part, manifest: Manifest, sentences: pa.
 def remarks(
     manifest: Manifest, sentences: pa.ChunkedArray, speech: SpeechEncoder, text: TextEncoder
 ) -> list[str]:
-    """What is heard or read in part only, ids that are not the published ones, and a type that is slow here."""
-    from pipeline.support import slow_dtype
-
+    """What is heard or read in part only, and ids that are not the published ones."""
     lines = []
     seconds = speech.crop_seconds
     if longer := int((manifest.table.column("duration").to_numpy() > seconds).sum()):
@@ -176,8 +189,6 @@ def remarks(
             f"warning: the text encoder's tokenizer gives other ids than RoBERTa's published one would from its "
             f"files: its features are kept apart, in a recipe with tokens {text.recipe.tokens}"
         )
-    if slow := slow_dtype(speech.device, speech.dtype):
-        lines.append(f"warning: extract.compute_dtype is {speech.recipe.compute_dtype}, and {slow}")
     return lines
 
 

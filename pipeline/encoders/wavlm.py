@@ -8,7 +8,8 @@ changes nothing of what is heard. WavLM: Chen et al. 2022, arXiv 2110.13900.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 import torch
@@ -46,8 +47,10 @@ class FrozenWavLM:
             projection.projection.weight, projection.projection.bias, device, dtype
         )
         positions = model.encoder.pos_conv_embed.conv
+        with two_threads():
+            folded = positions.weight  # the weight norm's property: its two parts multiplied
         self._positions = FrozenConvolution(
-            positions.weight,  # the weight norm's property: its two parts multiplied
+            folded,
             positions.bias,
             device,
             dtype,
@@ -91,6 +94,21 @@ class FrozenWavLM:
             return None
         counts = torch.tensor([self.front_end.frame_count(length) for length in lengths])
         return torch.arange(frames, device=self.device) < sent(counts, self.device).unsqueeze(1)
+
+
+@contextmanager
+def two_threads() -> Iterator[None]:
+    """Have torch compute with two threads, whatever there are.
+
+    Its kernel for a weight norm adds up in another order for every number of threads, so that the last bits of a
+    feature would otherwise be those of a machine.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def check_covered(config: WavLMConfig) -> None:

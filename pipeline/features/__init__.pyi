@@ -41,6 +41,7 @@ from .store import (
 from .team import (
     PATIENCE as PATIENCE,
     TeamStore as TeamStore,
+    needed_team_root as needed_team_root,
     shared_folder as shared_folder,
     team_folders as team_folders,
     team_root as team_root,

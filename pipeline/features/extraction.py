@@ -15,19 +15,21 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.audio import AudioError, Unusable, Waveform, inside, read_waveform
-from pipeline.encoders import SpeechEncoder, TextEncoder
 from pipeline.features.shards.keys import Keys, packed, packed_column, sentence_keys, values
 from pipeline.features.shards.rows import SHARD_ROWS
 from pipeline.features.store import Features, FeatureStore, Mask
 from pipeline.manifest import Manifest
 from pipeline.support import Progress, counted, in_order
+
+if TYPE_CHECKING:  # so that a process which only reads loads no torch
+    from pipeline.encoders import SpeechEncoder, TextEncoder
 
 SECONDS_BETWEEN_SHARDS = 120.0
 """At most so much work, and the batch under way, is lost when a run is killed."""

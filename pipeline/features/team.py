@@ -46,6 +46,17 @@ def team_root(setting: str | None) -> Path | None:
     return Path(root).expanduser() if root else None
 
 
+def needed_team_root(setting: str | None, who: str) -> Path:
+    """Where it is, for what cannot do without it. Raises ValueError where none is named or there."""
+    root = team_root(setting)
+    if root is None or not root.is_dir():
+        raise ValueError(
+            f"{who} needs the team's store, found {f'no folder {root}' if root else 'none named'}: set "
+            f"{ENVIRONMENT}, or runtime.store in params.yaml, to a folder that is there"
+        )
+    return root
+
+
 def shared_folder(root: Path, recipe: Recipe) -> ShardFolder:
     """The team's folder of a recipe, which is made where there is none yet. Raises OSError.
 

@@ -25,10 +25,10 @@ from pipeline.features import (
     extract,
     missing_clips,
     missing_sentences,
+    needed_team_root,
     packed_column,
     sentence_keys,
     shared_folder,
-    team_root,
     values,
 )
 from pipeline.manifest import Manifest
@@ -58,7 +58,7 @@ def plan_part(params: Params, part: Part, manifest: Manifest, sentences: pa.Arra
     Raises ValueError where no team's store is named, and OSError where it cannot be read or written: what a part
     computes has no other place.
     """
-    root = _needed_store(params)
+    root = needed_team_root(params.runtime.store, "--part")
     speech, text = (_shared_store(root, recipe) for recipe in _recipes(params))
     shares = packed_column(manifest.table.column("sha256").unique()), sentence_keys(values(sentences))
     return Planned(
@@ -86,17 +86,6 @@ def extract_part(params: Params, planned: Planned) -> list[Unusable]:
     if len(planned.sentences):
         text = encode_sentences(planned.sentences, load_text_encoder(params), planned.text)
     return extract(speech, text)
-
-
-def _needed_store(params: Params) -> Path:
-    root = team_root(params.runtime.store)
-    if root is None or not root.is_dir():
-        raise ValueError(
-            f"--part needs the team's store, into which parts write, found "
-            f"{f'no folder {root}' if root else 'none named'}: set ERCLAP_STORE, or runtime.store in params.yaml, "
-            f"to a folder that is there on every machine"
-        )
-    return root
 
 
 def _recipes(params: Params) -> tuple[Recipe, Recipe]:

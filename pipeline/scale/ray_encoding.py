@@ -222,10 +222,10 @@ def _reads(block: pa.Table) -> list[Read]:
 
 
 def _use_given_cpus() -> None:
-    """Have torch compute on as many threads as Ray gave CPUs to this process."""
+    """Have torch compute with as many threads as Ray gave CPUs to this process."""
     import ray
 
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
     import torch
 
     given: dict[str, float] = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from pipeline.features import (
 )
 from pipeline.scale.ray_cluster import Cluster, joined
 from pipeline.scale.ray_encoding import ClipEncoder, ClipReader, Place, SentenceEncoder
-from pipeline.scale.ray_rounds import Answer, Work, in_rounds
+from pipeline.scale.ray_rounds import Answer, Work, computing_on, in_rounds
 from pipeline.scale.ray_workers import check_nodes, workers_for
 from pipeline.support import check_writable
 
@@ -30,27 +31,42 @@ SENTENCES_A_CLIP = 16
 """A block has so many times as many of them, of which each takes as much less."""
 
 
-def extract_on_ray(
-    params: Params,
-    address: str | None,
-    clips: tuple[FeatureStore, pa.Table],
-    sentences: tuple[FeatureStore, pa.Array],
-    team: Path | None,
-) -> list[Unusable]:
-    """Encode what is missing of clips and sentences on a cluster; return what failed.
+class RayCluster:
+    """A cluster that was joined and has room for the processes that `runtime.ray` asks for."""
 
-    Each comes with the store that it goes to, unless there is a team's store, to which the nodes then write. The
-    cluster is that of `joined`, and is not asked for where nothing is missing. Raises as `joined` and
-    `encode_clips` do, and OSError where the store cannot be written.
-    """
-    if not len(clips[1]) + len(sentences[1]):
-        return []
-    places = [_place(store, team) for store, _ in (clips, sentences)]
-    with joined(address, spare_cpus=ceil(params.runtime.ray.reader_cpus)) as cluster:
+    def __init__(self, params: Params, cluster: Cluster) -> None:
+        self._params, self._cluster = params, cluster
+
+    @property
+    def driver_params(self) -> Params:
+        """The params of the process that deals out the work, which leaves the GPUs to those that do it."""
+        return computing_on(self._params, "cpu")
+
+    def extract(
+        self,
+        clips: tuple[FeatureStore, pa.Table],
+        sentences: tuple[FeatureStore, pa.Array],
+        team: Path | None,
+    ) -> list[Unusable]:
+        """Encode what is missing of clips and sentences, of distinct keys each; return what failed.
+
+        Each comes with the store that it goes to, unless there is a team's store, to which the nodes then write.
+        Raises RuntimeError where a node does not see the corpus or the store, or an encoder or a store fails as a
+        whole, and OSError where the store cannot be written from here.
+        """
+        speech, text = (_place(store, team) for store, _ in (clips, sentences))
         return extract(
-            encode_clips(clips[1], params, places[0], cluster),
-            encode_sentences(sentences[1], params, places[1], cluster),
+            encode_clips(clips[1], self._params, speech, self._cluster),
+            encode_sentences(sentences[1], self._params, text, self._cluster),
         )
+
+
+@contextmanager
+def on_ray_cluster(params: Params, address: str | None) -> Iterator[RayCluster]:
+    """Within this a cluster is joined, as by `joined`. Raises RuntimeError where it has not the room."""
+    with joined(address, spare_cpus=ceil(params.runtime.ray.reader_cpus)) as cluster:
+        workers_for(cluster, params.runtime)
+        yield RayCluster(params, cluster)
 
 
 def _place(store: FeatureStore, team: Path | None) -> Place:
@@ -70,8 +86,8 @@ def encode_clips(
 ) -> Generator[list[Unusable]]:
     """Encode clips, of distinct keys, into a store that all nodes share; yield what failed.
 
-    Raises at once RuntimeError where the cluster has not the processes that `runtime.ray` asks for, or a node does
-    not see the corpus or the store; RuntimeError later where an encoder or the store fails as a whole.
+    Raises RuntimeError, at once where a node does not see the corpus or the store, and later where an encoder or
+    the store fails as a whole.
     """
     crop_seconds = params.extract.speech.crop_seconds
     corpus = params.prepare.folder.resolve()
@@ -130,6 +146,5 @@ def _prepared(
 ) -> Generator[Answer]:
     """The answers to come, once it is known that the cluster can give them."""
     if len(work.rows):
-        workers_for(cluster, params.runtime)
         check_nodes(cluster, corpus, place.root)
     return in_rounds(work, params, place)

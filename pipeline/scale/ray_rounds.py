@@ -76,7 +76,7 @@ def in_rounds(work: Work, params: Params, place: Place) -> Generator[Answer]:
     """
     ray = ray_module()
     left = np.arange(len(work.rows))
-    size, smaller = 0, deque(SMALLER)
+    size, smaller = 0, deque[int]()
     with Progress(work.label, len(left), work.unit, work=float(work.lengths.sum())) as progress:
 
         def told(rows: Rows) -> None:
@@ -84,7 +84,9 @@ def in_rounds(work: Work, params: Params, place: Place) -> Generator[Answer]:
 
         while len(left):
             workers = workers_for(alive(), params.runtime, at_most=size > 0)
-            size = size or _first_size(work, workers)
+            if not size:
+                size = _first_size(work, workers)
+                smaller = deque([rows for rows in SMALLER if rows < size] or [1])
             answered = np.zeros(len(work.rows), bool)
             ended: Exception | None = None
             with closing(_round(work, left, size, workers, params, place)) as answers:
@@ -102,7 +104,7 @@ def in_rounds(work: Work, params: Params, place: Place) -> Generator[Answer]:
             if came and (ended or len(left) > size * AHEAD * workers.encoders):
                 continue  # it was a node that was lost, rather than rows that kill
             if smaller:
-                size = min(size, smaller.popleft())
+                size = smaller.popleft()
             elif ended:
                 raise RuntimeError(
                     f"processes on the Ray cluster must not die one after the other, the last by "
@@ -150,7 +152,7 @@ def _round(
             )
         data = data.map_batches(
             work.encoder,
-            fn_constructor_args=(_computing_on(params, workers), place),
+            fn_constructor_args=(computing_on(params, "cuda" if workers.gpus else "cpu"), place),
             batch_format="pyarrow",
             # Of a fixed size, it would keep the CPUs for which the readers of a lost node wait, for ever.
             compute=ActorPoolStrategy(
@@ -176,8 +178,8 @@ def _answer(answers: pa.Table) -> Answer:
     return Answer(answers.column("row").to_numpy(), dict(reasons))
 
 
-def _computing_on(params: Params, workers: Workers) -> Params:
-    device = "cuda" if workers.gpus else "cpu"
+def computing_on(params: Params, device: str) -> Params:
+    """The same params with `runtime.device`."""
     return params.model_copy(update={"runtime": params.runtime.model_copy(update={"device": device})})
 
 

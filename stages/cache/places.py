@@ -15,6 +15,7 @@ from pipeline.features import (
     FeatureStore,
     ShardFolder,
     asked_for,
+    needed_team_root,
     team_folders,
     team_root,
 )
@@ -49,13 +50,7 @@ def looked_into(root: Path) -> Iterator[ShardFolder]:
 
 def needed_team(params: Params) -> Path:
     """The team's store where a command asks for it. Raises ValueError for none."""
-    root = team_root(params.runtime.store)
-    if root is None or not root.is_dir():
-        raise ValueError(
-            f"--team needs the team's store, found {f'no folder {root}' if root else 'none named'}: set "
-            f"ERCLAP_STORE, or runtime.store in params.yaml, to a folder that is there"
-        )
-    return root
+    return needed_team_root(params.runtime.store, "--team")
 
 
 def wanted_recipes(settings: Extract) -> tuple[Recipe, Recipe]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from textwrap import shorten
 
 import click
+import numpy as np
 import pyarrow.parquet as pq
 
 from pipeline.config import load_params
@@ -18,6 +21,7 @@ from pipeline.features import (
     earlier_reasons,
     keys_of,
     last_extracted,
+    needed_team_root,
     packed,
     plan,
     sentence_key,
@@ -25,7 +29,7 @@ from pipeline.features import (
 from pipeline.manifest import MANIFEST_FILE, Manifest
 from pipeline.recipe import Recipe
 from pipeline.sentences import SENTENCE_FILES, all_sentences
-from pipeline.support import write_csv
+from pipeline.support import Part, write_csv
 from stages.cache.places import describe, folders_of_team, local_folders, wanted_recipes
 
 EXAMPLES = 3
@@ -35,14 +39,21 @@ EXAMPLES = 3
 @click.option(
     "--csv", "file", type=click.Path(path_type=Path), help="List every row to compute in this file."
 )
-def command(file: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print counts as JSON, and nothing else.")
+@click.option("--part", metavar="I/N", help="Of what `erclap extract --part` would do alone.")
+def command(file: Path | None, as_json: bool, part: str | None) -> None:
     """Say what extract would find in the cache, what in the team's store, and what it would compute, with reasons.
 
     A file is new where its utterance was not in the manifest that features were last extracted for, and changed
     where it was with another hash. That manifest is the one which stage extract read as dvc.lock has it, out of
     DVC's cache. A recipe is changed where the row is there under another one; the fields that differ are named.
+
+    With --part it is a part's share, and the cache does not count: parts look into the team's store alone.
     """
     params = load_params()
+    share = None if part is None else Part.parse(part, os.environ)
+    if share:
+        needed_team_root(params.runtime.store, "--part")
     speech, text = wanted_recipes(params.extract)
     clips, sentences = _clips(), _sentences()
     team = [shard for folder in folders_of_team(params) for shard in folder.refresh()]
@@ -54,13 +65,19 @@ def command(file: Path | None) -> None:
         local_folders(),
         strict=True,
     ):
+        if share:
+            wanted = _of_part(wanted, share)
         earlier, known = _earlier(wanted, files)
-        planned = plan(wanted, recipe, _shards(folder, recipe), team, earlier)
+        planned = plan(wanted, recipe, [] if share else _shards(folder, recipe), team, earlier)
         plans.append(planned)
-        _print(planned, known)
+        if not as_json:
+            _print(planned, known)
+    if as_json:
+        told = {planned.recipe.modality: _counts(planned) for planned in plans}
+        click.echo(json.dumps({"part": str(share) if share else None, **told}, indent=2, ensure_ascii=False))
     if file is not None:
         _list(plans, file)
-        click.echo(f"{file}: every row to compute, with its reason")
+        click.echo(f"{file}: every row to compute, with its reason", err=as_json)
 
 
 def _clips() -> Wanted:
@@ -76,6 +93,11 @@ def _sentences() -> Wanted:
     return Wanted(packed([sentence_key(sentence) for sentence in sentences]), sentences)
 
 
+def _of_part(wanted: Wanted, part: Part) -> Wanted:
+    rows = np.flatnonzero(part.holds(wanted.keys))
+    return Wanted(wanted.keys[rows], [wanted.names[row] for row in rows.tolist()])
+
+
 def _shards(folder: ShardFolder, recipe: Recipe) -> list[Shard]:
     return [shard for shard in folder.refresh() if shard.recipe.modality == recipe.modality]
 
@@ -88,6 +110,17 @@ def _earlier(wanted: Wanted, files: list[Path]) -> tuple[dict[str, Mask] | None,
     # An utterance has an id to be known by when its file changes; a sentence is itself.
     ids = pq.read_table(found[0], columns=["id"]).column("id").to_pylist() if files == [MANIFEST_FILE] else []
     return earlier_reasons(wanted, ids, packed(keys)), known
+
+
+def _counts(planned: Plan) -> dict[str, object]:
+    return {
+        "recipe": planned.recipe.digest,
+        "wanted": len(planned.wanted.keys),
+        "in_cache": int(planned.local.sum()),
+        "in_team_store": int(planned.team.sum()),
+        "to_compute": planned.to_compute,
+        "reasons": {reason: len(rows) for reason, rows in planned.reasons.items()},
+    }
 
 
 def _print(planned: Plan, known: str) -> None:

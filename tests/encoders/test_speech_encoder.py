@@ -123,6 +123,19 @@ def test_a_clip_has_one_embedding_to_the_bit_in_any_company(speech_checkpoint, l
     assert np.array_equal(together, np.stack([alone[i] for i in order]))
 
 
+def test_a_machine_with_other_threads_gives_the_same_embeddings_to_the_bit(speech_checkpoint, noise):
+    clips, found, before = [noise(0.3), noise(0.7)], set(), torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3, 5):
+            torch.set_num_threads(threads)
+            encoder = SpeechEncoder.from_pretrained(str(speech_checkpoint))
+            assert torch.get_num_threads() == threads
+            found.add(encoder.encode(clips).tobytes())
+    finally:
+        torch.set_num_threads(before)
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize("norm", ["layer", "group"])
 @pytest.mark.parametrize("padding", ["masked", "literal"])
 def test_a_batch_as_a_gpu_takes_it_gives_the_same_embeddings(tmp_path, noise, norm, padding):

@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import yaml
 
 from pipeline.features.store import SPEECH_FEATURES, FeatureStore
 from pipeline.manifest import Manifest
+from tests.stages.captioned import make_captioned
 from tests.stages.test_commands import erclap
 
 CLIPS = 6
-PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory, speech_checkpoint, text_checkpoint) -> Path:
     """A corpus of a few clips, through prepare and caption."""
-    project = tmp_path_factory.mktemp("project")
-    (project / "audio").mkdir()
-    rng = np.random.default_rng(0)
-    with (project / "labels.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["f", "s", "v", "a"])
-        for i in range(CLIPS):
-            soundfile.write(project / f"audio/{i}.wav", 0.1 * rng.standard_normal(4000 + 800 * i), 16_000)
-            writer.writerow([f"{i}.wav", "train", 1 + i, 4])
-    params = PARAMS | {
-        "prepare": {
-            "corpus": "table",
-            "root": "audio",
-            "table": {
-                "file": "labels.csv",
-                "columns": {"path": "f", "split": "s", "valence": "v", "arousal": "a"},
-            },
-        },
-        "caption": {"captioner": "lexicon", "seed": 0, "prompt_lists": 1},
-    }
-    params["train"] = PARAMS["train"] | {"methods": ["emotionrankclap"]}
-    params["extract"] = PARAMS["extract"] | {
-        "speech": PARAMS["extract"]["speech"] | {"model": str(speech_checkpoint)},
-        "text": PARAMS["extract"]["text"] | {"model": str(text_checkpoint)},
-    }
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
-    for command in ("prepare", "caption"):
-        answer = erclap(project, command)
-        assert answer.returncode == 0, answer.stderr
-    return project
+    return make_captioned(tmp_path_factory.mktemp("project"), CLIPS, speech_checkpoint, text_checkpoint)
 
 
 @pytest.fixture
