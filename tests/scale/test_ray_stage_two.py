@@ -148,11 +148,3 @@ def test_an_address_needs_the_engine(command, project, capsys):
         main([command, "--ray-address", "localhost:1"])
     assert ended.value.code == 2
     assert capsys.readouterr().err == "error: --ray-address needs --engine ray\n"
-
-
-def test_several_ranks_cannot_ask_a_cluster(project, capsys, monkeypatch):
-    monkeypatch.setenv("RANK", "0")
-    with pytest.raises(SystemExit) as ended:
-        main(["train", "--engine", "ray"])
-    assert ended.value.code == 2
-    assert "WORLD_SIZE must be a whole number" in capsys.readouterr().err
