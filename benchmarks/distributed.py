@@ -3,7 +3,7 @@
     python benchmarks/distributed.py                           # a batch of 2,048, one process and two ranks
     python benchmarks/distributed.py --batch 4096 --ranks 1 2 4
 
-Features are random: no figure depends on their values. Each rank computes on one thread, and they talk by gloo. What
+Features are random: no figure depends on their values. Each rank computes on one thread, and talks by gloo. What
 it shows is how much less each rank computes and holds. What it cannot show is what GPUs gain, whose products and
 links are both many times faster.
 """
