@@ -30,9 +30,9 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.config import Train
 from pipeline.features import Pairs
-from pipeline.measures import Embedded, kendall_tau, mmd_rbf
+from pipeline.measures import Embedded, draw_trials, kendall_tau, mmd_rbf
 from pipeline.measures.entries import embed
-from pipeline.measures.evaluation import draw_trials, measure_alignment
+from pipeline.measures.evaluation import measure_alignment
 from pipeline.methods import METHODS
 from pipeline.training import train
 

@@ -95,3 +95,7 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
         return shown(f"{error.filename} cannot be read or written: {error.strerror}", LONGEST)
     return shown(" ".join(str(error).split()), LONGEST)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from pipeline.config import Params, load_params
-from pipeline.methods import METHODS, training_settings
+from pipeline.methods import METHODS, Contender, training_settings
+from stages.engine import LOCAL, Engine, on_engine
 from stages.tables import CURVES_FOLDER, METRICS_FILE, PLOTS_FOLDER, TABLES_FOLDER, command as print_tables
 
 if TYPE_CHECKING:
@@ -32,28 +33,31 @@ CORPUS_NAMES = {
 
 @click.command("eval")
 @click.option("--quiet", is_flag=True, help="Write the tables without printing them.")
+@on_engine
 @click.pass_context
-def command(ctx: click.Context, quiet: bool) -> None:
+def command(ctx: click.Context, quiet: bool, engine: Engine) -> None:
     """Measure the trained heads of train.methods, of each seed, and make both tables of the paper.
 
         Table 1: MMD and Wasserstein distance between speech and caption embeddings. Table 2: ordinal consistency
     of retrieval by Kendall's tau; Table 2b: the same against chance and over other draws. Another holds
     further measures. Embeddings of other models in data/others are measured beside them. Writes
     results/metrics.json, and tables, plots and training curves to results/.
+
+    --engine ray measures on all nodes of a Ray cluster: that at the address, or one of this machine's own.
     """
     params = load_params()
     _set_aside_unnamed(params.train.methods)
-    evaluate(params)
+    evaluate(params, engine)
     if quiet:
         click.echo(f"{TABLES_FOLDER}/, {PLOTS_FOLDER}/: `erclap tables` prints the tables")
     else:
         ctx.invoke(print_tables)
 
 
-def evaluate(params: Params) -> None:
+def evaluate(params: Params, engine: Engine = LOCAL) -> None:
     """Measure every seed's heads and write everything that it comes to, or nothing."""
     from pipeline.features import open_stores, sentence_key
-    from pipeline.measures import Entry, Evaluation, Projected, evaluate_entries, measure_ceilings
+    from pipeline.measures import Entry, Projected, evaluate_entries, measure_ceilings
     from pipeline.others import read_others
     from pipeline.report.results import (
         DETAILS_FOLDER,
@@ -107,24 +111,35 @@ def evaluate(params: Params) -> None:
     ceilings = measure_ceilings(
         splits.training, splits.development, splits.measured, prompts, prompt_features, splits.plane
     )
-    evaluations: dict[int, Evaluation] = {}
-    for seed, of_seed in heads.items():
-        entries: dict[str, Entry] = {
+    entries: dict[int, dict[str, Entry]] = {
+        seed: {
             name: Projected(one, splits.measured, prompt_features, splits.probed)
             for name, one in of_seed.items()
         }
-        if not evaluations:  # others have no seeds, and stand with the first
-            entries |= others
-        found = evaluate_entries(
-            entries,
-            {**METHODS, **others},
-            splits.measured,
-            prompts,
-            params.evaluate,
-            workers=params.runtime.threads,
+        for seed, of_seed in heads.items()
+    }
+    first = params.train.seed
+    entries[first] |= others  # which have no seeds, and stand with the first
+    contenders: dict[str, Contender] = {**METHODS, **others}
+    if engine.ray:
+        from pipeline.scale import evaluate_on_ray
+
+        evaluations = evaluate_on_ray(
+            entries, contenders, splits.measured, prompts, params.evaluate, engine.address
         )
-        # Maps are of the first seed alone.
-        evaluations[seed] = replace(found, embedded={}) if evaluations else found
+    else:
+        evaluations = {}
+        for seed, of_seed in entries.items():
+            found = evaluate_entries(
+                of_seed,
+                contenders,
+                splits.measured,
+                prompts,
+                params.evaluate,
+                workers=params.runtime.threads,
+            )
+            # Maps are of the first seed alone.
+            evaluations[seed] = found if seed == first else replace(found, embedded={})
     corpus = f"{corpus_name(params)}, {params.evaluate.split}"
     with (
         replacing_folder(TABLES_FOLDER) as tables,

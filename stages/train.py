@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from pipeline.config import Params, load_params
 from pipeline.methods import METHODS, learns_from_plane, method, settings_of, training_settings
+from stages.engine import Engine, on_engine
 
 if TYPE_CHECKING:
-    from pipeline.training import Epoch
+    import torch
+
+    from pipeline.features import FeatureStore
+    from pipeline.manifest import Manifest
+    from pipeline.training import Epoch, Ranks, Trained
 
 
 @click.command("train")
@@ -26,54 +32,85 @@ if TYPE_CHECKING:
     shell_complete=lambda ctx, param, typed: [name for name in METHODS if name.startswith(typed)],
     help=f"One of {', '.join(METHODS)}; may be repeated. Without it: those of train.methods.",
 )
-def command(names: tuple[str, ...]) -> None:
+@on_engine
+def command(names: tuple[str, ...], engine: Engine) -> None:
     """Train the two projection heads of a method on the cached features, from each of the seeds.
 
     Writes results/models/METHOD/seed-N/: heads.safetensors, config.json and history.csv.
+
+    As `torchrun --nproc-per-node N -m stages.cli train` its N processes compute every batch together, each on a
+    GPU of its own where there are any.
+
+    --engine ray trains every seed of every method at once, as far as a Ray cluster has room: that at the address,
+    or one of this machine's own. The project must lie under the same path on all nodes.
     """
-    params = load_params()
-    for name in names:
-        method(name)
-    for name in names or params.train.methods:
-        _train_one(name, params)
+    from pipeline.training import launched_ranks
+
+    with launched_ranks() as ranks:
+        params = load_params()
+        for name in names:
+            method(name)
+        chosen = names or params.train.methods
+        if engine.ray and ranks is not None:
+            raise ValueError("--engine ray must be asked for by one process, found several ranks of torchrun")
+        if engine.ray:
+            _train_on_ray(chosen, params, engine.address)
+            return
+        for name in chosen:
+            _train_one(name, params, ranks)
 
 
-def _train_one(name: str, params: Params) -> None:
-    from pipeline.features import gather_plane, open_pairs, open_stores
-    from pipeline.manifest import DEVELOPMENT, TRAIN, Manifest
-    from pipeline.sentences import read_captions, read_learnt, read_plane
-    from pipeline.support import choose_device, replacing_folder, write_csv
-    from pipeline.training import HISTORY_FILE, MODELS_FOLDER, Epoch, save_heads, seed_folder, train
+def _train_on_ray(names: Sequence[str], params: Params, address: str | None) -> None:
+    from pipeline.scale import train_on_ray
+    from pipeline.training import MODELS_FOLDER
 
-    chosen = method(name)
-    device = choose_device(params.runtime.device)
+    started = time.monotonic()
+    opened = {name: _open(name, params) for name in names}
+    MODELS_FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, trained in train_on_ray(_train_quietly, names, params, address):
+        _write(opened[name], trained)
+        click.echo(f"{name}: {time.monotonic() - started:.1f} s")
+
+
+def _train_quietly(name: str, params: Params) -> list[Trained]:
+    return _train_seeds(_open(name, params), params, None)
+
+
+def _train_one(name: str, params: Params, ranks: Ranks | None) -> None:
+    from pipeline.training import MODELS_FOLDER
+
+    started = time.monotonic()
+    opened = _open(name, params)
+    if ranks is not None:
+        ranks.check_alike("features, labels, captions and settings", json.dumps(opened.about, sort_keys=True))
+    if ranks is None or ranks.first:
+        MODELS_FOLDER.mkdir(parents=True, exist_ok=True)  # before the work, not after it
+    trained = _train_seeds(opened, params, ranks)
+    if ranks is None or ranks.first:
+        _write(opened, trained)
+        click.echo(f"{name}: {time.monotonic() - started:.1f} s")
+
+
+class _Opened(NamedTuple):
+    """What a method is trained on."""
+
+    name: str
+    manifest: Manifest
+    captions: dict[str, str]
+    stores: tuple[FeatureStore, FeatureStore]
+    about: dict[str, Any]
+    """What config.json tells of it."""
+
+
+def _open(name: str, params: Params) -> _Opened:
+    from pipeline.features import open_stores
+    from pipeline.manifest import Manifest
+    from pipeline.sentences import read_captions, read_learnt
+
     manifest = Manifest.read()
     labels = manifest.labels_digest()
-    captions = read_captions(chosen.captions, labels=labels)
+    captions = read_captions(method(name).captions, labels=labels)
     speech, text = open_stores(params.extract)
-    training, development = (
-        open_pairs(
-            manifest.split(split),
-            captions,
-            speech,
-            text,
-            memory=params.train.memory_gb * 1e9 / 2,
-            batch_size=params.train.batch_size,
-        )
-        for split in (TRAIN, DEVELOPMENT)
-    )
-    MODELS_FOLDER.mkdir(parents=True, exist_ok=True)  # before the work, not after it
-    started = time.monotonic()
-    trained = train(
-        chosen.loss,
-        training,
-        development,
-        settings_of(params.train, name),
-        plane=gather_plane(read_plane(), text) if learns_from_plane(params.train, name) else None,
-        device=device,
-        report=_reporter(name, params.train.epochs),
-        cuda_graphs=params.runtime.cuda_graphs,
-    )
     about = {
         "method": name,
         "labels": labels,
@@ -82,19 +119,78 @@ def _train_one(name: str, params: Params) -> None:
         "speech_recipe": speech.recipe.to_dict(),
         "text_recipe": text.recipe.to_dict(),
     }
+    return _Opened(name, manifest, captions, (speech, text), about)
+
+
+def _train_seeds(opened: _Opened, params: Params, ranks: Ranks | None) -> list[Trained]:
+    """The heads of each seed of the params."""
+    from pipeline.features import gather_plane, open_pairs
+    from pipeline.manifest import DEVELOPMENT, TRAIN
+    from pipeline.sentences import read_plane
+    from pipeline.support import WHOLE
+    from pipeline.training import train
+
+    name = opened.name
+    training, development = (
+        open_pairs(
+            opened.manifest.split(split),
+            opened.captions,
+            *opened.stores,
+            memory=params.train.memory_gb * 1e9 / 2,
+            batch_size=params.train.batch_size,
+            share=WHOLE if ranks is None else ranks.share,
+        )
+        for split in (TRAIN, DEVELOPMENT)
+    )
+    plane = gather_plane(read_plane(), opened.stores[1]) if learns_from_plane(params.train, name) else None
+    tells = ranks is None or ranks.first
+    return train(
+        method(name).loss,
+        training,
+        development,
+        settings_of(params.train, name),
+        plane=plane,
+        device=_device(params, ranks),
+        report=_reporter(name, params.train.epochs) if tells else lambda epochs: None,
+        cuda_graphs=params.runtime.cuda_graphs,
+        ranks=ranks,
+    )
+
+
+def _device(params: Params, ranks: Ranks | None) -> torch.device:
+    """A rank's own GPU, or what one process computes on."""
+    from pipeline.support import choose_device
+    from pipeline.training import local_rank
+
+    chosen = choose_device(params.runtime.device)
+    if ranks is None or chosen.type == "cpu":
+        return chosen
+    if chosen.index is not None:
+        raise ValueError(
+            f"runtime.device must be auto, cuda or cpu where several ranks train, each on a GPU of its own, "
+            f"found {params.runtime.device!r}"
+        )
+    return choose_device(f"cuda:{local_rank()}")
+
+
+def _write(opened: _Opened, trained: list[Trained]) -> None:
+    """Replace the method's heads by these, all of them or none, and tell of each."""
+    from pipeline.support import replacing_folder, write_csv
+    from pipeline.training import HISTORY_FILE, MODELS_FOLDER, Epoch, save_heads, seed_folder
+
+    name = opened.name
     columns = [field.name for field in fields(Epoch)]
     with replacing_folder(MODELS_FOLDER / name) as folder:
         for one in trained:
             to = folder / seed_folder(name, one.seed).name
             best = asdict(one.best) if one.best else None
-            save_heads(one.heads, to, about | {"seed": one.seed, "best_epoch": best})
+            save_heads(one.heads, to, opened.about | {"seed": one.seed, "best_epoch": best})
             write_csv([asdict(epoch) for epoch in one.history], to / HISTORY_FILE, columns)
     for one in trained:
         kept = "heads as they are before training"
         if one.best is not None:
             kept = f"kept epoch {one.best.epoch}, validation loss {one.best.validation_loss:.4f}"
         click.echo(f"{name}, seed {one.seed}: {kept}")
-    click.echo(f"{name}: {time.monotonic() - started:.1f} s")
 
 
 def _reporter(name: str, epochs: int) -> Callable[[list[Epoch]], None]:

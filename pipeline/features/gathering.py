@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from pipeline.features.shards.keys import Keys, packed_column, sentence_key, sen
 from pipeline.features.store import SPEECH_FEATURES, TEXT_FEATURES, FeatureStore
 from pipeline.manifest import Manifest
 from pipeline.sentences import PlaneCaptions
-from pipeline.support import in_order
+from pipeline.support import WHOLE, Share, in_order
 
 BLOCKS_IN_MEMORY = 3
 """Of a split that is streamed: one learnt from, one read, one being read."""
@@ -80,13 +81,15 @@ def open_pairs(
     *,
     memory: float,
     batch_size: int,
+    share: Share = WHOLE,
 ) -> PairSource:
     """The same pairs, in memory where their features take at most `memory` bytes, and otherwise streamed.
 
-    Raises RuntimeError where a caption or a feature is missing, and ValueError where not even a batch of rows
-    has room.
+    The features of a `share` of the rows alone are read, and `memory` is that of all shares together: whatever
+    their number, the same rows come in the same blocks. Raises RuntimeError where a caption or a feature is
+    missing, and ValueError where not even a batch of rows has room.
     """
-    return pair_source(_named_pairs(manifest, captions, speech, text), memory, batch_size)
+    return pair_source(_named_pairs(manifest, captions, speech, text), memory, batch_size, share)
 
 
 @dataclass(frozen=True)
@@ -109,15 +112,17 @@ class NamedPairs:
         """What the features of a pair take in memory."""
         return 4 * (self.speech.recipe.feature_size + self.text.recipe.feature_size)
 
-    def gather(self, rows: npt.NDArray[np.intp]) -> Pairs:
-        """Some of the pairs, with their features. Raises RuntimeError where one is missing."""
+    def gather(self, rows: npt.NDArray[np.intp], share: Share = WHOLE) -> Pairs:
+        """Some of the pairs, with the features of a share of them. Raises RuntimeError where one is missing."""
+        own = rows[share.rows(len(rows))]
         return Pairs(
             ids=[self.ids[row] for row in rows],
-            speech=self.speech.gather(self.speech_keys[rows]),
-            text=self.text.gather(self.text_keys[rows]),
+            speech=self.speech.gather(self.speech_keys[own]),
+            text=self.text.gather(self.text_keys[own]),
             labels=self.labels[rows],
             emotions=[self.emotions[row] for row in rows],
             recordings=self.speech_keys[rows],
+            share=share,
         )
 
     def parts(self) -> list[npt.NDArray[np.intp]]:
@@ -138,9 +143,10 @@ class StreamedPairs:
     that the seeds of a run have one reading and each comes to what it comes to alone.
     """
 
-    def __init__(self, named: NamedPairs, rows_a_block: int, batch_size: int) -> None:
-        """`rows_a_block` is a multiple of the batch size."""
+    def __init__(self, named: NamedPairs, rows_a_block: int, batch_size: int, share: Share = WHOLE) -> None:
+        """`rows_a_block` is a multiple of the batch size; of each block the features of a share are read."""
         self._named, self._rows_a_block, self._batch_size = named, rows_a_block, batch_size
+        self.share = share
 
     def __len__(self) -> int:
         return len(self._named)
@@ -169,23 +175,24 @@ class StreamedPairs:
         if len(cuts) and len(rows) - cuts[-1] < self._batch_size:
             cuts = cuts[:-1]  # less than a batch is left: it joins the block before
         with ThreadPoolExecutor(1, "read") as pool:
-            yield from in_order(pool, self._named.gather, np.split(rows, cuts), ahead=2)
+            gather = partial(self._named.gather, share=self.share)
+            yield from in_order(pool, gather, np.split(rows, cuts), ahead=2)
 
 
-def pair_source(named: NamedPairs, memory: float, batch_size: int) -> PairSource:
+def pair_source(named: NamedPairs, memory: float, batch_size: int, share: Share = WHOLE) -> PairSource:
     """Pairs in memory where their features take at most `memory` bytes, and otherwise streamed.
 
     Raises as `open_pairs`.
     """
     if len(named) * named.bytes_a_row <= memory:
-        return named.gather(np.arange(len(named)))
+        return named.gather(np.arange(len(named)), share)
     batches = int(memory / BLOCKS_IN_MEMORY / named.bytes_a_row / batch_size)
     if not batches:
         raise ValueError(
             f"train.memory_gb must hold {2 * BLOCKS_IN_MEMORY} batches of {batch_size} rows of "
             f"{named.bytes_a_row} bytes, found {2 * memory / 1e9:.2g}: raise it or lower train.batch_size"
         )
-    return StreamedPairs(named, batches * batch_size, batch_size)
+    return StreamedPairs(named, batches * batch_size, batch_size, share)
 
 
 def _named_pairs(

@@ -10,10 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.features.shards.keys import Keys
+from pipeline.support import WHOLE, Share
 
 
 class PairSource(Protocol):
     """A split's pairs, in memory or read a block at a time."""
+
+    @property
+    def share(self) -> Share:
+        """Of the rows of each block, those that come with their features."""
 
     @property
     def emotions(self) -> list[str | None]:
@@ -49,18 +54,22 @@ class PlaneTexts:
 
 @dataclass(frozen=True)
 class Pairs:
-    """N clips and a caption of each, as features, with the clips' labels."""
+    """N clips and a caption of each, as features, with the clips' labels.
+
+    Where others have the features of other rows, n of them are here: those of `share`.
+    """
 
     ids: list[str]
     speech: npt.NDArray[np.float32]
-    """(N, F)"""
+    """(N, F), or (n, F)"""
     text: npt.NDArray[np.float32]
-    """(N, F)"""
+    """(N, F), or (n, F)"""
     labels: npt.NDArray[np.float64]
     """(N, 2) valence and arousal on 1..7."""
     emotions: list[str | None]
     recordings: Keys | None = None
     """(N,) what was recorded, where that is known: one clip may have several ids."""
+    share: Share = WHOLE
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -7,8 +7,12 @@ from .entries import Embedded as Embedded, Entry as Entry, Projected as Projecte
 from .estimate import Estimate as Estimate, drawn_again as drawn_again
 from .evaluation import (
     Evaluation as Evaluation,
+    draw_trials as draw_trials,
     evaluate_entries as evaluate_entries,
     mapped_rows as mapped_rows,
+    measure_all as measure_all,
+    measure_trial as measure_trial,
+    readings_of as readings_of,
 )
 from .ordinality import (
     kendall_tau as kendall_tau,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,11 +30,20 @@ from pipeline.methods import METHODS, Contender
 from pipeline.sentences import Prompt
 from pipeline.support import Progress
 
+Features = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 MAPPED = 1500
 """At most so many pairs are in a map."""
+
+
+class Measured(NamedTuple):
+    """What a method came to, but for its readings of Table 1: see `Evaluation`."""
+
+    ordinality: dict[str, OrdinalConsistency]
+    halves: dict[str, Values]
+    further: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,18 @@ class Evaluation:
     """`aoc` or `voc` → (L, Q), what the lists' prompts were written for."""
     contenders: Mapping[str, Contender] = field(default_factory=lambda: METHODS)
     """What the methods are, and maybe others."""
+
+    @classmethod
+    def of(cls, pairs: Pairs, prompts: Sequence[Prompt], contenders: Mapping[str, Contender]) -> Evaluation:
+        """One that has no method yet."""
+        intended = {test: prompt_lists(prompts, test)[1] for test in ATTRIBUTE_OF_TEST}
+        return cls(pairs, {}, {}, {}, intended=intended, contenders=contenders)
+
+    def add(self, name: str, measured: Measured, embedded: Embedded | None) -> None:
+        """Take up what a method came to, but for its readings, and its embeddings of `mapped_rows`."""
+        if embedded is not None:
+            self.embedded[name] = embedded
+        self.ordinality[name], self.halves[name], self.further[name] = measured
 
     @property
     def taus(self) -> dict[str, dict[str, Values]]:
@@ -81,22 +103,36 @@ def evaluate_entries(
     """
     trials = draw_trials(len(pairs), settings.pairs, settings.trials, settings.seed)
     aligned = sum(contenders[name].aligned for name in entries)
-    found = Evaluation(pairs, {}, {}, {}, contenders=contenders)
+    found = Evaluation.of(pairs, prompts, contenders)
     pool, mapped = pairs.distinct(), mapped_rows(len(pairs))
-    found.intended.update({test: prompt_lists(prompts, test)[1] for test in ATTRIBUTE_OF_TEST})
     with Progress("alignment", aligned * len(trials), "trials") as progress:
         # One after the other, so that one method's embeddings are there at a time.
         for name, one in entries.items():
             embedded = one.embedded()
-            found.embedded[name] = embedded.of(mapped)
-            found.ordinality[name] = measure_ordinality(embedded, prompts, pairs.labels, pool)
-            found.halves[name] = measure_halves(embedded, prompts, pairs.labels, pool)
+            measured = measure_all(embedded, one.fitted(), prompts, pairs.labels, pool, trials[0], settings)
+            found.add(name, measured, embedded.of(mapped))
             if contenders[name].aligned:
                 found.readings.update(
                     measure_alignment({name: embedded}, trials, workers=workers, advance=progress.advance)
                 )
-            found.further[name] = measure_further(embedded, pairs.labels, one.fitted(), trials[0], settings)
     return found
+
+
+def measure_all(
+    embedded: Embedded,
+    fitted: tuple[Embedded, Values] | None,
+    prompts: Sequence[Prompt],
+    labels: Values,
+    pool: Rows,
+    rows: npt.NDArray[np.int64],
+    settings: Evaluate,
+) -> Measured:
+    """All but alignment: see `measure_ordinality`, `measure_halves` and `measure_further`."""
+    return Measured(
+        measure_ordinality(embedded, prompts, labels, pool),
+        measure_halves(embedded, prompts, labels, pool),
+        measure_further(embedded, labels, fitted, rows, settings),
+    )
 
 
 def mapped_rows(count: int) -> Rows:
@@ -137,10 +173,18 @@ def measure_alignment(
         for (name, _), readings in zip(jobs, pool.map(one, jobs), strict=True):
             values[name].append(readings)
             advance(1)
-    return {
-        name: {reading: np.array([trial[reading] for trial in done]) for reading in done[0]}
-        for name, done in values.items()
-    }
+    return {name: readings_of(done) for name, done in values.items()}
+
+
+def measure_trial(speech: Features, text: Features) -> dict[str, float]:
+    """As one trial of `measure_alignment`: (P, E), (P, E) → reading → value."""
+    with threadpool_limits(1, user_api="blas"):
+        return alignment_readings(speech, text)
+
+
+def readings_of(trials: Sequence[Mapping[str, float]]) -> dict[str, Values]:
+    """Of each trial, reading → value, to reading → (trials,)."""
+    return {reading: np.array([trial[reading] for trial in trials]) for reading in trials[0]}
 
 
 def measure_ordinality(

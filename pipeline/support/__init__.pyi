@@ -30,4 +30,5 @@ from .parallel import in_order as in_order, merged as merged, torch_threads as t
 from .parts import Part as Part
 from .patience import patiently as patiently
 from .progress import Progress as Progress, progress_wanted as progress_wanted
+from .shares import WHOLE as WHOLE, Share as Share
 from .wording import counted as counted, shown as shown

@@ -9,10 +9,13 @@ from .heads import (
     save_heads as save_heads,
     seed_folder as seed_folder,
 )
-from .loop import Epoch as Epoch, train as train
+from .launched import launched_ranks as launched_ranks, local_rank as local_rank
+from .learning import Epoch as Epoch, Trained as Trained
+from .loop import train as train
 from .losses import (
     rank_n_contrast as rank_n_contrast,
     squared_label_distance as squared_label_distance,
     supervised_contrastive as supervised_contrastive,
     symmetric_cross_entropy as symmetric_cross_entropy,
 )
+from .ranks import Ranks as Ranks

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.config import Train
+from pipeline.support import WHOLE, Share
 from pipeline.training.objectives import Objective, Targets
 from pipeline.training.stacked import Compared
 
@@ -22,8 +23,14 @@ FARTHEST = 6.5 * math.sqrt(2)
 class Criterion:
     """An objective with `calibration` and `gap` of the settings beside it, each where its weight is not 0."""
 
-    def __init__(self, objective: Objective, settings: Train) -> None:
-        self._objective, self._settings = objective, settings
+    def __init__(self, objective: Objective, settings: Train, share: Share = WHOLE) -> None:
+        """With a share, the terms of its clips and texts: the loss is the sum over all shares."""
+        self._objective, self._settings, self._share = objective, settings, share
+
+    @property
+    def both_ways(self) -> bool:
+        """Whether the objective has texts for anchors as well."""
+        return self._objective.both_ways
 
     def targets(self, labels: Tensor, emotions: Tensor, plane: Tensor | None = None) -> Targets:
         """What the loss needs of labels (..., N, 2), emotions (..., N) and the plane's labels (..., M − N, 2)."""
@@ -31,17 +38,21 @@ class Criterion:
         if not self._settings.calibration:
             return targets
         texts = labels if plane is None else torch.cat([labels, plane], -2)
-        return (*targets, wanted_cosine(labels, texts))
+        return (*targets, wanted_cosine(labels[..., self._share.rows(labels.shape[-2]), :], texts))
 
     def loss(self, compared: Compared, targets: Targets) -> Tensor:
         """(...), one loss a batch; it waits for no device."""
         settings = self._settings
         of_objective = targets[:-1] if settings.calibration else targets
-        total = self._objective.loss(compared.similarity, of_objective)
+        total = self._objective.loss(compared.similarity, of_objective, compared.part)
         if settings.calibration:
-            total = total + settings.calibration * (compared.cosine - targets[-1]).square().mean((-2, -1))
+            weight = settings.calibration
+            if compared.part is not None:
+                weight *= compared.cosine.shape[-2] / compared.part.clips
+            total = total + weight * (compared.cosine - targets[-1]).square().mean((-2, -1))
         if settings.gap:
-            total = total + settings.gap * squared_gap(compared.speech, compared.text)
+            # The means are of all clips: each share takes as much of what they come to.
+            total = total + settings.gap / self._share.shares * squared_gap(compared.speech, compared.text)
         return total
 
 

@@ -16,7 +16,10 @@ VALIDATION_ORDER = 0
 
 @dataclass(frozen=True)
 class Rows:
-    """Pairs as tensors on one device, so that nothing is copied within the loop."""
+    """Pairs as tensors on one device, so that nothing is copied within the loop.
+
+    Of a rank's share of the rows alone the features are here: those of `own`.
+    """
 
     speech: Tensor
     text: Tensor
@@ -24,9 +27,10 @@ class Rows:
     """(N, 2) float64"""
     emotions: Tensor
     """(N,) int64"""
+    own: slice
 
     def __len__(self) -> int:
-        return len(self.speech)
+        return len(self.labels)
 
 
 class Feed:
@@ -50,6 +54,7 @@ class Feed:
             torch.from_numpy(pairs.text).to(self._device),
             torch.from_numpy(pairs.labels).to(self._device),
             torch.tensor([self._codes[emotion] for emotion in pairs.emotions], device=self._device),
+            pairs.share.rows(len(pairs)),
         )
 
 

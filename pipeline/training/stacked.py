@@ -14,11 +14,22 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pipeline.support import multiplies_by_onednn
+from pipeline.support import Share, multiplies_by_onednn
 from pipeline.training.heads import ProjectionHeads
 
 SMALLEST_NORM = 1e-12
 """As torch's `normalize`."""
+
+
+class Part(NamedTuple):
+    """What a share of a batch's similarities, of n clips beside all M texts, says of the rest."""
+
+    clips: int
+    """N"""
+    texts: int
+    """M"""
+    from_text: Tensor | None
+    """(..., m, N), of its texts beside all clips, where texts are anchors."""
 
 
 class Compared(NamedTuple):
@@ -32,6 +43,8 @@ class Compared(NamedTuple):
     """(..., N, M)"""
     similarity: Tensor
     """The cosine over the temperature."""
+    part: Part | None = None
+    """Where only so many clips are compared, (..., n, M)."""
 
 
 class StackedHeads:
@@ -75,8 +88,22 @@ class StackedHeads:
             shape = (len(self), batches, -1, self._like.sizes["embedding_size"])
             of_speech, of_text = of_speech.view(shape), of_text.view(shape)
         cosine = of_speech @ of_text.mT
-        inverse = self.parameters["log_temperature"].neg().exp().view(-1, *[1] * (cosine.ndim - 1))
-        return Compared(of_speech, of_text, cosine, cosine * inverse)
+        return Compared(of_speech, of_text, cosine, cosine * self._inverse_temperature(cosine.ndim))
+
+    def compare_share(self, speech: Tensor, text: Tensor, share: Share, *, both_ways: bool) -> Compared:
+        """Compare a share of embedded clips (S, ..., N, E) with all texts (S, ..., M, E).
+
+        `both_ways` compares its share of the texts with all clips as well.
+        """
+        clips, texts = speech.shape[-2], text.shape[-2]
+        inverse = self._inverse_temperature(speech.ndim)
+        cosine = speech[..., share.rows(clips), :] @ text.mT
+        from_text = text[..., share.rows(texts), :] @ speech.mT * inverse if both_ways else None
+        return Compared(speech, text, cosine, cosine * inverse, Part(clips, texts, from_text))
+
+    def _inverse_temperature(self, dimensions: int) -> Tensor:
+        """(S, 1, ...)"""
+        return self.parameters["log_temperature"].neg().exp().view(-1, *[1] * (dimensions - 1))
 
     @torch.no_grad()
     def bound_temperature(self, lowest: float, highest: float) -> None:

@@ -14,13 +14,14 @@ from torch.optim.adam import adam
 from pipeline.config import Train
 from pipeline.training.criterion import Criterion
 from pipeline.training.objectives import Targets
-from pipeline.training.stacked import StackedHeads
+from pipeline.training.ranks import Features, Ranks
+from pipeline.training.stacked import Compared, StackedHeads
 
 WARM_UP_STEPS = 3
 """Before a step is captured: libraries choose and allocate what they need when they are first called."""
 
-Step = Callable[[Tensor, Tensor, Targets], None]
-"""Speech (S, N, F), text (S, M, F) and the batch's targets."""
+Step = Callable[[Features, Targets], None]
+"""A batch's speech (S, N, F) and text (S, M, F), and its targets."""
 
 
 class Adam:
@@ -68,19 +69,33 @@ class Adam:
 class Stepping:
     """Heads on their way: their optimiser, and the sum of the losses since it was last set to zero, (S,)."""
 
-    def __init__(self, heads: StackedHeads, criterion: Criterion, settings: Train) -> None:
+    def __init__(
+        self, heads: StackedHeads, criterion: Criterion, settings: Train, ranks: Ranks | None = None
+    ) -> None:
         self.heads, self.criterion, self.bounds = heads, criterion, settings.temperature_bounds
+        self.ranks = ranks
         parameters = list(heads.parameters.values())
         device = parameters[0].device
         # Adam works number by number, so that a stack takes the steps that its seeds would take apart.
         self.optimiser = Adam(parameters, settings.learning_rate)
         self.losses = torch.zeros(len(heads), device=device)
 
-    def step(self, speech: Tensor, text: Tensor, targets: Targets) -> None:
-        """One step on a batch; it waits for no device."""
-        losses = self.criterion.loss(self.heads.compare(speech, text), targets)
+    def compare(self, features: Features) -> Compared:
+        """Features (S, N, F) and (S, M, F) of a batch, or (S, K, N, F) and (S, K, M, F) of several."""
+        speech, text, _ = features
+        if self.ranks is not None:
+            return self.ranks.compare(self.heads, features, both_ways=self.criterion.both_ways)
+        if speech.ndim == 3:
+            return self.heads.compare(speech, text)
+        return self.heads.compare(speech.flatten(1, 2), text.flatten(1, 2), speech.shape[1])
+
+    def step(self, features: Features, targets: Targets) -> None:
+        """One step on a batch; it waits for no device, but for other ranks."""
+        losses = self.criterion.loss(self.compare(features), targets)
         self.optimiser.zero_grad()
         losses.sum().backward()  # type: ignore[no-untyped-call]
+        if self.ranks is not None:
+            self.ranks.sum_gradients(self.heads.parameters.values())
         self.optimiser.step()
         self.heads.bound_temperature(*self.bounds)
         self.losses += losses.detach()
@@ -97,8 +112,8 @@ class GraphedStep:
         self._graph = torch.cuda.CUDAGraph()
         self._inputs: list[Tensor] = []
 
-    def __call__(self, speech: Tensor, text: Tensor, targets: Targets) -> None:
-        batch = [speech, text, *targets]
+    def __call__(self, features: Features, targets: Targets) -> None:
+        batch = [features.speech, features.text, *targets]
         if not self._inputs:
             self._capture([tensor.clone() for tensor in batch])
         for held, tensor in zip(self._inputs, batch, strict=True):
@@ -113,11 +128,11 @@ class GraphedStep:
         beside.wait_stream(torch.cuda.current_stream(speech.device))
         with torch.cuda.stream(beside):
             for _ in range(WARM_UP_STEPS):
-                stepping.step(speech, text, tuple(targets))
+                stepping.step(Features(speech, text), tuple(targets))
         torch.cuda.current_stream(speech.device).wait_stream(beside)
         stepping.optimiser.zero_grad()  # so that the gradients lie in the graph's own memory
         with torch.cuda.graph(self._graph):
-            stepping.step(speech, text, tuple(targets))
+            stepping.step(Features(speech, text), tuple(targets))
         self._take_back(before)
 
     @torch.no_grad()

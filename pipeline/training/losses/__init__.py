@@ -6,7 +6,11 @@ before these two are batches of their own, each with its own loss. None of them 
 pass over the matrix: it comes out as a loss of nan.
 """
 
-from pipeline.training.losses.contrastive import supervised_contrastive, symmetric_cross_entropy
+from pipeline.training.losses.contrastive import (
+    one_way_contrast,
+    supervised_contrastive,
+    symmetric_cross_entropy,
+)
 from pipeline.training.losses.label_distance import squared_label_distance
 from pipeline.training.losses.rank_n_contrast import (
     Ranking,
@@ -17,6 +21,7 @@ from pipeline.training.losses.rank_n_contrast import (
 
 __all__ = [
     "Ranking",
+    "one_way_contrast",
     "rank_candidates",
     "rank_n_contrast",
     "ranked_contrast",

@@ -61,6 +61,29 @@ def supervised_contrastive(similarity: Tensor, labels: Tensor) -> Tensor:
     return _both_normalisers(similarity) / 2 - (both * similarity).sum((-2, -1)) / count
 
 
+def one_way_contrast(similarity: Tensor, anchors: Tensor, candidates: Tensor) -> Tensor:
+    """One direction of `supervised_contrastive`, of some anchors among all candidates.
+
+    The mean over the anchors of −1/|P(i)| Σ_{p ∈ P(i)} log softmax(s_i)_p, where P(i) are the candidates that
+    share the anchor's label, at least one. With labels that all differ it is one direction of
+    `symmetric_cross_entropy`.
+
+    Args:
+        similarity: floating, (..., n, N), cosine over temperature.
+        anchors: integers, (..., n).
+        candidates: integers, (..., N).
+
+    Returns: (...), a scalar for (n, N), at least 0.
+
+    >>> import torch
+    >>> round(one_way_contrast(torch.zeros(1, 4), torch.tensor([2]), torch.arange(4)).item(), 4)  # log 4
+    1.3863
+    """
+    positive = (anchors[..., :, None] == candidates[..., None, :]).to(similarity.dtype)
+    means = (positive * similarity).sum(-1) / positive.sum(-1)
+    return (similarity.logsumexp(-1) - means).mean(-1)
+
+
 def _both_normalisers(similarity: Tensor) -> Tensor:
     """The mean over rows of log Σ exp, and that over columns, added."""
     return similarity.logsumexp(-1).mean(-1) + similarity.logsumexp(-2).mean(-1)
