@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -52,14 +53,14 @@ def command(
             f"erclap serve needs the package {error.name}, which is not installed: pip install "
             f"'emotionrankclap[serve]'"
         ) from None
-    server = Server(host, port, token=token, further=further)
-    found = open_model(model)
-    library = Library(found, lambda: Index.open(index_folder), index_folder / "index.json")
-    library.warm_up()
+    with closing(Server(host, port, token=token, further=further)) as server:
+        found = open_model(model)
+        library = Library(found, lambda: Index.open(index_folder), index_folder / "index.json")
+        library.warm_up()
 
-    def begun() -> None:
-        click.echo(f"{library.edition.summary} at {server.address} (Ctrl-C ends it)")
-        if opened and click.launch(server.address):
-            click.echo("there is no browser for --open: open the address yourself", err=True)
+        def begun() -> None:
+            click.echo(f"{library.edition.summary} at {server.address} (Ctrl-C ends it)")
+            if opened and click.launch(server.address):
+                click.echo("there is no browser for --open: open the address yourself", err=True)
 
-    server.serve(library, begun)
+        server.serve(library, begun)

@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 
 import h11
 import uvicorn
+from threadpoolctl import threadpool_limits
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pipeline.use.page.app import build_app
@@ -75,8 +76,9 @@ class Server:
                 h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             )
             self._running = _Told(config, begun)
-            with suppress(KeyboardInterrupt):  # which uvicorn raises again once it has ended
-                self._running.run([self._socket])
+            # Threads that share a product wait for each other busily: ten times what a small product takes.
+            with threadpool_limits(1, user_api="blas"), suppress(KeyboardInterrupt):
+                self._running.run([self._socket])  # which raises Ctrl-C again once it has ended
 
     def stop(self) -> None:
         """End what `serve` does in another thread."""
@@ -97,10 +99,12 @@ class _Told(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what is dropped is no fault
-        for listening in [*self.servers, *(sockets or [])]:
+        for server in self.servers:
+            server.close()
+        for listening in sockets or []:
             listening.close()
         for connection in list(self.server_state.connections):
-            connection.transport.abort()  # type: ignore[union-attr]
+            connection.transport.abort()
         if tasks := list(self.server_state.tasks):
             await asyncio.wait(tasks, timeout=LINGER_SECONDS)
         await self.lifespan.shutdown()
