@@ -106,7 +106,11 @@ def test_what_is_pure_imports_nothing_of_ours():
 
 @pytest.mark.parametrize(
     ("module", "rooms"),
-    [("h5py", {"pipeline/features"}), ("transformers", {"pipeline/encoders", "pipeline/sample"})],
+    [
+        ("h5py", {"pipeline/features"}),
+        ("transformers", {"pipeline/encoders", "pipeline/sample"}),
+        ("ray", {"pipeline/scale"}),
+    ],
 )
 def test_only_their_own_rooms_import_a_library(module, rooms):
     users = [file for file in LIBRARY for source, _ in names_taken(file) if source.split(".")[0] == module]

@@ -84,12 +84,16 @@ def joined(address: str | None, *, spare_cpus: int = 0) -> Iterator[Cluster]:
     """Within this, the cluster at an address is joined: the one in RAY_ADDRESS where None is given.
 
     With neither, a cluster of this machine alone is started, on loopback and without a dashboard, and ended
-    afterwards; it counts `spare_cpus` more than there are cores, for work that takes little of one. Raises
-    ValueError for what is no address, RuntimeError where no cluster answers there.
+    afterwards; it counts `spare_cpus` more than there are cores, for work that takes little of one. A cluster that
+    this process has joined already is used, and stays joined. Raises ValueError for what is no address,
+    RuntimeError where no cluster answers there.
     """
-    ray = ray_module()
     address = address or os.environ.get(ADDRESS) or "local"
     _check(address)
+    ray = ray_module()
+    if ray.is_initialized():
+        yield alive()
+        return
     options: dict[str, Any] = {
         "log_to_driver": bool(os.environ.get("ERCLAP_DEBUG")),
         "logging_level": "error",

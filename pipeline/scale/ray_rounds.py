@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -26,7 +27,7 @@ from pipeline.features import Keys, Mask
 from pipeline.scale.ray_cluster import alive, first_line, ray_module
 from pipeline.scale.ray_encoding import Place
 from pipeline.scale.ray_workers import Workers, workers_for
-from pipeline.support import Progress
+from pipeline.support import Progress, counted
 
 SMALLER = (16, 1, 1)
 """Rows in a block, once few blocks are lost at the size before."""
@@ -101,6 +102,11 @@ def in_rounds(work: Work, params: Params, place: Place) -> Generator[Answer]:
             lacking = lost[place.lacks(work.keys[lost])] if len(lost) else lost
             told(np.setdiff1d(lost, lacking))  # stored, and the answer lost
             came, left = answered.any(), lacking
+            if len(left):
+                print(
+                    f"warning: {counted(len(left), work.unit[:-1])} went with processes that died, and are next",
+                    file=sys.stderr,
+                )
             if came and (ended or len(left) > size * AHEAD * workers.encoders):
                 continue  # it was a node that was lost, rather than rows that kill
             if smaller:

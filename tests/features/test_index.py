@@ -15,7 +15,8 @@ from tests.features.samples import RECIPE
 
 @pytest.mark.parametrize("alike", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_every_key_is_found_where_the_first_shard_has_it(tmp_path, seed, alike):
+def test_every_key_is_found_where_the_first_shard_has_it(tmp_path, seed, alike, monkeypatch):
+    monkeypatch.setattr("pipeline.features.shards.index.KEYS_AT_ONCE", 64)
     rng = np.random.default_rng(seed)
     pool = [rng.bytes(32).hex() for _ in range(60)]
     if alike:  # the same first bytes, which a sha256 never has
@@ -31,6 +32,7 @@ def test_every_key_is_found_where_the_first_shard_has_it(tmp_path, seed, alike):
             expected.setdefault(key, (shard.path.name, row))
     index = Index(shards)
     assert len(index) == len(expected)
+    assert index.keys.tolist() == sorted(expected)
     asked = packed([pool[i] for i in rng.integers(0, len(pool), size=200)])
     found: dict[int, tuple[str, int]] = {}
     for shard, rows, at in index.by_shard(index.find(asked)):

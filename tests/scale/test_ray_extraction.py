@@ -13,10 +13,11 @@ import pytest
 
 from pipeline.config import load_params
 from pipeline.corpora.inspection import inspect
-from pipeline.features import FeatureStore
+from pipeline.features import SPEECH_FEATURES, FeatureStore
 from pipeline.features.extraction import missing_clips, read_clip
 from pipeline.manifest import Manifest, Utterance
 from pipeline.recipe import Recipe
+from pipeline.scale import ray_rounds
 from pipeline.scale.ray_cluster import joined
 from pipeline.scale.ray_encoding import Place
 from pipeline.scale.ray_extraction import encode_clips
@@ -24,7 +25,7 @@ from pipeline.scale.ray_rounds import DIED
 from pipeline.scale.ray_workers import check_nodes
 from stages.cli import main
 from tests.conftest import made_once
-from tests.scale.dying import ONCE, POISON, DyingEncoder, DyingReader, FullStoreEncoder, feature
+from tests.scale.dying import ONCE, POISON, DyingEncoder, DyingReader, feature
 
 pytestmark = pytest.mark.filterwarnings("default")  # Ray's own are not ours
 
@@ -41,11 +42,19 @@ def address():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_BACKEND_LOG_LEVEL", "fatal")
+        patch.setenv("RAY_prestart_worker_first_driver", "0")
         nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         for _ in range(2):
             nodes.add_node(num_cpus=1)
         yield nodes.address
         nodes.shutdown()
+
+
+@pytest.fixture(scope="module")
+def cluster(address):
+    """That cluster, joined for all tests, as each driver has processes of its own started."""
+    with joined(address) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +77,11 @@ def project(prepared, tmp_path, monkeypatch) -> Path:
 @pytest.fixture(scope="module")
 def params(prepared):
     """Of blocks of four rows."""
-    params = load_params(prepared / "params.yaml")
-    ray = params.runtime.ray.model_copy(update={"rows": ROWS})
+    return of_ray(load_params(prepared / "params.yaml"), rows=ROWS)
+
+
+def of_ray(params, **settings):
+    ray = params.runtime.ray.model_copy(update=settings)
     return params.model_copy(update={"runtime": params.runtime.model_copy(update={"ray": ray})})
 
 
@@ -77,7 +89,7 @@ def params(prepared):
 def corpus(tmp_path, write_audio, params):
     """Params and the manifest of some clips."""
     root = tmp_path / "corpus"
-    names = [f"{i}.wav" for i in range(CLIPS - 2)] + [POISON, ONCE]
+    names = [POISON, *(f"{i}.wav" for i in range(CLIPS - 2)), ONCE]  # the longest is encoded first
     for i, name in enumerate(names):
         write_audio(root / name, 0.1 + 0.01 * i, seed=i)
     manifest, _, _ = inspect([Utterance(n, n, "train", 4.0, 4.0) for n in names], root, heard_seconds=10.0)
@@ -85,18 +97,15 @@ def corpus(tmp_path, write_audio, params):
     return params.model_copy(update={"prepare": prepare}), manifest
 
 
-def test_three_nodes_compute_the_features_of_the_local_engine_and_name_a_clip_that_fails(
-    project, address, monkeypatch, capsys
-):
-    monkeypatch.setenv("RAY_ADDRESS", address)
-    before = {kind: FeatureStore.open(Path("cache/features") / kind) for kind in ("speech", "text")}
-    keys = {kind: sorted(store.keys()) for kind, store in before.items()}
-    wanted = {kind: store.gather(keys[kind]) for kind, store in before.items()}
-    shutil.rmtree("cache/features")
+def test_a_cluster_computes_the_features_of_the_local_engine_and_names_a_clip_that_fails(project, cluster):
+    store = FeatureStore.open(SPEECH_FEATURES)
+    keys = sorted(store.keys())
+    wanted = store.gather(keys)
+    shutil.rmtree(SPEECH_FEATURES)
     clip = Manifest.read(Path("data/manifest.parquet")).table.slice(0, 1).to_pylist()[0]
-    poisoned = Path("audio") / clip["path"]
-    content = poisoned.read_bytes()
-    poisoned.write_bytes(b"no longer audio")
+    (Path("audio") / clip["path"]).write_bytes(b"no longer audio")
+    with Path("params.yaml").open("a") as file:
+        file.write("runtime:\n  ray:\n    encoders: 1\n")
     with pytest.raises(SystemExit) as ended:
         main(["extract", "--engine", "ray"])
     assert ended.value.code == 1
@@ -105,25 +114,37 @@ def test_three_nodes_compute_the_features_of_the_local_engine_and_name_a_clip_th
     assert [(row["id"], row["reason"]) for row in failures] == [
         (clip["id"], "changed since `erclap prepare`")
     ]
-    for kind, store in before.items():
-        again = FeatureStore(store.root, store.recipe)
-        stored = [key for key in keys[kind] if key != clip["sha256"]]
-        assert again.keys() == set(stored)
-        rows = np.isin(keys[kind], stored)
-        assert again.gather(stored).tobytes() == wanted[kind][rows].tobytes()
-    poisoned.write_bytes(content)
+    again = FeatureStore(store.root, store.recipe)
+    stored = [key for key in keys if key != clip["sha256"]]
+    assert again.keys() == set(stored)
+    assert again.gather(stored).tobytes() == wanted[np.isin(keys, stored)].tobytes()
+
+
+def test_resources_that_a_cluster_has_not_are_an_error_at_once(project, cluster, capsys):
+    with Path("params.yaml").open("a") as file:
+        file.write("runtime:\n  ray:\n    encoders: 3\n")
+    started = time.monotonic()
+    with pytest.raises(SystemExit) as ended:
+        main(["extract", "--engine", "ray"])
+    assert time.monotonic() - started < 10
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: the Ray cluster must have room for 3 encoders of 1 CPU each, beside a reader of 1 CPUs; it has "
+        "3 nodes with 3 CPUs and 0 GPUs, room for 2: set runtime.ray.encoders, encoder_cpus or reader_cpus, or "
+        "add nodes"
+    )
 
 
 def test_what_dies_is_replaced_what_always_kills_is_named_and_nothing_else_is_computed_twice(
-    corpus, address, tmp_path
+    corpus, cluster, tmp_path, monkeypatch
 ):
-    params, manifest = corpus
+    monkeypatch.setattr(ray_rounds, "SMALLER", (1,))
+    params, manifest = of_ray(corpus[0], encoders=1), corpus[1]
     place = Place(tmp_path / "store", RECIPE, shared=False)
     place.root.mkdir()
     clips = missing_clips(manifest, place.lacks)
-    with joined(address) as cluster:
-        encoded = encode_clips(clips, params, place, cluster, reader=DyingReader, encoder=DyingEncoder)
-        failures = [failed for answer in encoded for failed in answer]
+    encoded = encode_clips(clips, params, place, cluster, reader=DyingReader, encoder=DyingEncoder)
+    failures = [failed for answer in encoded for failed in answer]
     assert [(failed.path, failed.reason) for failed in failures] == [(POISON, DIED)]
     store = FeatureStore(place.root, RECIPE)
     for clip in clips.to_pylist():
@@ -138,38 +159,9 @@ def test_what_dies_is_replaced_what_always_kills_is_named_and_nothing_else_is_co
     assert set(computed.values()) == {1}
 
 
-def test_a_store_that_is_full_ends_the_run_with_its_line(corpus, address, tmp_path):
-    params, manifest = corpus
-    place = Place(tmp_path / "store", RECIPE, shared=False)
-    place.root.mkdir()
-    clips = missing_clips(manifest, place.lacks)
-    with joined(address) as cluster:
-        encoded = encode_clips(clips, params, place, cluster, encoder=FullStoreEncoder)
-        with pytest.raises(RuntimeError, match=r"on node \S+: OSError: .*No space left on device"):
-            list(encoded)
-
-
-def test_resources_that_a_cluster_has_not_are_an_error_at_once(project, address, capsys):
-    with Path("params.yaml").open("a") as file:
-        file.write("runtime:\n  ray:\n    encoders: 3\n")
-    started = time.monotonic()
-    with pytest.raises(SystemExit) as ended:
-        main(["extract", "--engine", "ray", "--ray-address", address])
-    assert time.monotonic() - started < 10
-    assert ended.value.code == 1
-    assert capsys.readouterr().err.splitlines()[-1] == (
-        "error: the Ray cluster must have room for 3 encoders of 1 CPU each, beside a reader of 1 CPUs; it has "
-        "3 nodes with 3 CPUs and 0 GPUs, room for 2: set runtime.ray.encoders, encoder_cpus or reader_cpus, or "
-        "add nodes"
-    )
-
-
-def test_a_node_that_does_not_see_the_folders_is_named(address, tmp_path):
-    with joined(address) as cluster:
-        assert len(cluster.nodes) == 3
-        check_nodes(cluster, tmp_path, tmp_path)
-        with pytest.raises(
-            RuntimeError, match=r"^node \S+ of the Ray cluster must have the folder of the clips"
-        ):
-            check_nodes(cluster, tmp_path / "not mounted", tmp_path)
+def test_a_node_that_does_not_see_the_folders_is_named(cluster, tmp_path):
+    assert len(cluster.nodes) == 3
+    check_nodes(cluster, tmp_path, tmp_path)
+    with pytest.raises(RuntimeError, match=r"^node \S+ of the Ray cluster must have the folder of the clips"):
+        check_nodes(cluster, tmp_path / "not mounted", tmp_path)
     assert list(tmp_path.iterdir()) == []
