@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import fcntl
+import functools
+import gc
 import json
 import os
 import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import soundfile
-import torch
-from safetensors.torch import save_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
 
-from pipeline.encoders.ser import SERConfig, SERModel
+if TYPE_CHECKING:
+    from torch import Tensor
 
-# One where several processes share the cores, since threads would wait for each other.
-torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+# What is imported stays: looking through it again and again is a fifth of what importing takes.
+gc.disable()
 # A suite that a script runs in the background starts with Ctrl-C ignored, and so would the processes of its tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -37,6 +36,16 @@ LONGEST = (
     "encoders/test_wavlm.py",
 )
 """The files that take longest, longest first: begun last, one would keep a process busy after all others."""
+
+
+def pytest_collection_finish() -> None:
+    """In each process that runs tests, before the first; the one that hands them out loads no torch."""
+    import torch
+
+    # One where several processes share the cores, since threads would wait for each other.
+    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,6 +71,11 @@ SMALL_BACKBONE: dict[str, Any] = {
 
 def write_ser_checkpoint(folder: Path, backbone: dict[str, Any] | None, seed: int = 0) -> Path:
     """A SERModel with random weights; `backbone` None is the public full size."""
+    import torch
+    from safetensors.torch import save_file
+
+    from pipeline.encoders.ser import SERConfig, SERModel
+
     torch.manual_seed(seed)
     written: dict[str, Any] = {
         "architectures": ["SERModel"],
@@ -77,18 +91,45 @@ def write_ser_checkpoint(folder: Path, backbone: dict[str, Any] | None, seed: in
     if backbone is not None:
         written["ssl_config"] = backbone
     known = {name: value for name, value in written.items() if name not in {"architectures", "model_type"}}
-    model = SERModel(SERConfig(**known))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(written))
-    save_file(
-        {name: tensor.contiguous() for name, tensor in model.state_dict().items()},
-        folder / "model.safetensors",
-    )
+    with torch.device("meta" if backbone is None else "cpu"):
+        tensors = SERModel(SERConfig(**known)).state_dict()
+    if backbone is None:
+        write_repeated_noise(tensors, folder / "model.safetensors")
+    else:
+        save_file({name: t.contiguous() for name, t in tensors.items()}, folder / "model.safetensors")
     return folder
+
+
+def write_repeated_noise(tensors: dict[str, Tensor], file: Path) -> None:
+    """Weights of these shapes, of a million random numbers, as to draw and to hold 300 million takes seconds.
+
+    Their number is prime, so that no two rows of a matrix are the same. Norms are about one.
+    """
+    sizes = [tensor.numel() for tensor in tensors.values()]
+    once = np.random.default_rng(0).standard_normal(1_000_003, dtype=np.float32)
+    noise = np.resize(once, max(sizes) + 1_009 * len(sizes))
+    scaled = functools.cache(lambda scale: (scale * noise).astype(np.float32))
+    header, end = {}, 0
+    for (name, tensor), size in zip(tensors.items(), sizes, strict=True):
+        header[name] = {"dtype": "F32", "shape": [*tensor.shape], "data_offsets": [end, end + 4 * size]}
+        end += 4 * size
+    described = json.dumps(header).encode()
+    with file.open("wb") as opened:
+        opened.write(len(described).to_bytes(8, "little") + described)
+        for number, ((name, tensor), size) in enumerate(zip(tensors.items(), sizes, strict=True)):
+            scale = 0.1 if tensor.dim() == 1 else min(0.125, (size / len(tensor)) ** -0.5)
+            values = scaled(scale)[1_009 * number :][:size]
+            opened.write(values + np.float32(1) if name.endswith("norm.weight") else values)
 
 
 def write_text_checkpoint(folder: Path, seed: int = 0) -> Path:
     """A small RoBERTa classifier with random weights and a tokenizer of single bytes."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
+
     torch.manual_seed(seed)
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())

@@ -58,12 +58,13 @@ for command in ("prepare", "caption", "caption --show-prompt", "extract", "train
 """
 
 SMALLER = {
-    "utterances: 1500": "utterances: 120",
+    "utterances: 1500": "utterances: 80",
     "prompt_lists: 100": "prompt_lists: 14",
+    "step: 0.25": "step: 1.0",
     "epochs: 60": "epochs: 2",
-    "batch_size: 64": "batch_size: 16",
+    "batch_size: 64": "batch_size: 8",
     "trials: 30": "trials: 2",
-    "pairs: 200": "pairs: 20",
+    "pairs: 200": "pairs: 10",
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from pipeline.config import Train
 from pipeline.training.criterion import Criterion
@@ -23,6 +24,48 @@ Step = Callable[[Features, Targets], None]
 """A batch's speech (S, N, F) and text (S, M, F), and its targets."""
 
 
+class Adam:
+    """torch's fused Adam by its function: the class of it imports torch's compiler, which takes a second."""
+
+    def __init__(self, parameters: list[Tensor], learning_rate: float) -> None:
+        self._parameters, self._learning_rate = parameters, learning_rate
+        self._means, self._squares = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
+        self._steps = [torch.zeros((), device=p.device) for p in parameters]
+
+    def zero_grad(self) -> None:
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One on the parameters that have a gradient."""
+        states = zip(self._parameters, self._means, self._squares, self._steps, strict=True)
+        learning = [(p, p.grad, *state) for p, *state in states if p.grad is not None]
+        parameters, gradients, means, squares, steps = (list(each) for each in zip(*learning, strict=True))
+        adam(
+            parameters,
+            gradients,
+            means,
+            squares,
+            [],
+            steps,
+            fused=True,
+            capturable=parameters[0].is_cuda,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self._learning_rate,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
+
+    def forget(self) -> None:
+        """Undo what steps left here, in place."""
+        for tensor in (*self._means, *self._squares, *self._steps):
+            tensor.zero_()
+
+
 class Stepping:
     """Heads on their way: their optimiser, and the sum of the losses since it was last set to zero, (S,)."""
 
@@ -34,9 +77,7 @@ class Stepping:
         parameters = list(heads.parameters.values())
         device = parameters[0].device
         # Adam works number by number, so that a stack takes the steps that its seeds would take apart.
-        self.optimiser = torch.optim.Adam(
-            parameters, lr=settings.learning_rate, fused=True, capturable=device.type == "cuda"
-        )
+        self.optimiser = Adam(parameters, settings.learning_rate)
         self.losses = torch.zeros(len(heads), device=device)
 
     def compare(self, features: Features) -> Compared:
@@ -100,7 +141,5 @@ class GraphedStep:
         stepping = self._stepping
         for name, tensor in stepping.heads.parameters.items():
             tensor.copy_(weights[name])
-        for state in stepping.optimiser.state.values():
-            for moment in state.values():
-                moment.zero_()
+        stepping.optimiser.forget()
         stepping.losses.zero_()

@@ -1,19 +1,36 @@
-"""A hub on loopback, with both published repositories, in this process."""
+"""A hub on loopback, with both published repositories, in this process, and pickled weights converted in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import huggingface_hub
 import pytest
+from safetensors.torch import save_file
 
+from pipeline.encoders import conversion
+from pipeline.encoders.unpickling import RefusedError, all_tensors
 from tests.encoders.hubs import Hub, published
 
 
 @pytest.fixture(scope="session")
 def repositories(speech_checkpoint, text_checkpoint, tmp_path_factory) -> dict:
     return published(speech_checkpoint, text_checkpoint, tmp_path_factory.mktemp("repositories"))
+
+
+@pytest.fixture
+def converting_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pickled weights are converted in this process, as one of their own would: it imports torch for it."""
+
+    def unpickle(sources: Sequence[Path], target: Path) -> str:
+        try:
+            save_file(all_tensors(list(sources)), target, metadata={"format": "pt"})
+        except RefusedError as error:
+            return str(error)
+        return ""
+
+    monkeypatch.setattr(conversion, "_unpickle", unpickle)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,6 +31,7 @@ class Hub:
         self.hang: Callable[[str], bool] = lambda path: False
         self.cut: Callable[[str, int], int | None] = lambda name, start: None
         self.token: str | None = None
+        self._closed = threading.Event()
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -50,16 +50,19 @@ class Hub:
         self.server.daemon_threads = True
         self.server.block_on_close = False
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self) -> None:
+        self._closed.set()
         self.server.shutdown()
         self.server.server_close()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         path = request.path.split("?")[0]
         while self.hang(f"{request.command} {path}"):
-            time.sleep(0.1)
+            if self._closed.wait(0.1):
+                request.close_connection = True
+                return
         self.tokens.add(request.headers.get("Authorization"))
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             self._send(request, 401, b"{}", {"X-Error-Code": "RepoNotFound"})

@@ -61,6 +61,7 @@ def test_pickled_weights_give_the_same_features_and_are_converted_once(
     assert [path.name for path in kept.iterdir()] == ["model.safetensors"]
 
 
+@pytest.mark.usefixtures("converting_here")
 def test_other_pickled_weights_are_another_checkpoint(text_checkpoint, tmp_path):
     def add(tensors):
         tensors["classifier.dense.bias"] += 1
@@ -90,6 +91,7 @@ def test_each_way_of_saving_tensors_loads(text_checkpoint, tmp_path, change, zip
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
+@pytest.mark.usefixtures("converting_here")
 def test_tensors_that_are_tied_or_are_views_are_each_written_whole(tmp_path):
     table = torch.arange(12.0).view(3, 4)
     tensors = {"table": table, "tied": table, "turned": table.T, "row": torch.arange(9.0)[3:6]}
@@ -98,6 +100,7 @@ def test_tensors_that_are_tied_or_are_views_are_each_written_whole(tmp_path):
     assert all(torch.equal(found[name], tensors[name]) for name in tensors)
 
 
+@pytest.mark.usefixtures("converting_here")
 def test_weights_in_several_pickled_files_load(text_checkpoint, tmp_path):
     folder = tmp_path / "sharded"
     shutil.copytree(text_checkpoint, folder)
@@ -164,6 +167,7 @@ def test_a_tensor_that_two_files_hold_is_refused(tmp_path):
         all_tensors([tmp_path / "a.bin", tmp_path / "b.bin"])
 
 
+@pytest.mark.usefixtures("converting_here")
 def test_a_file_that_is_cut_is_refused_in_one_line(text_checkpoint, tmp_path):
     file = pickled(text_checkpoint, tmp_path / "pickled") / "pytorch_model.bin"
     file.write_bytes(file.read_bytes()[:-1000])
@@ -221,6 +225,7 @@ def test_two_who_convert_at_once_come_to_the_same_file(tmp_path):
     assert torch.equal(load_file(found[0])["weight"], torch.ones(3))
 
 
+@pytest.mark.usefixtures("converting_here")
 def test_outside_of_a_project_what_is_converted_goes_to_the_users_cache(project, tmp_path, monkeypatch):
     torch.save({"weight": torch.ones(3)}, tmp_path / "weights.bin")
     (project / "params.yaml").unlink()
@@ -237,6 +242,7 @@ def test_weights_are_mapped_and_not_read_where_the_format_allows(tmp_path):
     assert torch.equal(tensors["weight"], torch.ones(1000))
 
 
+@pytest.mark.usefixtures("converting_here")
 def test_a_pickled_speech_checkpoint_loads(speech_checkpoint, tmp_path, noise):
     folder = pickled(speech_checkpoint, tmp_path / "pickled")
     found, wanted = (

@@ -109,6 +109,7 @@ def test_without_that_reference_the_pickled_weights_of_main_are_converted_to_the
     assert "the tensors of pytorch_model.bin, and nothing else of it, were converted once" in done
 
 
+@pytest.mark.usefixtures("converting_here")
 def test_what_was_fetched_once_is_kept_to_and_planned(hub, capsys, monkeypatch):
     del hub.models[TEXT][REFERENCE_COMMIT]
     SpeechEncoder.from_pretrained(SPEECH, revision=SPEECH_COMMIT)
@@ -170,6 +171,7 @@ def test_a_repository_without_weights_is_one_line(hub, tmp_path):
         locate("some/one")
 
 
+@pytest.mark.usefixtures("converting_here")
 def test_a_token_opens_a_private_model_and_is_never_said(hub, monkeypatch, capfd):
     hub.token = "hf_secret"
     with pytest.raises(ValueError, match="a private one that HF_TOKEN does not open"):

@@ -36,6 +36,8 @@ FORMS = list(itertools.product(("masked", "plain"), ("older", "newer"), ("safete
 
 def in_form(checkpoint: Path, folder: Path, mask: str, norm: str, file: str) -> Path:
     """The checkpoint with the same weights in another form."""
+    if (mask, norm, file) == ("masked", "newer", "safetensors"):
+        return checkpoint  # it is in this one
     folder.mkdir()
     shutil.copy(checkpoint / "config.json", folder)
     tensors = load_file(checkpoint / "model.safetensors")
@@ -58,6 +60,7 @@ def project(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.usefixtures("converting_here")
 @pytest.mark.parametrize(("mask", "norm", "file"), FORMS)
 def test_a_small_one_gives_the_same_features_in_each_form(
     speech_checkpoint, tmp_path, noise, mask, norm, file
@@ -81,7 +84,7 @@ def full(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def clips() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
-    return [(0.1 * rng.standard_normal(length)).astype(np.float32) for length in (20_800, 9_600)]
+    return [(0.1 * rng.standard_normal(length)).astype(np.float32) for length in (6_400, 4_000)]
 
 
 @pytest.fixture(scope="module")

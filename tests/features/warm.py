@@ -10,6 +10,7 @@ take minutes; here nothing is computed before the fork, and there are no threads
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -89,6 +90,7 @@ def main(speech: str, text: str, corpus: str, shard_rows: str) -> None:
         "text": TextEncoder.from_pretrained(text, max_tokens=64),
     }
     manifest = Manifest.read_clips(Path(corpus) / "manifest.parquet")
+    gc.freeze()  # or each fork would copy it all when it looks for garbage
     print("ready", flush=True)
     for line in sys.stdin:
         asked = json.loads(line)

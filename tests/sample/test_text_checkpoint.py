@@ -104,14 +104,14 @@ def probe(encoder: TextEncoder, labels: np.ndarray, seed: int) -> Callable[[list
 
 def test_features_tell_common_labels_of_frames_it_was_not_taught(encoder: TextEncoder) -> None:
     rng = np.random.default_rng(1)
-    labels = rng.normal((VALENCE[0], AROUSAL[0]), (0.84, 0.94), size=(4000, 2)).clip(1, 7).round(1)
-    shown, held_out = labels[:3000], labels[3000:]
+    labels = rng.normal((VALENCE[0], AROUSAL[0]), (0.84, 0.94), size=(1600, 2)).clip(1, 7).round(1)
+    shown, held_out = labels[:1200], labels[1200:]
     predicted = probe(encoder, shown, seed=2)([describe(v, a, rng) for v, a in held_out.tolist()])
     assert (concordance(predicted, held_out) >= 0.9).all()
 
 
 def test_features_carry_the_order_of_both_attributes_over_the_whole_plane(encoder: TextEncoder) -> None:
-    labels = np.random.default_rng(1).uniform(GRADES[0], GRADES[-1], size=(3000, 2))
+    labels = np.random.default_rng(1).uniform(GRADES[0], GRADES[-1], size=(1200, 2))
     prompts = word_prompts(ordinality_plan(14), seed=2)
     along = probe(encoder, labels, seed=2)([prompt.text for prompt in prompts])
     lists = along.reshape(2, 14, PROMPTS_PER_LIST, 2)

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,14 +16,14 @@ from pipeline.manifest import Manifest
 from pipeline.sentences import read_captions
 from tests.imports import ROOT
 
-CLIPS = 60
+CLIPS = 40
 
 
 def erclap(project: Path, *arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
     """A command of ours; `path` is a folder whose modules come before all others."""
     folders = [str(folder) for folder in (path, ROOT) if folder]
     return subprocess.run(
-        [Path(sys.executable).with_name("erclap"), *arguments],
+        [Path(os.environ["WARM_COMMANDS"]) / "erclap", *arguments],
         cwd=project,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)},
         capture_output=True,
@@ -41,7 +40,7 @@ def change(project: Path, **sections: dict) -> None:
 
 
 @pytest.fixture(scope="module")
-def captioned(tmp_path_factory) -> Path:
+def captioned(tmp_path_factory, warm) -> Path:
     """The sample corpus, small, as `erclap caption` left it."""
     project = tmp_path_factory.mktemp("project")
     shutil.copy(ROOT / "params.yaml", project)

@@ -1,26 +1,35 @@
-"""`erclap` for tests that have DVC run it many times: in forks of one process that has torch and the like loaded.
+"""`erclap` and `dvc` for tests that run them many times: in forks of one process that has torch and DVC loaded.
 
 A stage's own work takes a second, importing what it needs up to five. A fork imports the project's own code, that
-of the checkout in which it runs, as any process does. One test of DVC is by the installed command.
+of the checkout in which it runs, as any process does. One test of DVC is by the installed commands.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import traceback
-from contextlib import suppress
 from pathlib import Path
 
+PROGRAMS = ("dvc", "erclap")
+
 LOADED = """
-    click h5py jinja2 matplotlib.backends.backend_agg matplotlib.figure ot pyarrow.parquet pydantic
+    click h5py httpx2 jinja2 matplotlib.backends.backend_agg matplotlib.figure openai ot pyarrow.parquet pydantic
     safetensors.torch scipy.ndimage scipy.spatial scipy.stats soundfile soxr threadpoolctl tokenizers torch
-    torch._dynamo tqdm transformers.models.roberta.modeling_roberta transformers.models.wavlm.modeling_wavlm yaml
+    tqdm transformers.models.roberta.modeling_roberta transformers.models.wavlm.modeling_wavlm yaml
+    configobj dulwich.index dulwich.worktree dvc._debug dvc.cachemgr dvc.cli.parser dvc.commands.repro dvc.daemon
+    dvc.data_cloud dvc.dependency.param dvc.dvcfile dvc.render dvc.repo.checkout dvc.repo.commit dvc.repo.index
+    dvc.repo.reproduce dvc.rwlock dvc.stage.cache dvc.stage.run dvc.stage.serialize dvc_data.index.checkout
+    dvc_render fsspec.implementations.local networkx rich.console ruamel.yaml scmrepo.git
 """
 
 COMMAND = """#!{python} -IS
@@ -30,19 +39,71 @@ os.chdir({folder!r})  # a socket's address is short
 with socket.socket(socket.AF_UNIX) as asked:
     asked.connect("socket")
     socket.send_fds(asked, [b"."], [0, 1, 2])
-    asked.sendall(json.dumps([sys.argv[1:], folder, dict(os.environ)]).encode())
+    words = [os.path.basename(sys.argv[0]), *sys.argv[1:]]
+    asked.sendall(json.dumps([words, folder, dict(os.environ)]).encode())
     asked.shutdown(socket.SHUT_WR)
-    status = asked.recv(8)
-sys.exit(int(status) if status else "the warm process ended")
+    said = asked.makefile().read().split()
+sys.exit(int(said[1]) if len(said) == 2 else "the fork was killed")
 """
+"""What it is told: the fork's number, and in the end its status."""
+
+
+class Running:
+    """`erclap` in a fork, begun and to be killed as a subprocess.Popen is."""
+
+    def __init__(self, folder: Path, *arguments: str, env: dict[str, str]) -> None:
+        self.returncode: int | None = None
+        self._out, self._err = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115
+        self._asked = socket.socket(socket.AF_UNIX)
+        with contextlib.chdir(Path(os.environ["WARM_COMMANDS"]).parent):  # a socket's address is short
+            self._asked.connect("socket")
+        with Path(os.devnull).open() as nothing:
+            files = [file.fileno() for file in (nothing, self._out, self._err)]
+            socket.send_fds(self._asked, [b"."], files)
+        self._asked.sendall(json.dumps([["erclap", *arguments], str(folder), env]).encode())
+        self._asked.shutdown(socket.SHUT_WR)
+        self._said = self._asked.makefile()
+        self._fork = int(self._said.readline())
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self._fork, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def poll(self) -> int | None:
+        """The status where it has ended; a signal's number is negative."""
+        ended, _, _ = select.select([self._asked], [], [], 0)
+        return self._end() if ended else None
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """What it has written once it has ended. Raises TimeoutError where that takes longer."""
+        if not select.select([self._asked], [], [], timeout)[0]:
+            raise TimeoutError(f"erclap must end within {timeout} s")
+        self._end()
+        said = []
+        for file in (self._out, self._err):
+            file.seek(0)
+            said.append(file.read())
+            file.close()
+        return said[0], said[1]
+
+    def _end(self) -> int:
+        if self.returncode is None:
+            status = self._said.read()
+            self._said.close()
+            self._asked.close()
+            self.returncode = int(status) if status else -signal.SIGKILL
+        return self.returncode
 
 
 def start_warm(folder: Path) -> None:
-    """Write the command to the folder's bin/, and start what answers it, which ends with the suite."""
-    command = folder / "bin/erclap"
-    command.parent.mkdir()
-    command.write_text(COMMAND.format(python=sys.executable, folder=str(folder)))
-    command.chmod(0o755)
+    """Write the commands to the folder's bin/, and start what answers them, which ends with the suite."""
+    (folder / "bin").mkdir()
+    for program in PROGRAMS:
+        command = folder / "bin" / program
+        command.write_text(COMMAND.format(python=sys.executable, folder=str(folder)))
+        command.chmod(0o755)
     suite = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
     process = subprocess.Popen(
         [sys.executable, "-P", __file__, str(suite)],
@@ -67,6 +128,7 @@ def serve(suite: int) -> None:
         name for name in sys.modules if name.partition(".")[0] in {"emotionrankclap", "pipeline", "stages"}
     ]
     assert own == [], "a checkout's own copy of the code is what must run"
+    gc.freeze()  # or a fork would copy it all when it looks for garbage
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
         server.listen()
@@ -80,7 +142,7 @@ def serve(suite: int) -> None:
                 if not _runs(suite):
                     return
                 continue
-            with suppress(ChildProcessError):
+            with contextlib.suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
             if os.fork() == 0:
@@ -99,21 +161,27 @@ def _runs(process: int) -> bool:
 def answer(asked: socket.socket) -> int:
     """Run the command as the process that asks would, and tell it the status."""
     _, descriptors, _, _ = socket.recv_fds(asked, 1, 3)
-    arguments, folder, environment = json.loads(asked.makefile("rb").read())
+    words, folder, environment = json.loads(asked.makefile("rb").read())
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
+    asked.sendall(f"{os.getpid()}\n".encode())
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv = ["erclap", *arguments]
+    sys.argv = words
     sys.path[:0] = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
     status = 1
     try:
-        from stages.cli import main
+        if words[0] == "dvc":
+            from dvc.cli import main as dvc
 
-        main()
+            status = dvc()
+        else:
+            from stages.cli import main
+
+            main()
     except SystemExit as ended:
         status = int(ended.code or 0)
     except BaseException:

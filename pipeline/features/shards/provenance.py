@@ -5,6 +5,7 @@ Nothing of it decides whether a row is served. It stays with the rows when they 
 
 from __future__ import annotations
 
+import functools
 import getpass
 import json
 import socket
@@ -104,6 +105,7 @@ def here(rows: int, device: str) -> Provenance:
     return Provenance(((rows, about | {name: _version(name) for name in VERSIONS}),))
 
 
+@functools.cache  # a package's metadata takes longer to read than a small shard to write
 def _version(package: str) -> str:
     try:
         return version(package)

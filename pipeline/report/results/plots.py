@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pipeline.manifest import LABEL_MAX, LABEL_MIN
@@ -27,11 +28,12 @@ def plot_embeddings(embedded: Embedded, labels: npt.NDArray[np.float64], title: 
     both = np.concatenate([embedded.speech, embedded.text]).astype(np.float64)
     plane, shares = principal_plane(both)
     speech, text = plane[: len(labels)], plane[len(labels) :]
-    figure = Figure(figsize=(11, 5.4), layout="constrained")
+    figure = Figure(figsize=(11, 5.4))
     figure.suptitle(title)
-    for column, (axes, attribute) in enumerate(
-        zip(figure.subplots(1, 2), ("valence", "arousal"), strict=True)
-    ):
+    # To have matplotlib find the places takes as long as to draw.
+    places = {"left": 0.08, "right": 0.995, "bottom": 0.09, "top": 0.89, "wspace": 0.18}
+    panels = figure.subplots(1, 2, gridspec_kw=places)
+    for column, (axes, attribute) in enumerate(zip(panels, ("valence", "arousal"), strict=True)):
         for points, marker, modality in ((text, "^", "captions"), (speech, "o", "speech")):
             drawn = axes.scatter(
                 points[:, 0],
@@ -47,11 +49,12 @@ def plot_embeddings(embedded: Embedded, labels: npt.NDArray[np.float64], title: 
             )
             # Shapes tell the modalities apart, colours the labels.
             axes.scatter([], [], c="grey", marker=marker, s=16, label=modality)
+        axes.ticklabel_format(axis="y", scilimits=(-2, 3))  # six characters at most
         axes.set_title(f"coloured by {attribute}")
         axes.set_xlabel(f"first principal component ({shares[0]:.0%} of the variance)")
         axes.set_ylabel(f"second ({shares[1]:.0%})")
         axes.legend(loc="best")
-        figure.colorbar(drawn, ax=axes, label=attribute)
+        figure.colorbar(drawn, ax=axes, label=attribute, pad=0.03)
     _save(figure, path)
 
 
@@ -125,5 +128,6 @@ def plot_training(histories: Mapping[str, Sequence[Mapping[str, float]]], path: 
 
 def _save(figure: Figure, path: Path) -> None:
     with replacing(path) as temporary:
-        # Without a date or a version in it, the same figures give the same file.
-        figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
+        # Without a date or a version in it, the same figures give the same file. Figure.savefig would draw twice.
+        figure.set_dpi(120)
+        FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None})  # type: ignore[no-untyped-call]

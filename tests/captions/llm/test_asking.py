@@ -23,7 +23,11 @@ from pipeline.captions.llm.table import read_table
 from pipeline.sentences import read_captions, read_prompts
 from tests.captions.llm.conftest import KEY, ROOT
 from tests.captions.llm.server import Act, Behaviour, ModelServer, refusal, sentence
+from tests.stages.conftest import warm
 from tests.stages.test_commands import Answer, erclap
+from tests.stages.warm import Running
+
+__all__ = ["warm"]  # a fixture
 
 MakeProject = Callable[..., Path]
 
@@ -498,21 +502,17 @@ def test_dominance_is_in_the_captions_prompt_alone(make_project):
 # Killed and interrupted.
 
 
-def start(project: Path, **environment: str) -> subprocess.Popen[str]:
-    """A real `erclap caption`."""
-    code = "import sys; from stages.cli import main; main(sys.argv[1:])"
+def surroundings(**environment: str) -> dict[str, str]:
     known = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "ERCLAP_"))}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, "caption"],
-        cwd=project,
-        env=known | {"PYTHONPATH": str(ROOT)} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return known | {"PYTHONPATH": str(ROOT)} | environment
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def start(project: Path) -> Running:
+    """A real `erclap caption`."""
+    return Running(project, "caption", env=surroundings())
+
+
+def wait_for(condition: Callable[[], bool], process: Running) -> None:
     deadline = time.monotonic() + 60
     while not condition():
         assert process.poll() is None, process.communicate()
@@ -520,7 +520,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
         time.sleep(0.002)
 
 
-def test_killed_again_and_again_it_goes_on_and_asks_nothing_that_was_answered(make_project):
+def test_killed_again_and_again_it_goes_on_and_asks_nothing_that_was_answered(make_project, warm):
     with ModelServer(lambda number, body: Act(seconds=0.02)) as server:
         project = make_project(server.url, rows=60, runtime={"concurrency": 4})
         for kill in range(3):
@@ -543,7 +543,7 @@ def test_killed_again_and_again_it_goes_on_and_asks_nothing_that_was_answered(ma
     assert len({row.key for row in answers}) == len(answers)
 
 
-def test_ctrl_c_waits_for_what_is_under_way_and_keeps_it(make_project):
+def test_ctrl_c_waits_for_what_is_under_way_and_keeps_it(make_project, warm):
     with ModelServer(lambda number, body: Act(seconds=0.3 if number >= 20 else 0.0)) as server:
         project = make_project(server.url, rows=60, runtime={"concurrency": 4})
         process = start(project)
@@ -561,7 +561,7 @@ def test_ctrl_c_waits_for_what_is_under_way_and_keeps_it(make_project):
     assert once_each(server, project)
 
 
-def test_two_processes_at_once_ask_each_thing_once(make_project):
+def test_two_processes_at_once_ask_each_thing_once(make_project, warm):
     with ModelServer(lambda number, body: Act(seconds=0.01)) as server:
         project = make_project(server.url, rows=60)
         both = [start(project), start(project)]
@@ -627,14 +627,22 @@ def test_the_key_is_in_no_file_and_no_output(make_project):
             erclap(project, "caption", option, **environment) for option in ("--dry-run", "--show-prompt")
         ]
         outputs += [erclap(project, "caption", **environment) for _ in range(3)]
-        process = start(project, **environment, ERCLAP_DEBUG="1")
-        out, err = process.communicate(timeout=60)
+        code = "import sys; from stages.cli import main; main(sys.argv[1:])"
+        alone = subprocess.run(  # openai reads OPENAI_LOG when it is imported
+            [sys.executable, "-c", code, "caption"],
+            cwd=project,
+            env=surroundings(**environment, ERCLAP_DEBUG="1"),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         server.behaviour = lambda number, body: refusal(401, f"Incorrect API key provided: {KEY}")
         outputs.append(erclap(project, "caption", **environment))
         outputs.append(erclap(project, "caption", **environment, ERCLAP_DEBUG="1"))
         assert "Traceback" in outputs[-1].stderr
     assert server.keys == {f"Bearer {KEY}"}
-    said = "".join(answer.stdout + answer.stderr for answer in outputs) + out + err
+    said = "".join(answer.stdout + answer.stderr for answer in [*outputs, alone])
     assert "error: " in said
     assert KEY not in said
     assert KEY not in json.dumps([row.raw for row in answers_of(project)])

@@ -19,7 +19,10 @@ from tests.captions.llm.test_asking import (
     start,
     wait_for,
 )
+from tests.stages.conftest import warm
 from tests.stages.test_commands import erclap
+
+__all__ = ["warm"]  # a fixture
 
 BY_BATCH = {"batch": True, "poll_seconds": 0.02}
 
@@ -75,7 +78,7 @@ def killed_while_it_waits(server: ModelServer, make_project: Any) -> Path:
     return project
 
 
-def test_a_run_killed_while_it_waits_finds_its_batch_again(make_project):
+def test_a_run_killed_while_it_waits_finds_its_batch_again(make_project, warm):
     with ModelServer() as server:
         project = killed_while_it_waits(server, make_project)
         answer = erclap(project, "caption")
@@ -85,7 +88,7 @@ def test_a_run_killed_while_it_waits_finds_its_batch_again(make_project):
     assert once_each(server, project)
 
 
-def test_a_batch_that_was_made_but_not_written_down_is_found_by_its_mark(make_project):
+def test_a_batch_that_was_made_but_not_written_down_is_found_by_its_mark(make_project, warm):
     with ModelServer() as server:
         server.batch_is_done = False
         project = make_project(server.url, runtime=BY_BATCH)
@@ -107,7 +110,7 @@ def test_a_batch_that_was_made_but_not_written_down_is_found_by_its_mark(make_pr
     assert once_each(server, project)
 
 
-def test_a_batch_under_way_is_fetched_also_when_batches_are_turned_off(make_project):
+def test_a_batch_under_way_is_fetched_also_when_batches_are_turned_off(make_project, warm):
     with ModelServer() as server:
         project = killed_while_it_waits(server, make_project)
         make_project(server.url, runtime={"poll_seconds": 0.02})
