@@ -180,7 +180,7 @@ function showHeard(name, told, chosen) {
       words.type = "button";
       words.title = "Search by this sentence";
       words.addEventListener("click", () => go({ text }));
-      list.append(made("li", "", words, made("span", "soft", score.toFixed(2))));
+      list.append(made("li", "", words, made("span", "soft", score.toFixed(3))));
     }
     panel.append(made("h4", "", "Sentences that suit it"), list);
   }

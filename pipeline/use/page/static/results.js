@@ -100,7 +100,7 @@ export class Results {
 
     const bar = made("span", "bar", made("i"));
     bar.firstChild.style.width = `${Math.max(0, Math.min(1, score)) * 100}%`;
-    const scored = made("div", "score", made("span", "hidden", "score "), made("span", "", score.toFixed(2)), bar);
+    const scored = made("div", "score", made("span", "hidden", "score "), made("span", "", score.toFixed(3)), bar);
 
     const like = made("button", "like", "More like this");
     like.type = "button";
