@@ -107,7 +107,7 @@ def test_a_typed_sentence_is_searched_and_stands_in_the_address(tab):
     typed(tab, "window 3")
     tab.wait(FOUND)
     assert tab.ask(f"{RESULTS}[0].querySelector('.name').textContent") == "b/dread.mp3"
-    assert tab.ask(f"{RESULTS}[0].querySelector('.score').textContent") == "score 1.00"
+    assert tab.ask(f"{RESULTS}[0].querySelector('.score').textContent") == "score 1.000"
     assert tab.ask("location.hash") == "#q=window+3"
     assert tab.ask(STATUS) == f"{ONE_OF_EACH} recordings for “window 3”"
     assert tab.ask("document.querySelectorAll('.mark').length") == ONE_OF_EACH
