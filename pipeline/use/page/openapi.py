@@ -94,7 +94,13 @@ SCHEMAS: dict[str, Schema] = {
     "Question": {
         "oneOf": [
             _question(
-                "text", text={"type": "string", "minLength": 1, "maxLength": MAX_SENTENCE, "pattern": "\\S"}
+                "text",
+                text={
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": MAX_SENTENCE,
+                    "pattern": "[^\\s\\u001c-\\u001f\\u0085]",
+                },
             ),
             _question("valence", "arousal", valence=ASKED, arousal=ASKED),
             _question("like", like=_said({"type": "string"}, "The id of a window.")),
