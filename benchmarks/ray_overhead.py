@@ -31,7 +31,7 @@ import torch
 from contenders.clips import write_clips
 
 from pipeline.config import Params, load_params
-from pipeline.corpora.inspection import inspect
+from pipeline.corpora import inspect
 from pipeline.encoders import load_speech_encoder
 from pipeline.features import FeatureStore
 from pipeline.features.extraction import encode_clips, missing_clips

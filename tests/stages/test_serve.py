@@ -78,6 +78,8 @@ def test_a_port_in_use_and_a_poor_token_are_one_line(capsys):
 
 def test_without_its_packages_it_says_which_and_how_to_install_them(monkeypatch, capsys):
     for name in [name for name in sys.modules if name.startswith("pipeline.use.page.")]:
+        within, _, last = name.rpartition(".")
+        monkeypatch.setattr(sys.modules[within], last, sys.modules[name])  # put back with the module
         monkeypatch.delitem(sys.modules, name)
     for name in ("Library", "Server"):  # which are kept where they were first asked for
         monkeypatch.delitem(vars(pipeline.use), name, raising=False)
