@@ -33,8 +33,7 @@ from contenders.clips import write_clips
 from pipeline.config import Params, load_params
 from pipeline.corpora import inspect
 from pipeline.encoders import load_speech_encoder
-from pipeline.features import FeatureStore
-from pipeline.features.extraction import encode_clips, missing_clips
+from pipeline.features import FeatureStore, encode_clips, missing_clips
 from pipeline.manifest import Manifest, Utterance
 from pipeline.scale.ray_cluster import joined
 from pipeline.scale.ray_encoding import Place
