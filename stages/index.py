@@ -19,11 +19,13 @@ from stages.using import index_option, model_option, open_model
     metavar="SECONDS",
     help="From one window's start to the next; by default they lie end to end.",
 )
-def command(root: Path, model: str, index_folder: Path, hop: float | None) -> None:
+@click.option("--replace", is_flag=True, help="Forget the folder that the index was of until now.")
+def command(root: Path, model: str, index_folder: Path, hop: float | None, replace: bool) -> None:
     """Index every recording below DIR, long ones in windows, for `erclap search`.
 
-    Run again, it reads what is new or has changed and forgets what is gone. A run that was killed goes on where
-    it was, and until it is done the index from before answers. Recordings that cannot be read are listed in
+    An index is of one folder: name another with --index for another DIR. Run again, it reads what is new or has
+    changed and forgets what is gone. A run that was killed goes on where it was, and until it is done the index
+    from before answers. Recordings that cannot be read are listed in
     unreadable.csv in the index's folder. Where there is a team's store (ERCLAP_STORE), features are looked up
     there before they are computed, and offered to it.
     """
@@ -38,6 +40,7 @@ def command(root: Path, model: str, index_folder: Path, hop: float | None) -> No
         open_model(model),
         index_folder,
         hop=hop,
+        replace_root=replace,
         workers=Runtime().threads,
         team=TeamStore(team_folder) if team_folder else None,
     )

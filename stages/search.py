@@ -83,6 +83,8 @@ def command(
 
 def _like(file: Path, index: Index, model: str, count: int, of_each: int | None) -> list[Hit]:
     """What sounds like a file on the whole: one of the index's own, which is left out, or any other."""
+    if not file.exists() and (index.root / file).exists():  # as a search prints it
+        file = index.root / file
     row = index.file_at(file)
     if row is None:
         from pipeline.use import hear
@@ -95,8 +97,7 @@ def _like(file: Path, index: Index, model: str, count: int, of_each: int | None)
             raise ValueError(f"{file}: {error}") from None
         return index.by_embedding(mean, count, windows_per_file=of_each)[0]
     rows = index.rows_of(row)
-    mean = index.embeddings[rows.start : rows.stop].mean(axis=0)
-    return index.by_embedding(mean, count, windows_per_file=of_each, without=rows)[0]
+    return index.by_embedding(index.mean_of(row), count, windows_per_file=of_each, without=rows)[0]
 
 
 def table(hits: Sequence[Hit]) -> list[str]:

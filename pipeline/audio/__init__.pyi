@@ -22,6 +22,7 @@ from .waveform import (
     to_mono_16k as to_mono_16k,
 )
 from .windows import (
+    SHORTEST as SHORTEST,
     Window as Window,
     hash_file as hash_file,
     inspect_windows as inspect_windows,

@@ -73,8 +73,9 @@ class CaptionBank:
             embeddings = load_file(folder / EMBEDDINGS_FILE)["embeddings"]
             texts = written["texts"]
             labels = np.array(written["valence_arousal"], np.float64).reshape(-1, 2)
-            if not all(isinstance(text, str) for text in texts) or not texts:
+            if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
                 raise ValueError("texts must be sentences")
+            "".join(texts).encode()  # no half of a surrogate pair
             if not (len(texts) == len(labels) == len(embeddings)) or embeddings.ndim != 2:
                 raise ValueError(f"{len(texts)} texts, {len(labels)} labels, embeddings {embeddings.shape}")
             if embeddings.dtype != np.float32 or not (

@@ -59,7 +59,8 @@ class Model:
     def digest(self) -> str:
         """Twelve hexadecimal digits that stand for the heads and both recipes: other ones, other embeddings."""
         digest = hashlib.sha256(_weights(self.heads))
-        digest.update(f"{self.speech.recipe.digest} {self.text.recipe.digest}".encode())
+        shape = json.dumps(self.heads.shape, sort_keys=True)
+        digest.update(f"{shape} {self.speech.recipe.digest} {self.text.recipe.digest}".encode())
         return digest.hexdigest()[:12]
 
 
@@ -102,12 +103,16 @@ def read_model(folder: Path) -> Model:
             f"use the release that wrote it"
         )
     try:
+        if not isinstance(config["heads"]["relu"], bool):
+            raise ValueError(f"relu must be true or false, found {config['heads']['relu']!r:.60}")
         with torch.device("meta"):
             heads = ProjectionHeads(**config["heads"])
         # Cloned to where torch puts its own: of weights at odd places in memory products have other last bits.
         tensors = {name: tensor.clone() for name, tensor in load_file(folder / HEADS_FILE).items()}
         if other := {str(tensor.dtype) for tensor in tensors.values()} - {"torch.float32"}:
             raise ValueError(f"heads must be torch.float32, found {', '.join(sorted(other))}")
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            raise ValueError("heads must be finite numbers, found others")
         heads.load_state_dict(tensors, assign=True)
         speech, text = (_encoder_of(config[f"{kind}_encoder"], kind) for kind in ("speech", "text"))
         origin = dict(config.get("origin") or {})
@@ -145,6 +150,8 @@ def has_captions(folder: Path) -> bool:
 
 def owners_card(folder: Path, config: Mapping[str, Any]) -> str | None:
     """The card in a folder, unless there is none or it is as it was drawn up with this config.json."""
+    if (folder / CARD_FILE).is_symlink():
+        raise RuntimeError(f"{folder / CARD_FILE} must be a file, found a link, which may lead anywhere")
     try:
         written = (folder / CARD_FILE).read_bytes()
         return None if digest_of(written) == config.get("card") else written.decode()

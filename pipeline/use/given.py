@@ -41,8 +41,11 @@ def unit_rows(given: object, size: int, name: str) -> Embeddings:
 
 
 def cosines(rows: Embeddings, embedding: Embeddings) -> Embeddings:
-    """The cosine of each of N embeddings (N, E) with one (E,), of length one: (N,) within -1..1."""
-    found: Embeddings = np.clip(rows @ embedding, -1, 1)
+    """The cosine of each of N embeddings (N, E) with one (E,), of length one: (N,) within -1..1.
+
+    Each row by itself: in a product of matrices its last bit would depend on its place, and equals differ.
+    """
+    found: Embeddings = np.clip(np.einsum("ij,j->i", rows, embedding), -1, 1)
     return found
 
 

@@ -37,7 +37,7 @@ def heard_starts(sounds: Sequence[Sound], seconds: float) -> Generator[tuple[int
     if cropped:
         more = f" and {len(cropped) - 1} others are longer, too" if len(cropped) > 1 else ""
         warnings.warn(
-            f"{min(cropped)}{more}: the first {seconds:g} s are embedded, windows=True embeds all of it",
+            f"{min(cropped)}{more}: the first {seconds:g} s are heard; encode_speech with windows=True hears all",
             stacklevel=4,
         )
 

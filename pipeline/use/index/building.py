@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.audio import SHORTEST
 from pipeline.features import FeatureStore, Keys, TeamStore, packed
 from pipeline.support import Progress, check_path, check_writable, device_name, write_csv
 from pipeline.use.embedding import Embedder
@@ -19,6 +20,7 @@ from pipeline.use.index.disk import (
     INDEX_FILE,
     UNREADABLE_FILE,
     EmbeddingsWriter,
+    check_is_index,
     write_tables,
     writing,
 )
@@ -58,15 +60,22 @@ def build_index(
     hop: float | None = None,
     workers: int = 2,
     team: TeamStore | None = None,
+    replace_root: bool = False,
 ) -> Summary:
     """Index every recording below `root` into `folder`, in windows as long as the model hears, one every `hop`.
 
     What the index has already is not read again, and what its features have, or the team's, is not encoded again.
-    Until it is whole the index that was there before counts. Raises ValueError where there is no recording,
+    Until it is whole the index that was there before counts. Raises ValueError where there is no recording, for a
+    hop that is no part of a window, and for an index of another folder that is still there, unless `replace_root`;
     RuntimeError where none can be read.
     """
     seconds = model.crop_seconds
     hop = seconds if hop is None else hop
+    if not SHORTEST <= hop <= seconds:
+        raise ValueError(
+            f"a hop must be {SHORTEST:g} to {seconds:g} s, the length of a window, or parts would not be heard; "
+            f"found {hop:g}"
+        )
     root = root.absolute()
     check_path(root, "the folder of recordings")
     if root.resolve().is_relative_to(folder.resolve()):
@@ -76,10 +85,14 @@ def build_index(
         raise ValueError(
             f"there must be recordings below {root}, found none by their names (.wav, .flac, .mp3 …)"
         )
+    check_is_index(folder)
     check_writable(folder)
     before = _opened(folder)
+    if before is not None and not replace_root:
+        _check_root(before.root, root, folder)
     is_alike = before is not None and (before.about.seconds, before.about.hop) == (seconds, hop)
-    earlier = Earlier(before if is_alike else None)
+    same_root = before is not None and before.about.root == str(root)
+    earlier = Earlier(before if is_alike else None, trusts_stamps=same_root)
     looked, unreadable = look(root, found, earlier, seconds, hop, workers)
     same_model = before is not None and before.about.model == model.digest
     if not same_model:
@@ -124,6 +137,14 @@ def _opened(folder: Path) -> Index | None:
         if (folder / INDEX_FILE).exists():
             print(f"warning: the index is built anew: {error}", file=sys.stderr)
         return None
+
+
+def _check_root(before: Path, root: Path, folder: Path) -> None:
+    if before.is_dir() and before.resolve() != root.resolve():
+        raise ValueError(
+            f"an index is of one folder, and {folder} is of {before}: name another with --index or ERCLAP_INDEX "
+            f"for {root}, or give --replace"
+        )
 
 
 def _store(model: Embedder, folder: Path, team: TeamStore | None) -> FeatureStore:

@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.support import (
     held,
@@ -26,6 +28,7 @@ from pipeline.support import (
     read_parquet,
     remove,
     replacing_folder,
+    shown,
     sync_folder,
     write_parquet,
     write_text,
@@ -132,13 +135,25 @@ def _read(folder: Path, about: About) -> Stored:
     try:
         embeddings = np.load(path, mmap_mode="r", allow_pickle=False)
         of = windows.column("file").to_numpy()
-        if embeddings.ndim != 2 or embeddings.dtype != np.float32 or not embeddings.flags.c_contiguous:
-            raise ValueError(f"found {embeddings.dtype} {embeddings.shape}")
+        if (
+            not isinstance(embeddings, np.ndarray)
+            or embeddings.ndim != 2
+            or not embeddings.shape[1]
+            or embeddings.dtype != np.float32
+            or not embeddings.flags.c_contiguous
+        ):
+            raise ValueError("found another array")
         if len(embeddings) != len(of) or not len(of):
             raise ValueError(f"found {len(embeddings)} for {len(of)} windows")
         if of[0] < 0 or of[-1] >= len(files) or (np.diff(of) < 0).any():
             raise ValueError("the windows are not in the order of their files")
-    except (OSError, ValueError, EOFError) as error:
+        told = [files.column(name) for name in FILES.names]
+        told += [windows.column(name) for name in ("file", "start", "end")]
+        if any(column.null_count for column in told):
+            raise ValueError("a table has nothing where something must be")
+        if not pc.all(pc.match_substring_regex(files.column("sha256"), "^[0-9a-f]{64}$")).as_py():
+            raise ValueError("a sha256 is none")
+    except (OSError, ValueError, EOFError, OverflowError, SyntaxError, TokenError) as error:
         raise RuntimeError(
             f"{path} must hold an embedding for each window ({error!s:.120}): run `{made_by}` again"
         ) from error
@@ -165,8 +180,35 @@ def writing(folder: Path, about: dict[str, Any]) -> Iterator[Path]:
         )
         sync_folder(folder)
         for path in folder.iterdir():
-            if GENERATION.fullmatch(path.name) and path.name not in kept:
+            if _is_generation(path) and path.name not in kept:
                 remove(path)
+
+
+def _is_generation(path: Path) -> bool:
+    """Whether it is a folder of ours, as far as its name and what it holds tell."""
+    if not GENERATION.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+        return False
+    return {one.name for one in path.iterdir()} <= {FILES_FILE, WINDOWS_FILE, EMBEDDINGS_FILE}
+
+
+def check_is_index(folder: Path) -> None:
+    """Raise ValueError for a folder that holds something else than an index, which a build might overwrite."""
+    if not folder.is_dir() or _counting(folder):
+        return
+    told = {INDEX_FILE, UNREADABLE_FILE, FEATURES}
+    there = (path for path in sorted(folder.iterdir()) if not path.name.startswith("."))
+    other = next((path for path in there if path.name not in told and not _is_generation(path)), None)
+    if other is None and (folder / INDEX_FILE).exists():
+        try:
+            written = read_json_object(folder / INDEX_FILE)
+        except RuntimeError:  # a damaged one
+            return
+        other = None if "generation" in written else folder / INDEX_FILE
+    if other is not None:
+        raise ValueError(
+            f"the folder of an index must hold that alone, found {shown(other.name)} in {shown(folder)}: name "
+            f"another with --index"
+        )
 
 
 def _counting(folder: Path) -> str | None:

@@ -98,9 +98,21 @@ class Index:
 
     def file_at(self, path: Path) -> int | None:
         """The row of the file at this place on disk, None where it is none of the index's or has changed."""
-        real, root = os.path.realpath(path), os.path.realpath(self.root)
-        row = self._rows_by_path.get(os.path.relpath(real, root))
-        return row if row is not None and self._unchanged(row, Path(real)) else None
+        root = os.path.realpath(self.root)
+        # By its own name first: a link in the folder is a file of the index, beside what it leads to.
+        folder = os.path.realpath(path.absolute().parent)
+        for place in (Path(folder) / path.name, Path(os.path.realpath(path))):
+            row = self._rows_by_path.get(os.path.relpath(place, root))
+            if row is not None and self._unchanged(row, place):
+                return row
+        return None
+
+    def mean_of(self, file: int) -> npt.NDArray[np.float32]:
+        """What stands for a whole file, (E,): the mean of its windows, of length one."""
+        rows = self.rows_of(file)
+        mean = self.embeddings[rows.start : rows.stop].mean(axis=0)
+        unit: npt.NDArray[np.float32] = mean / max(float(np.linalg.norm(mean)), 1e-12)
+        return unit
 
     def by_embedding(
         self,
@@ -110,7 +122,7 @@ class Index:
         windows_per_file: int | None = 1,
         without: Sequence[int] = (),
     ) -> list[list[Hit]]:
-        """The k windows of each of Q queries (Q, E), or of one (E,), with the highest cosines, best first.
+        """The k windows of each of Q queries (Q, E), or of one (E,), of length one, with the highest cosines.
 
         Exact: every window is compared. Of equal scores the earlier row comes first. Of a file there are at most
         `windows_per_file`, and any number where it is None; the rows `without` are left out.
@@ -124,9 +136,9 @@ class Index:
             raise ValueError("a query must be finite numbers, found others")
         bests = [self._best(k, windows_per_file) for _ in queries]
         for first, block in self._blocks(len(queries)):
-            scores = queries @ block.T
-            for best, row in zip(bests, scores, strict=True):
-                best.offer(first, _barred(row, first, without))
+            for best, one in zip(bests, queries, strict=True):
+                # Each row by itself: in a product of matrices its last bit would depend on its place.
+                best.offer(first, _barred(np.einsum("ij,j->i", block, one), first, without))
         return [self._hits(best.rows, best.scores) for best in bests]
 
     def by_like(self, window: int, k: int = 10, *, windows_per_file: int | None = 1) -> list[Hit]:

@@ -54,11 +54,12 @@ def window_key(sha256: str, start: float, end: float) -> str:
 class Earlier:
     """What an earlier index knows of files, where its windows are as long and as far apart."""
 
-    def __init__(self, index: Index | None) -> None:
+    def __init__(self, index: Index | None, *, trusts_stamps: bool) -> None:
+        """`trusts_stamps` where it is of the same folder: elsewhere a file may share path, size and time."""
         self._index = index
         told = index.files.to_pydict() if index else {"path": [], "size": [], "mtime_ns": [], "sha256": []}
         stamps = map(Found, told["path"], told["size"], told["mtime_ns"])
-        self._stamped = {found: row for row, found in enumerate(stamps)}
+        self._stamped = {found: row for row, found in enumerate(stamps)} if trusts_stamps else {}
         self._hashed = {sha256: row for row, sha256 in enumerate(told["sha256"])}
         self.paths = set(told["path"])
 

@@ -50,7 +50,8 @@ def find_recordings(root: Path, left_out: Path) -> tuple[list[Found], list[Unrea
     it is refused. Raises ValueError where `root` is no folder, OSError where it cannot be listed.
     """
     if not root.is_dir():
-        raise ValueError(f"there must be a folder of recordings, found none at {root}")
+        there_is = "a file" if root.exists() else "none"
+        raise ValueError(f"there must be a folder of recordings, found {there_is} at {root}")
     real, own = os.path.realpath(root), os.path.realpath(left_out)
     found: list[Found] = []
     refused: list[Unreadable] = []
@@ -68,7 +69,12 @@ def find_recordings(root: Path, left_out: Path) -> tuple[list[Found], list[Unrea
         for entry in there:
             path = f"{folder}/{entry.name}" if folder else entry.name
             is_audio = os.path.splitext(entry.name)[1].lower() in SUFFIXES  # noqa: PTH122
-            is_folder = entry.is_dir()
+            try:
+                is_folder = entry.is_dir()
+            except OSError as error:  # a link to itself, or into a folder that is closed
+                if is_audio:
+                    refused.append(Unreadable.of(path, f"not readable ({error.strerror})"))
+                continue
             if not (is_audio or is_folder):
                 continue
             if entry.is_symlink():

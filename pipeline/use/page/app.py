@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -121,7 +122,11 @@ class Application:
             file = edition.index.audio(row)
             size, mtime_ns = (edition.index.files.column(name)[row].as_py() for name in ("size", "mtime_ns"))
             return sounds.open_sound(file, size, mtime_ns)
-        except (OSError, RuntimeError):
+        except (OSError, RuntimeError) as error:
+            if getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE):
+                raise refusal(
+                    429, "too many files are open: ask again in a second", retry_after="1"
+                ) from None
             raise _changed() from None
 
     def _peaks(self, name: str) -> list[float]:

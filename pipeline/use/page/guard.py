@@ -8,11 +8,10 @@ import ipaddress
 import re
 import socket
 from collections.abc import Collection, Iterable
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.use.page.answers import refusal, say_refused
@@ -103,11 +102,9 @@ class Pass:
         kind, _, token = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
             return self.fits(token.strip())
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(self._name)
-        except CookieError:
-            return False
-        return cookie is not None and hmac.compare_digest(cookie.value.encode(), self._value.encode())
+        # Cookies of a host are those of all its ports: another application's may be odd.
+        cookie = cookie_parser(headers.get("cookie", "")).get(self._name, "")
+        return hmac.compare_digest(cookie.encode("utf-8", "surrogatepass"), self._value.encode())
 
     @property
     def cookie(self) -> str:

@@ -252,13 +252,17 @@ class Library:
             "model": self.model.name,
             "title": str(origin.get("title", self.model.name)),
             "digest": self.model.digest,
-            "synthetic": (origin.get("corpus") or {}).get("synthetic") is True,
+            "synthetic": _synthetic(origin.get("corpus")),
             "files": len(edition.index.files),
             "windows": len(edition.index),
             "hours": edition.hours,
             "has_attributes": edition.has_attributes,
             "has_captions": self.model.model.bank is not None,
         }
+
+
+def _synthetic(corpus: object) -> bool:
+    return isinstance(corpus, dict) and corpus.get("synthetic") is True
 
 
 def _mean_place(captions: list[dict[str, Any]]) -> tuple[float, float] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import secrets
 import socket
 from collections.abc import Callable, Iterable
@@ -73,6 +74,7 @@ class Server:
                 server_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=10,
+                backlog=128,
                 h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             )
             self._running = _Told(config, begun)
@@ -149,6 +151,14 @@ class Connection(H11Protocol):
             self._late = None
 
 
+def _allow_files(count: int) -> None:
+    """Have this process open so many files, as far as it may: a connection is one, and what it plays another."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def _bound(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -156,6 +166,7 @@ def _bound(host: str, port: int) -> socket.socket:
         raise RuntimeError(
             f"--host must be a name or address of this machine, found {host!r} ({error})"
         ) from None
+    _allow_files(2 * MAX_CONNECTIONS + 200)
     found = socket.socket(family, kind, protocol)
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -18,16 +18,6 @@ from pipeline.use import Index, build_index
 from tests.use.index.fake import LENGTHS, FakeModel, make_corpus, speak
 
 
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    return make_corpus(tmp_path / "recordings")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "index"
-
-
 def unreadable(folder: Path) -> dict[str, str]:
     """What unreadable.csv says of each path."""
     path = folder / "unreadable.csv"
@@ -78,7 +68,7 @@ def test_every_recording_is_there_in_windows_as_the_model_embeds_them(corpus, fo
 def test_with_nothing_to_do_nothing_is_opened_or_written(corpus, folder, monkeypatch):
     build_index(corpus, FakeModel(), folder)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
-    monkeypatch.setattr("pipeline.use.index.looking.hash_file", None)
+    monkeypatch.setattr("pipeline.use.index.looking.inspect_windows", None)
     again = FakeModel()
     summary = build_index(corpus, again, folder)
     assert (summary.added, summary.changed, summary.removed, summary.encoded) == (0, 0, 0, 0)
@@ -134,8 +124,9 @@ def test_another_hop_reads_anew_and_encodes_what_there_was_not(corpus, folder):
     index = Index.open(folder)
     assert index.about.hop == 0.5
     assert index.windows.column("start").to_pylist()[1:4] == [0, 0.5, 1.0]
-    with pytest.raises(ValueError, match=r"hop must be at least 0\.025 and finite, found 0"):
-        build_index(corpus, FakeModel(), folder, hop=0.0)
+    for hop in (0.0, float("nan"), 5.0):
+        with pytest.raises(ValueError, match=r"a hop must be 0\.025 to 1 s, the length of a window"):
+            build_index(corpus, FakeModel(), folder, hop=hop)
     assert len(Index.open(folder)) == summary.windows
 
 
@@ -202,7 +193,7 @@ def test_where_none_can_be_read_it_says_so_and_the_index_stays(corpus, folder, t
     with pytest.raises(
         RuntimeError, match=r"must be readable, found none of 1: see .*\(the first: x\.wav: empty"
     ):
-        build_index(empty, FakeModel(), folder)
+        build_index(empty, FakeModel(), folder, replace_root=True)
     assert same(contents(folder), before)
 
 
@@ -218,7 +209,7 @@ def test_the_folder_of_the_index_is_not_indexed_wherever_it_lies(corpus):
         build_index(corpus, FakeModel(), corpus)
 
 
-def test_a_moved_folder_is_searched_where_it_is_with_nothing_read_again(corpus, folder, monkeypatch):
+def test_a_moved_folder_is_searched_where_it_is_with_nothing_decoded_again(corpus, folder, monkeypatch):
     build_index(corpus, FakeModel(), folder)
     moved = corpus.rename(corpus.parent / "moved")
     monkeypatch.setattr("pipeline.use.index.looking.hash_file", None)
@@ -311,7 +302,7 @@ def test_two_builds_at_once_are_each_whole_and_the_last_wins(corpus, folder):
     def build(root: Path) -> None:
         try:
             for hop in (1.0, 0.5):
-                build_index(root, FakeModel(), folder, hop=hop)
+                build_index(root, FakeModel(), folder, hop=hop, replace_root=True)
                 Index.open(folder)
         except Exception as error:
             errors.append(error)
