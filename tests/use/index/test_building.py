@@ -68,7 +68,7 @@ def test_every_recording_is_there_in_windows_as_the_model_embeds_them(corpus, fo
 def test_with_nothing_to_do_nothing_is_opened_or_written(corpus, folder, monkeypatch):
     build_index(corpus, FakeModel(), folder)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
-    monkeypatch.setattr("pipeline.use.index.looking.inspect_windows", None)
+    monkeypatch.setattr("pipeline.use.index.looking.hash_file", None)
     again = FakeModel()
     summary = build_index(corpus, again, folder)
     assert (summary.added, summary.changed, summary.removed, summary.encoded) == (0, 0, 0, 0)
@@ -212,7 +212,7 @@ def test_the_folder_of_the_index_is_not_indexed_wherever_it_lies(corpus):
 def test_a_moved_folder_is_searched_where_it_is_with_nothing_decoded_again(corpus, folder, monkeypatch):
     build_index(corpus, FakeModel(), folder)
     moved = corpus.rename(corpus.parent / "moved")
-    monkeypatch.setattr("pipeline.use.index.looking.hash_file", None)
+    monkeypatch.setattr("pipeline.use.index.looking.inspect_windows", None)
     assert build_index(moved, FakeModel(), folder).encoded == 0
     index = Index.open(folder)
     assert index.root == moved
