@@ -57,6 +57,28 @@ def test_embeddings_are_the_same_to_the_bit_before_writing_and_after_reading(mod
     assert np.array_equal(model.bank.embeddings, model.encode_text(sentences))
 
 
+def test_heads_that_are_no_numbers_or_are_read_otherwise_are_refused(folder, model):
+    config = json.loads((folder / "config.json").read_text())
+    for relu in (not config["heads"]["relu"], "no"):
+        change(folder / "config.json", heads=config["heads"] | {"relu": relu})
+        with pytest.raises(RuntimeError, match=r"must hold the heads that its|relu must be true or false"):
+            read_model(folder)
+    change(folder / "config.json", heads=config["heads"])
+    tensors = load_file(folder / "heads.safetensors")
+    tensors["speech.0.bias"][0] = float("nan")
+    save_file(tensors, folder / "heads.safetensors")
+    with pytest.raises(RuntimeError, match="heads must be finite numbers"):
+        read_model(folder)
+
+
+def test_a_card_that_is_a_link_is_refused(folder, tmp_path):
+    (tmp_path / "secret").write_text("mine")
+    (folder / "README.md").unlink()
+    (folder / "README.md").symlink_to(tmp_path / "secret")
+    with pytest.raises(RuntimeError, match="must be a file, found a link"):
+        read_model(folder)
+
+
 def test_a_digest_stands_for_heads_and_recipes(model):
     made = make_model()
     assert made.digest == model.digest

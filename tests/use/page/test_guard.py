@@ -95,6 +95,7 @@ def test_without_the_token_nothing_is_told(guarded, address):
         ({"cookie": "erclap_8765="}, 401),
         ({"cookie": "\x01=;;;=é".encode()}, 401),
         ({"cookie": Pass(TOKEN, 8765).cookie.split(";")[0]}, 200),
+        ({"cookie": 'prefs={"a":1}; ' + Pass(TOKEN, 8765).cookie.split(";")[0]}, 200),
         ({"cookie": Pass(TOKEN + "x", 8765).cookie.split(";")[0]}, 401),
     ],
 )  # fmt: skip
