@@ -24,6 +24,7 @@ from pipeline.features import (
 from pipeline.manifest import Manifest
 from pipeline.sentences import sentence_column
 from pipeline.support import Part, check_writable, counted
+from stages.engine import Engine, on_engine
 
 if TYPE_CHECKING:
     from pipeline.encoders import SpeechEncoder, TextEncoder
@@ -43,15 +44,8 @@ MUST = "every clip of the manifest must be encoded"
     metavar="I/N",
     help="A part alone, into the team's store; slurm: as many as a job array has tasks.",
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    show_default=True,
-    help="This machine, or a Ray cluster.",
-)
-@click.option("--ray-address", metavar="HOST:PORT", help="The cluster's; RAY_ADDRESS where it is not given.")
-def command(part: str | None, engine: str, ray_address: str | None) -> None:
+@on_engine
+def command(part: str | None, engine: Engine) -> None:
     """Run both frozen encoders over every clip and sentence that has no feature yet.
 
     An interrupted run resumes where it was. Clips that fail are listed in cache/failures.csv, and the command
@@ -67,9 +61,7 @@ def command(part: str | None, engine: str, ray_address: str | None) -> None:
     given. The nodes write to the team's store where there is one, and to cache/features otherwise; both, and the
     clips, must lie under the same path on all of them.
     """
-    if ray_address is not None and engine != "ray":
-        raise ValueError("--ray-address needs --engine ray")
-    if part is not None and engine == "ray":
+    if part is not None and engine.ray:
         raise ValueError(
             "--part is for machines of which none knows the others: leave it out with --engine ray"
         )
@@ -83,13 +75,13 @@ def command(part: str | None, engine: str, ray_address: str | None) -> None:
         return
     for folder in (FAILURES_FILE.parent, SPEECH_FEATURES, TEXT_FEATURES):
         check_writable(folder)  # rather than after hours of computing
-    if engine == "local":
+    if not engine.ray:
         _extract(params, manifest, sentences)
         return
 
     from pipeline.scale import on_ray_cluster
 
-    with on_ray_cluster(params, ray_address) as cluster:
+    with on_ray_cluster(params, engine.address) as cluster:
         _extract(params, manifest, sentences, cluster)
 
 

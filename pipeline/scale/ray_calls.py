@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.config import Runtime
-from pipeline.scale.ray_cluster import Cluster, first_line, ray_module
+from pipeline.scale.ray_cluster import Cluster, check_dealt_out, first_line, ray_module
 from pipeline.support import shown
 
 AHEAD = 2
@@ -30,11 +30,7 @@ def gpus_a_call(cluster: Cluster, runtime: Runtime) -> int:
     Raises ValueError for a device by its number, which Ray deals out, and RuntimeError where a GPU is asked for
     and the cluster has none.
     """
-    if ":" in runtime.device:
-        raise ValueError(
-            f"runtime.device must be auto, cpu or cuda with --engine ray, which deals out the GPUs itself, found "
-            f"{runtime.device!r}"
-        )
+    check_dealt_out(runtime.device)
     if runtime.device == "cuda" and cluster.gpus < 1:
         raise RuntimeError(f"the Ray cluster must have a GPU for runtime.device cuda, it has {cluster}")
     return int(runtime.device != "cpu" and cluster.gpus >= 1)

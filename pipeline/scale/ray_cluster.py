@@ -187,3 +187,12 @@ def _check(address: str) -> None:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_dealt_out(device: str) -> None:
+    """Raise ValueError for a `runtime.device` by its number, which a cluster deals out."""
+    if ":" in device:
+        raise ValueError(
+            f"runtime.device must be auto, cpu or cuda with --engine ray, which deals out the GPUs itself, found "
+            f"{device!r}"
+        )

@@ -7,12 +7,13 @@ raised, as Ray would end the whole run. A row is answered when it lies in the st
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +34,8 @@ ANSWERS = pa.schema({"row": pa.int64(), "reason": pa.string(), "fault": pa.strin
 
 BROKEN_DEVICE = 70
 """Exit code of a process whose GPU computes nothing more for it; another process takes its place."""
+
+Encoder = TypeVar("Encoder", "SpeechEncoder", "TextEncoder")
 
 _NOTHING = np.empty(0, np.float32)
 
@@ -94,8 +97,8 @@ class ClipReader:
         return block.append_column("waveform", waveforms).append_column("reason", reasons)
 
 
-class ClipEncoder:
-    """Encodes a block of clips that were read, and stores it as a shard."""
+class BlockEncoder(ABC, Generic[Encoder]):
+    """Encodes blocks, and stores each as a shard."""
 
     def __init__(self, params: Params, place: Place) -> None:
         self._params, self._place = params, place
@@ -106,12 +109,27 @@ class ClipEncoder:
         return answered(block, self._encode)
 
     @cached_property
-    def _loaded(self) -> tuple[SpeechEncoder, FeatureStore]:
+    def _loaded(self) -> tuple[Encoder, FeatureStore]:
+        _use_given_cpus()
+        encoder = self._load()
+        return encoder, self._place.open_for(encoder)
+
+    @abstractmethod
+    def _load(self) -> Encoder:
+        """The encoder, as the params ask for it."""
+
+    @abstractmethod
+    def _encode(self, block: pa.Table) -> dict[int, str]:
+        """Encode and store a block; the reasons of the rows that failed."""
+
+
+class ClipEncoder(BlockEncoder["SpeechEncoder"]):
+    """Encodes blocks of clips that were read."""
+
+    def _load(self) -> SpeechEncoder:
         from pipeline.encoders import load_speech_encoder
 
-        _use_given_cpus()
-        encoder = load_speech_encoder(self._params)
-        return encoder, self._place.open_for(encoder)
+        return load_speech_encoder(self._params)
 
     def _encode(self, block: pa.Table) -> dict[int, str]:
         from pipeline.audio import SAMPLING_RATE
@@ -137,24 +155,13 @@ class ClipEncoder:
         return {row: reasons[name] for row, name in zip(rows, ids, strict=True) if name in reasons}
 
 
-class SentenceEncoder:
-    """Encodes a block of sentences: row, sentence; and stores it as a shard."""
+class SentenceEncoder(BlockEncoder["TextEncoder"]):
+    """Encodes blocks of sentences: row, sentence."""
 
-    def __init__(self, params: Params, place: Place) -> None:
-        self._params, self._place = params, place
-        with suppress(Exception):  # which the first block's answer tells
-            self._loaded  # noqa: B018 (a process that dies of it is not made again and again)
-
-    def __call__(self, block: pa.Table) -> pa.Table:
-        return answered(block, self._encode)
-
-    @cached_property
-    def _loaded(self) -> tuple[TextEncoder, FeatureStore]:
+    def _load(self) -> TextEncoder:
         from pipeline.encoders import load_text_encoder
 
-        _use_given_cpus()
-        encoder = load_text_encoder(self._params)
-        return encoder, self._place.open_for(encoder)
+        return load_text_encoder(self._params)
 
     def _encode(self, block: pa.Table) -> dict[int, str]:
         from pipeline.features import encode_sentences

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import Runtime
-from pipeline.scale.ray_cluster import Cluster, Node, ask_every_node
+from pipeline.scale.ray_cluster import Cluster, Node, ask_every_node, check_dealt_out
 from pipeline.support import counted, write_text
 
 CPUS_AT_MOST = 8
@@ -37,11 +37,7 @@ def workers_for(cluster: Cluster, runtime: Runtime, *, at_most: bool = False) ->
     Raises ValueError for a device that a cluster cannot be asked for, RuntimeError where it has not the room.
     """
     asked = runtime.ray
-    if ":" in runtime.device:
-        raise ValueError(
-            f"runtime.device must be auto, cpu or cuda with --engine ray, which deals out the GPUs itself, found "
-            f"{runtime.device!r}"
-        )
+    check_dealt_out(runtime.device)
     gpus = int(runtime.device == "cuda" or (runtime.device == "auto" and cluster.gpus >= 1))
     if asked.encoder_cpus != "auto":
         cpus = asked.encoder_cpus

@@ -40,6 +40,13 @@ def unit_rows(given: object, size: int, name: str) -> Embeddings:
     return np.divide(rows, np.where(lengths > 0, lengths, 1)[:, None], out=unit, casting="same_kind")
 
 
+def unit_mean(rows: Embeddings) -> Embeddings:
+    """What stands for a recording in windows, (W, E) to (E,): their mean, of length one or zeros."""
+    mean = rows.mean(axis=0)
+    unit: Embeddings = mean / max(float(np.linalg.norm(mean)), 1e-12)
+    return unit
+
+
 def cosines(rows: Embeddings, embedding: Embeddings) -> Embeddings:
     """The cosine of each of N embeddings (N, E) with one (E,), of length one: (N,) within -1..1.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.audio import read_windows
 from pipeline.use.embedding import Embedder
-from pipeline.use.given import Embeddings
+from pipeline.use.given import Embeddings, unit_mean
 from pipeline.use.hearing import in_batches
 
 TOGETHER = 32
@@ -29,10 +29,8 @@ class Heard:
 
     @property
     def mean(self) -> Embeddings:
-        """What stands for the whole recording, (E,): the mean of its windows, of length one."""
-        mean = self.embeddings.mean(axis=0)
-        unit: Embeddings = mean / max(float(np.linalg.norm(mean)), 1e-12)
-        return unit
+        """What stands for the whole recording, (E,)."""
+        return unit_mean(self.embeddings)
 
 
 def hear(model: Embedder, file: Path, hop: float | None = None) -> Heard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,3 +23,17 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(looking, "inspect_clip", look)
     return names
+
+
+LONG_AGO = 1_000_000_000
+
+
+@pytest.fixture
+def old_root(tmp_path: Path, write_audio: Callable[..., Path]) -> Path:
+    """Twenty clips written long ago, the last of which is no audio."""
+    root = tmp_path / "corpus"
+    files = [write_audio(root / f"{i:02d}.wav", 0.1, seed=i) for i in range(19)]
+    (root / "19.wav").write_text("no audio")
+    for file in [*files, root / "19.wav"]:
+        os.utime(file, (LONG_AGO, LONG_AGO))
+    return root

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,24 +12,17 @@ from pipeline.corpora.inspection import PartInspection, inspect, inspect_part
 from pipeline.manifest import Utterance
 from pipeline.support import Part
 
-LONG_AGO = 1_000_000_000
-
 PARTS = [Part(number, 3) for number in (1, 2, 3)]
 
 
 @pytest.fixture
-def corpus(tmp_path: Path, write_audio: Callable[..., Path]) -> tuple[Path, list[Utterance]]:
+def corpus(old_root: Path) -> tuple[Path, list[Utterance]]:
     """Twenty clips written long ago, one named twice and one no audio, and a row whose file is not there."""
-    root = tmp_path / "corpus"
-    files = [write_audio(root / f"{i:02d}.wav", 0.1, seed=i) for i in range(19)]
-    (root / "19.wav").write_text("no audio")
-    for file in [*files, root / "19.wav"]:
-        os.utime(file, (LONG_AGO, LONG_AGO))
     names = [f"{i:02d}.wav" for i in range(20)]
     rows = [
         Utterance(str(i), name, "train", 4.0, 3.0) for i, name in enumerate([*names, "03.wav", "gone.wav"])
     ]
-    return root, rows
+    return old_root, rows
 
 
 def look(corpus: tuple[Path, list[Utterance]], part: Part, left: Path) -> PartInspection:

@@ -18,19 +18,13 @@ import pytest
 from pipeline.corpora import inspected, looking
 from pipeline.corpora.inspection import inspect
 from pipeline.manifest import Utterance
-
-LONG_AGO = 1_000_000_000
+from tests.corpora.conftest import LONG_AGO
 
 
 @pytest.fixture
-def corpus(tmp_path: Path, write_audio: Callable[..., Path]) -> tuple[Path, list[Utterance]]:
+def corpus(old_root: Path) -> tuple[Path, list[Utterance]]:
     """Twenty clips, the last of which is no audio, all written long ago."""
-    root = tmp_path / "corpus"
-    files = [write_audio(root / f"{i:02d}.wav", 0.1, seed=i) for i in range(19)]
-    (root / "19.wav").write_text("no audio")
-    for file in [*files, root / "19.wav"]:
-        os.utime(file, (LONG_AGO, LONG_AGO))
-    return root, [Utterance(f"{i:02d}", f"{i:02d}.wav", "train", 4.0, 3.0) for i in range(20)]
+    return old_root, [Utterance(f"{i:02d}", f"{i:02d}.wav", "train", 4.0, 3.0) for i in range(20)]
 
 
 def test_nothing_is_read_twice_and_the_manifest_is_the_same(tmp_path, corpus, looked_at):

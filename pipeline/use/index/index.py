@@ -17,14 +17,15 @@ import pyarrow as pa
 from pipeline.audio import AudioError, inside
 from pipeline.manifest import LABEL_MAX, LABEL_MIN
 from pipeline.support import shown
+from pipeline.use.given import unit_mean
 from pipeline.use.index.best import Best, Rows, Scores
 from pipeline.use.index.disk import MADE_BY, Stored, read_stored
 
 if TYPE_CHECKING:
     from pipeline.use.embedding import Embedder
 
-BLOCK_ROWS, BLOCK_SCORES = 1 << 18, 1 << 22
-"""Windows that are multiplied at once, and the scores that this gives, at most: 16 MiB."""
+BLOCK_ROWS = 1 << 18
+"""Windows that are compared at once."""
 
 FIRST_ROWS = 1 << 12
 """Of the first block, so that of the next ones few are better than what was found."""
@@ -108,11 +109,9 @@ class Index:
         return None
 
     def mean_of(self, file: int) -> npt.NDArray[np.float32]:
-        """What stands for a whole file, (E,): the mean of its windows, of length one."""
+        """What stands for a whole file, (E,)."""
         rows = self.rows_of(file)
-        mean = self.embeddings[rows.start : rows.stop].mean(axis=0)
-        unit: npt.NDArray[np.float32] = mean / max(float(np.linalg.norm(mean)), 1e-12)
-        return unit
+        return unit_mean(self.embeddings[rows.start : rows.stop])
 
     def by_embedding(
         self,
@@ -135,7 +134,7 @@ class Index:
         if not np.isfinite(queries).all():
             raise ValueError("a query must be finite numbers, found others")
         bests = [self._best(k, windows_per_file) for _ in queries]
-        for first, block in self._blocks(len(queries)):
+        for first, block in self._blocks():
             for best, one in zip(bests, queries, strict=True):
                 # Each row by itself: in a product of matrices its last bit would depend on its place.
                 best.offer(first, _barred(np.einsum("ij,j->i", block, one), first, without))
@@ -202,12 +201,11 @@ class Index:
                 raise ValueError(f"{name} must be at least 1, found {value}")
         return Best(self._file_of, k, windows_per_file)
 
-    def _blocks(self, queries: int) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-        most = min(BLOCK_ROWS, max(1, BLOCK_SCORES // max(1, queries)))
-        first, rows = 0, min(FIRST_ROWS, most)
+    def _blocks(self) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+        first, rows = 0, min(FIRST_ROWS, BLOCK_ROWS)
         while first < len(self):
             yield first, np.asarray(self.embeddings[first : first + rows])
-            first, rows = first + rows, most
+            first, rows = first + rows, BLOCK_ROWS
 
     def _hits(self, rows: Rows, scores: Scores) -> list[Hit]:
         paths, files = self.files.column("path"), self._file_of[rows].tolist()
