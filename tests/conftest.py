@@ -74,6 +74,7 @@ def write_ser_checkpoint(folder: Path, backbone: dict[str, Any] | None, seed: in
     import torch
     from safetensors.torch import save_file
 
+    from pipeline.encoders.published import WavLM
     from pipeline.encoders.ser import SERConfig, SERModel
 
     torch.manual_seed(seed)
@@ -94,7 +95,8 @@ def write_ser_checkpoint(folder: Path, backbone: dict[str, Any] | None, seed: in
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(written))
     with torch.device("meta" if backbone is None else "cpu"):
-        tensors = SERModel(SERConfig(**known)).state_dict()
+        config = SERConfig(**known)
+        tensors = SERModel(config, WavLM(config.backbone(), masked=True)).state_dict()
     if backbone is None:
         write_repeated_noise(tensors, folder / "model.safetensors")
     else:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import WavLMModel
 
 from contenders.clips import CROP_SECONDS, RATE, Features, read
 from pipeline.encoders.checkpoint import exactly, locate
+from pipeline.encoders.ser import SERModel
 from pipeline.encoders.ser_loading import load_ser_model
 
 
@@ -22,7 +24,10 @@ class Plain:
 
     def __init__(self, checkpoint: Path, device: torch.device) -> None:
         self.device = device
-        self.model = load_ser_model(locate(str(checkpoint))).to(device).eval()
+        loaded = load_ser_model(locate(str(checkpoint)))
+        self.model = SERModel(loaded.config, WavLMModel(loaded.ssl_model.config))
+        self.model.load_state_dict(loaded.state_dict())
+        self.model.to(device).eval()
 
     @torch.no_grad()
     def run(self, files: Sequence[Path]) -> Features:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from transformers import WavLMConfig
-from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 
 from pipeline.encoders.packed import FrozenLinear
 from pipeline.encoders.pointwise import Pointwise
+from pipeline.encoders.published import Attention as Weights
 from pipeline.encoders.transfer import sent
+
+if TYPE_CHECKING:
+    from transformers import WavLMConfig
 
 QUERIES_AT_ONCE = 512
 """On a CPU, so that a long clip's scores take no more memory than this many of its frames' do."""
@@ -55,7 +58,7 @@ class Attention:
     """Query, key, value and gate from one product; the gate's product with the bias goes into the scores."""
 
     def __init__(
-        self, attention: WavLMAttention, pointwise: Pointwise, device: torch.device, dtype: torch.dtype
+        self, attention: Weights, pointwise: Pointwise, device: torch.device, dtype: torch.dtype
     ) -> None:
         self._heads, self._size = attention.num_heads, attention.head_dim
         self._pointwise, self._fused = pointwise, fuses(device)
@@ -105,7 +108,7 @@ class Attention:
         return mixed.view(n, heads, frames, size)
 
 
-def _gate(attention: WavLMAttention) -> tuple[Tensor, Tensor]:
+def _gate(attention: Weights) -> tuple[Tensor, Tensor]:
     """The gates' linear map (2H, F) and bias (2H,): the two gates of each head see that head's part alone.
 
     The published model maps to two times four numbers and adds the four, which is one map to two.

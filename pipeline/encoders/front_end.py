@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import WavLMModel
 
 from pipeline.encoders.packed import FrozenConvolution
 from pipeline.encoders.pointwise import Norm, Pointwise
+from pipeline.encoders.published import WavLM
 from pipeline.encoders.transfer import sent
 
 FRAMES_ON_CPU = 64
@@ -24,17 +23,14 @@ FRAMES_ON_GPU = 8192
 class FrontEnd:
     """Waveforms to frames. Layer-normalised (as in WavLM-large) or group-normalised (as in WavLM-base)."""
 
-    def __init__(
-        self, model: WavLMModel, pointwise: Pointwise, device: torch.device, dtype: torch.dtype
-    ) -> None:
+    def __init__(self, model: WavLM, pointwise: Pointwise, device: torch.device, dtype: torch.dtype) -> None:
         config = model.config
         self._dtype, self._device = dtype, device
         self._by_group = config.feat_extract_norm == "group"
         self._shape = tuple(zip(config.conv_kernel, config.conv_stride, strict=True))
         self._convolutions: list[FrozenConvolution] = []
         self._norms: list[Norm | None] = []
-        layers: list[Any] = list(model.feature_extractor.conv_layers)
-        for layer, (_, stride) in zip(layers, self._shape, strict=True):
+        for layer, (_, stride) in zip(model.feature_extractor.conv_layers, self._shape, strict=True):
             self._convolutions.append(
                 FrozenConvolution(layer.conv.weight, layer.conv.bias, device, dtype, stride=stride)
             )

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import WavLMConfig, WavLMModel
+from transformers import WavLMConfig
 
 ATTRIBUTES = ("arousal", "dominance", "valence")
 """The regressor's outputs in order, each about 0..1 = (label - 1) / 6."""
@@ -114,14 +114,11 @@ class EmotionRegressor(nn.Module):
 class SERModel(nn.Module):
     """Waveforms to arousal, dominance and valence, about 0..1 each."""
 
-    def __init__(self, config: SERConfig, *, trained_with_mask: bool = True) -> None:
-        """`trained_with_mask`: the weights include what WavLM's training puts in place of masked frames."""
+    def __init__(self, config: SERConfig, ssl_model: nn.Module) -> None:
+        """`ssl_model` is the WavLM: its weights alone, or, to be called, transformers' model."""
         super().__init__()
-        backbone = config.backbone()
-        if not trained_with_mask:
-            backbone.mask_time_prob = backbone.mask_feature_prob = 0.0
         self.config = config
-        self.ssl_model = WavLMModel(backbone)
+        self.ssl_model = ssl_model
         self.pool_model = AttentiveStatisticsPooling(config.hidden_size)
         self.ser_model = EmotionRegressor(
             config.hidden_size,

@@ -8,6 +8,7 @@ import torch
 
 from pipeline.encoders.checkpoint import Checkpoint, load_exactly
 from pipeline.encoders.contents import CONFIG
+from pipeline.encoders.published import WavLM
 from pipeline.encoders.ser import SERConfig, SERModel
 from pipeline.encoders.settings import BACKBONE, SPEECH, check_heads, check_settings, described_by
 from pipeline.encoders.wavlm import check_covered
@@ -34,7 +35,7 @@ def load_ser_model(checkpoint: Checkpoint) -> SERModel:
     tensors = {_today(name): tensor for name, tensor in checkpoint.tensors().items()}
     # The weights come from the file, so none are drawn.
     with described_by(file, "SERModel"), torch.device("meta"):
-        model = SERModel(config, trained_with_mask="ssl_model.masked_spec_embed" in tensors)
+        model = SERModel(config, WavLM(backbone, masked="ssl_model.masked_spec_embed" in tensors))
     load_exactly(model, tensors, str(checkpoint.folder))
     return model
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers.activations import ACT2FN
-
+from pipeline.encoders.roberta import ACTIVATIONS
 from pipeline.support import shown
 
 LARGEST = 1 << 24
@@ -41,7 +40,7 @@ NUMBER = Rule("a finite number", _is_number)
 POSITIVE = Rule("a number above 0", lambda v: _is_number(v) and v > 0)
 SHARE = Rule("a number from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1)
 SWITCH = Rule("true or false", lambda v: type(v) is bool)
-ACTIVATION = Rule(f"one of {', '.join(sorted(ACT2FN))}", lambda v: type(v) is str and v in ACT2FN)
+ACTIVATION = Rule(f"one of {', '.join(ACTIVATIONS)}", lambda v: type(v) is str and v in ACTIVATIONS)
 SIZES = Rule(
     "a list of as many whole numbers from 1 on as there are convolutions",
     lambda v: type(v) in (list, tuple) and 0 < len(v) <= MOST_LAYERS and all(map(SIZE.holds, v)),

@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from pipeline.encoders.batching import batches_by_length
 from pipeline.encoders.checkpoint import Checkpoint, exactly, locate
 from pipeline.encoders.hub import Revision
 from pipeline.encoders.inputs import Recording, as_waveforms, check_finite
+from pipeline.encoders.published import WavLM
 from pipeline.encoders.recipes import speech_recipe
 from pipeline.encoders.ser import ATTRIBUTES, SERModel
 from pipeline.encoders.ser_loading import load_ser_model
@@ -74,7 +75,8 @@ class SpeechEncoder:
         self.pooling, self.padding, self.crop_seconds = pooling, padding, float(crop_seconds)
         self.batch_seconds = batch_seconds
         self.config = model.config
-        self.wavlm = FrozenWavLM(model.ssl_model, device=self.device, dtype=self.dtype, compiled=compiled)
+        backbone = cast(WavLM, model.ssl_model)
+        self.wavlm = FrozenWavLM(backbone, device=self.device, dtype=self.dtype, compiled=compiled)
         self._statistics = model.pool_model.to(self.device).eval().requires_grad_(False)
         self._regressor = model.ser_model.to(self.device).eval().requires_grad_(False)
         self._transfers = Transfers(self.device)

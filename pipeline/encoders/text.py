@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import RobertaConfig, RobertaForSequenceClassification
+from transformers import RobertaConfig
 
 from pipeline.encoders.asking import ANYBODY, Access
 from pipeline.encoders.batching import batches_by_length
@@ -20,7 +20,9 @@ from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, loca
 from pipeline.encoders.contents import CONFIG
 from pipeline.encoders.hub import Revision
 from pipeline.encoders.inputs import as_sentences, check_finite
+from pipeline.encoders.published import RobertaClassifier
 from pipeline.encoders.recipes import text_recipe
+from pipeline.encoders.roberta import FrozenRoberta
 from pipeline.encoders.settings import MOST_LAYERS, TEXT, check_heads, check_settings, described_by
 from pipeline.encoders.tokens import ids_of, load_tokenizer, tokens_digest
 from pipeline.support import check_device, check_dtype, in_order, shown, torch_threads
@@ -34,7 +36,7 @@ class TextEncoder:
 
     def __init__(
         self,
-        model: RobertaForSequenceClassification,
+        model: RobertaClassifier,
         tokenizer: Tokenizer,
         checkpoint: Checkpoint,
         *,
@@ -52,8 +54,7 @@ class TextEncoder:
                 f"max_tokens must be 3 to {capacity} for {checkpoint.model}, found {max_tokens!r}"
             )
         self.device, self.dtype = check_device(device), check_dtype(dtype)
-        self.model = model.roberta.train(False).requires_grad_(False)
-        self.model.to(device=self.device)
+        self.roberta = FrozenRoberta(model, device=self.device, pad=self.pad)
         self.tokenizer = tokenizer
         self.tokenizer.enable_truncation(max_tokens)
         self.max_tokens, self.batch_tokens = max_tokens, batch_tokens
@@ -139,18 +140,19 @@ class TextEncoder:
     def _encode_batch(self, tokens: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         longest = max(len(row) for row in tokens)
         ids = torch.full((len(tokens), longest), self.pad)
-        mask = torch.zeros_like(ids)
+        heard = torch.zeros(ids.shape, dtype=torch.bool)
         for i, row in enumerate(tokens):
             ids[i, : len(row)] = torch.tensor(row)
-            mask[i, : len(row)] = 1
+            heard[i, : len(row)] = True
+        padding = None if bool(heard.all()) else heard.to(self.device)
         reduced = self.dtype != torch.float32
         with exactly(self.device), torch.autocast(self.device.type, dtype=self.dtype, enabled=reduced):
-            states = self.model(ids.to(self.device), attention_mask=mask.to(self.device)).last_hidden_state
+            states = self.roberta(ids.to(self.device), padding)
         first: npt.NDArray[np.float32] = states[:, 0].float().cpu().numpy()
         return first
 
 
-def load_classifier(checkpoint: Checkpoint) -> RobertaForSequenceClassification:
+def load_classifier(checkpoint: Checkpoint) -> RobertaClassifier:
     """Build and load a RoBERTa classifier. Raises RuntimeError where config.json or the tensors do not fit."""
     written = checkpoint.config
     if written.get("model_type") != "roberta":
@@ -169,8 +171,8 @@ def load_classifier(checkpoint: Checkpoint) -> RobertaForSequenceClassification:
     positions = tensors.pop("roberta.embeddings.position_ids", None)
     if positions is not None and not torch.equal(positions.flatten(), torch.arange(positions.numel())):
         raise RuntimeError(f"roberta.embeddings.position_ids of {checkpoint.folder} must count from 0")
-    with described_by(file, "RoBERTa"):
-        classifier = RobertaForSequenceClassification(config)
+    with described_by(file, "RoBERTa"), torch.device("meta"):
+        classifier = RobertaClassifier(config)
     load_exactly(classifier, tensors, str(checkpoint.folder))
     return classifier
 

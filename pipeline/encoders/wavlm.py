@@ -1,4 +1,4 @@
-"""WavLM's forward pass for inference alone, over the weights of transformers' WavLMModel.
+"""WavLM's forward pass for inference alone.
 
 What differs from training code: the relative position bias is made once a batch and not once a clip, and only
 its gate once a layer; query, key, value and gate are one product; weight norms are folded; nobody averages the
@@ -10,26 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import WavLMConfig, WavLMModel
-from transformers.models.wavlm.modeling_wavlm import WavLMEncoderLayer
 
 from pipeline.encoders.attention import Attention, kernels, position_bias
 from pipeline.encoders.front_end import FrontEnd
 from pipeline.encoders.packed import FrozenConvolution, FrozenLinear
 from pipeline.encoders.pointwise import Norm, Pointwise
+from pipeline.encoders.published import WavLM
 from pipeline.encoders.transfer import sent
+
+if TYPE_CHECKING:
+    from transformers import WavLMConfig
 
 
 class FrozenWavLM:
     """Waveforms to the last layer's frames, for the large and the base models alike."""
 
     def __init__(
-        self, model: WavLMModel, *, device: torch.device, dtype: torch.dtype, compiled: bool = False
+        self, model: WavLM, *, device: torch.device, dtype: torch.dtype, compiled: bool = False
     ) -> None:
         """`dtype` is what products are computed in; `compiled` fuses each norm, and the gating of the bias.
 
@@ -58,7 +60,7 @@ class FrozenWavLM:
             groups=config.num_conv_pos_embedding_groups,
         )
         self._norm = Norm.of(model.encoder.layer_norm, pointwise, device)
-        layers = cast(list[WavLMEncoderLayer], list(model.encoder.layers))
+        layers = model.encoder.layers
         self._relative = layers[0].attention.rel_attn_embed.weight.detach()  # all layers share it
         self._layers = [
             Layer(layer, pointwise, device, dtype, stable=config.do_stable_layer_norm) for layer in layers
@@ -137,7 +139,7 @@ class Layer:
 
     def __init__(
         self,
-        layer: WavLMEncoderLayer,
+        layer: Any,
         pointwise: Pointwise,
         device: torch.device,
         dtype: torch.dtype,

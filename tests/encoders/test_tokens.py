@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from tokenizers.processors import RobertaProcessing
@@ -73,7 +73,15 @@ def test_ids_are_those_of_the_algorithm_and_of_transformers(request, files, max_
 @settings(max_examples=100, deadline=None)
 @given(st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), min_size=1))
 def test_any_sentence_has_the_algorithms_ids(trained, sentence):
+    assume(not any(token in sentence for token in SPECIAL))  # which the algorithm knows nothing of
     assert ids_of(load_tokenizer(trained), [sentence]) == published_ids(trained, [sentence])
+
+
+@pytest.mark.parametrize("token", SPECIAL)
+def test_a_special_token_in_a_sentence_is_read_as_transformers_reads_it(trained, token):
+    sentences = [token, f"A {token} voice."]
+    theirs = AutoTokenizer.from_pretrained(trained)
+    assert ids_of(load_tokenizer(trained), sentences) == theirs(sentences)["input_ids"]
 
 
 def test_published_ids_leave_no_trace_in_a_recipe(trained, older):
