@@ -26,6 +26,7 @@ from pipeline.config import Params
 from pipeline.features import Keys, Mask
 from pipeline.scale.ray_cluster import alive, first_line, ray_module
 from pipeline.scale.ray_encoding import Place
+from pipeline.scale.ray_watch import Watch
 from pipeline.scale.ray_workers import ENCODER_LEAVES, READER_ASKS, Workers, workers_for
 from pipeline.support import Progress, counted
 
@@ -90,9 +91,13 @@ def in_rounds(work: Work, params: Params, place: Place) -> Generator[Answer]:
                 smaller = deque([rows for rows in SMALLER if rows < size] or [1])
             answered = np.zeros(len(work.rows), bool)
             ended: Exception | None = None
-            with closing(_round(work, left, size, workers, params, place)) as answers:
+            with (
+                Watch(alive, alive()) as watch,
+                closing(_round(work, left, size, workers, params, place)) as answers,
+            ):
                 try:
                     for answer in answers:
+                        watch.heard()
                         answered[answer.rows] = True
                         told(answer.rows)
                         yield answer

@@ -16,8 +16,8 @@ CPUS_AT_MOST = 8
 """Of one encoder: its threads share an interpreter, which few large operations leave idle."""
 
 ENCODER_LEAVES, READER_ASKS = 0.01, 0.001
-"""CPUs, as Ray counts them. How many readers there are is bounded; that each asked for the whole CPU that it has would
-make them wait for ever, once a node is lost and encoders have taken all that is left."""
+"""CPUs, as Ray counts them. There are no more readers than have a CPU each; but if they asked for it, they would
+wait for ever once a node is lost and encoders have taken all that is left."""
 
 SECONDS_UNTIL_SEEN = 5.0
 """That a file which one machine has written may take to be seen by another."""
