@@ -121,7 +121,7 @@ def own_cluster() -> Iterator[str]:
 
 def _authenticate(settings: Mapping[str, str | None]) -> None:
     """Set what Ray reads of the environment to know who may join, and have it read that anew."""
-    from ray._raylet import AuthenticationTokenLoader, Config
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
     for name, value in settings.items():
         os.environ.pop(name, None)

@@ -15,7 +15,7 @@ from pipeline.support import counted, write_text
 CPUS_AT_MOST = 8
 """Of one encoder: its threads share an interpreter, which few large operations leave idle."""
 
-ENCODER_LEAVES, READER_ASKS = 0.01, 0.001
+ENCODER_LEAVES, READER_ASKS = 0.001, 0.0001
 """CPUs, as Ray counts them. There are no more readers than have a CPU each; but if they asked for it, they would
 wait for ever once a node is lost and encoders have taken all that is left."""
 
