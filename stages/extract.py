@@ -16,6 +16,7 @@ from pipeline.features import (
     FeatureStore,
     TeamStore,
     asked_for,
+    needed_team_root,
     packed_column,
     sentence_keys,
     team_root,
@@ -81,6 +82,8 @@ def command(part: str | None, engine: Engine) -> None:
 
     from pipeline.scale import on_ray_cluster
 
+    if team_root(params.runtime.store):
+        needed_team_root(params.runtime.store, "--engine ray")
     with on_ray_cluster(params, engine.address) as cluster:
         click.echo(cluster)
         _extract(params, manifest, sentences, cluster)

@@ -50,8 +50,8 @@ def command(
         from pipeline.use import Index, Library, Server
     except ImportError as error:
         raise ValueError(
-            f"erclap serve needs the package {error.name}, which is not installed: pip install "
-            f"'emotionrankclap[serve]'"
+            f"erclap serve needs the package {error.name}, which is not installed: in the clone, "
+            f"pip install -e '.[serve]' -c constraints.txt"
         ) from None
     with closing(Server(host, port, token=token, further=further)) as server:
         found = open_model(model)

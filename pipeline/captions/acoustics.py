@@ -78,7 +78,7 @@ def praat() -> Any:
     except ImportError:
         raise RuntimeError(
             "the captions `paraclap` must have Praat to measure clips, praat-parselmouth is not installed: "
-            "pip install 'emotionrankclap[acoustic]', or take paraclap out of train.methods"
+            "in the clone, pip install -e '.[acoustic]' -c constraints.txt, or take paraclap out of train.methods"
         ) from None
     return parselmouth
 

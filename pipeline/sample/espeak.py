@@ -128,7 +128,7 @@ def _loader() -> Any:
     except ImportError:
         raise RuntimeError(
             "the sample corpus must have eSpeak NG to speak it, espeakng-loader is not installed: "
-            "pip install 'emotionrankclap[sample]'"
+            "in the clone, pip install -e '.[sample]' -c constraints.txt"
         ) from None
     return espeakng_loader
 

@@ -76,7 +76,8 @@ def ray_module() -> ModuleType:
         import ray.data
     except ImportError as error:
         raise RuntimeError(
-            "--engine ray must have Ray, it is not installed: pip install 'emotionrankclap[ray]' on every node"
+            "--engine ray must have Ray, it is not installed: in the clone, pip install -e '.[ray]' "
+            "-c constraints.txt, on every node"
         ) from error
     return ray
 

@@ -32,7 +32,8 @@ from pipeline.sentences import SENTENCE_FILES, all_sentences
 from pipeline.support import Part, write_csv
 from stages.cache.places import describe, folders_of_team, local_folders, wanted_recipes
 
-EXAMPLES = 3
+EXAMPLES, LOOKED_AT = 3, 1000
+"""So many rows are named, of so many: sentences that begin alike are one example."""
 
 
 @click.command("plan")
@@ -57,7 +58,8 @@ def command(file: Path | None, as_json: bool, part: str | None) -> None:
     speech, text = wanted_recipes(params.extract)
     clips, sentences = _clips(), _sentences()
     team = [shard for folder in folders_of_team(params) for shard in folder.refresh()]
-    plans = []
+    plans: list[Plan] = []
+    known: dict[str, list[str]] = {}
     for recipe, wanted, files, folder in zip(
         (speech, text),
         (clips, sentences),
@@ -67,14 +69,19 @@ def command(file: Path | None, as_json: bool, part: str | None) -> None:
     ):
         if share:
             wanted = _of_part(wanted, share)
-        earlier, known = _earlier(wanted, files)
+        earlier, how = _earlier(wanted, files)
         planned = plan(wanted, recipe, [] if share else _shards(folder, recipe), team, earlier)
         plans.append(planned)
+        if planned.to_compute:
+            known.setdefault(how, []).append(recipe.modality)
         if not as_json:
-            _print(planned, known)
+            _print(planned)
     if as_json:
         told = {planned.recipe.modality: _counts(planned) for planned in plans}
         click.echo(json.dumps({"part": str(share) if share else None, **told}, indent=2, ensure_ascii=False))
+    else:
+        for how, modalities in known.items():
+            click.echo(f"what was there before, of {' and '.join(modalities)}: {how}")
     if file is not None:
         _list(plans, file)
         click.echo(f"{file}: every row to compute, with its reason", err=as_json)
@@ -118,24 +125,24 @@ def _counts(planned: Plan) -> dict[str, object]:
         "wanted": len(planned.wanted.keys),
         "in_cache": int(planned.local.sum()),
         "in_team_store": int(planned.team.sum()),
+        "to_take": planned.to_take,
         "to_compute": planned.to_compute,
         "reasons": {reason: len(rows) for reason, rows in planned.reasons.items()},
     }
 
 
-def _print(planned: Plan, known: str) -> None:
+def _print(planned: Plan) -> None:
     what = "clips" if planned.recipe.modality == "speech" else "sentences"
     click.echo(describe(planned.recipe))
     click.echo(
         f"  {len(planned.wanted.keys)} {what}: {int(planned.local.sum())} in the cache, "
-        f"{int(planned.team.sum())} in the team's store, {planned.to_compute} to compute"
+        f"{planned.to_take} to take from the team's store, {planned.to_compute} to compute"
     )
     for reason, rows in planned.reasons.items():
-        examples = [shorten(planned.wanted.names[row], 60, placeholder=" …") for row in rows[:EXAMPLES]]
+        names = (shorten(planned.wanted.names[row], 60, placeholder=" …") for row in rows[:LOOKED_AT])
+        examples = [*dict.fromkeys(names)][:EXAMPLES]
         more = ", …" if len(rows) > len(examples) else ""
         click.echo(f"    {len(rows)} {reason} ({', '.join(examples)}{more})")
-    if planned.to_compute:
-        click.echo(f"    what was there before: {known}")
 
 
 def _list(plans: list[Plan], file: Path) -> None:

@@ -290,5 +290,5 @@ def test_what_is_no_waveform_is_refused(waveform):
 
 def test_without_praat_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "parselmouth", None)
-    with pytest.raises(RuntimeError, match=r"pip install 'emotionrankclap\[acoustic\]'"):
+    with pytest.raises(RuntimeError, match=r"pip install -e '\.\[acoustic\]'"):
         measure(voice(0))

@@ -136,6 +136,24 @@ def _code(page: Path) -> str:
     return "\n".join([*re.findall(r"```sh\n(.*?)```", text_of(page), re.S), *code_spans(page)])
 
 
+def test_extras_are_installed_from_the_clone_and_are_there():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    code = [file for folder in ("pipeline", "stages") for file in (ROOT / folder).rglob("*.py")]
+    texts = [*map(text_of, PAGES), *(file.read_text(encoding="utf-8") for file in code)]
+    named = {name for text in texts for name in re.findall(r"pip install -e '\.\[(\w+)\]'", text)}
+    assert named == extras.keys() - {"dev", "simulated"}
+    assert not any("emotionrankclap[" in text for text in texts), "the package is on no index"
+
+
+def test_every_recipe_for_ray_asks_for_the_clusters_token():
+    starts = re.findall(r"```\w*\n(.*?)```", text_of(Path("docs/scale.md")), re.S)
+    by_hand = [text for text in starts if "ray start" in text]
+    assert len(by_hand) == 2
+    assert all("export RAY_AUTH_MODE=token" in text for text in by_hand)
+    (on_kubernetes,) = (yaml.safe_load(text) for text in starts if "kind: RayJob" in text)
+    assert on_kubernetes["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}
+
+
 def test_the_readme_stays_short():
     assert len(text_of(PAGES[0]).splitlines()) <= 110
 

@@ -88,9 +88,14 @@ def test_the_jobs_wait_for_each_other(chain, tmp_path):
     (tmp_path / "sbatch").chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     subprocess.run(["bash", "-euc", chain.text], cwd=tmp_path, env={"PATH": path}, check=True)
+    bounds = "--cpus-per-task=16 --mem=32G --time=08:00:00 --output=logs/%x-%j.txt"
     assert (tmp_path / "said").read_text().splitlines() == [
         "--parsable parts.sbatch prepare",
-        "--parsable --dependency=afterany:1 --wrap erclap prepare && erclap caption",
+        f"--parsable --dependency=afterany:1 {bounds} --wrap erclap prepare && erclap caption",
         "--parsable --dependency=afterok:2 parts.sbatch extract",
-        "--dependency=afterany:3 --gpus-per-task=1 --wrap erclap extract",
+        "--parsable --dependency=afterany:3 parts.sbatch extract",
+        f"--dependency=afterany:4 {bounds} --wrap erclap cache plan --json && erclap extract",
     ]
+    for bound in bounds.split():
+        name, value = bound.removeprefix("--").split("=")
+        assert re.fullmatch(OPTIONS[name], value), name

@@ -30,14 +30,14 @@ def reasons(planned) -> dict[str, list[str]]:
     return {reason: [planned.wanted.names[i] for i in rows] for reason, rows in planned.reasons.items()}
 
 
-def test_rows_are_looked_up_in_the_cache_then_in_the_teams_store(tmp_path):
+def test_rows_are_looked_up_in_the_cache_and_in_the_teams_store(tmp_path):
     fill(tmp_path / "local", (0, 4))
     fill(tmp_path / "team", (2, 4))
     local, team = (ShardFolder(tmp_path / name).refresh() for name in ("local", "team"))
     planned = plan(wanted(8), RECIPE, local, team, {})
     assert np.flatnonzero(planned.local).tolist() == [0, 1, 2, 3]
-    assert np.flatnonzero(planned.team).tolist() == [4, 5]
-    assert planned.to_compute == 2
+    assert np.flatnonzero(planned.team).tolist() == [2, 3, 4, 5]
+    assert (planned.to_take, planned.to_compute) == (2, 2)
     assert reasons(planned) == {NEW: ["clip 6", "clip 7"]}
 
 

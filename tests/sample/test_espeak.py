@@ -75,5 +75,5 @@ def test_unknown_variant_is_an_error() -> None:
 
 def test_absent_package_names_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
-    with pytest.raises(RuntimeError, match=r"pip install 'emotionrankclap\[sample\]'"):
+    with pytest.raises(RuntimeError, match=r"pip install -e '\.\[sample\]'"):
         Espeak()

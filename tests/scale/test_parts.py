@@ -167,6 +167,17 @@ def test_a_poisoned_clip_is_one_row_in_its_parts_file(project, team):
     assert list((project / "cache/failures").iterdir()) == [], "the last extract has tried it again"
 
 
+def test_ray_is_not_started_where_the_store_that_is_named_is_not_there(project, monkeypatch, tmp_path):
+    monkeypatch.setenv("ERCLAP_STORE", str(tmp_path / "gone"))
+    monkeypatch.setattr("pipeline.scale.on_ray_cluster", lambda *_: pytest.fail("a cluster was joined"))
+    answer = erclap(project, "extract", "--engine", "ray")
+    assert answer.returncode == 2
+    assert (
+        f"--engine ray needs the team's store, found no folder {tmp_path}/gone: set ERCLAP_STORE"
+        in answer.stderr
+    )
+
+
 def test_a_part_needs_a_store_of_the_teams(project, monkeypatch, tmp_path):
     for root, found in ((None, "none named"), (str(tmp_path / "gone"), f"no folder {tmp_path}/gone")):
         if root is None:

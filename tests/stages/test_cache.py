@@ -149,11 +149,27 @@ def test_plan_says_what_is_there_and_why_the_rest_is_not(project, team):
     write_data([clip(i) for i in range(12)])
     answer = erclap(project, "cache", "plan", "--csv", "plan.csv")
     assert answer.returncode == 0, answer.stderr
-    assert "12 clips: 0 in the cache, 9 in the team's store, 3 to compute" in answer.stdout
+    assert "12 clips: 0 in the cache, 9 to take from the team's store, 3 to compute" in answer.stdout
     assert "3 not in the cache (clip-9, clip-10, clip-11)" in answer.stdout
     assert "there is no dvc.lock" in answer.stdout
     with Path("plan.csv").open() as file:
         assert [row["name"] for row in csv.DictReader(file)] == ["clip-9", "clip-10", "clip-11"]
+
+
+def test_plan_counts_what_both_have_in_both(project, team):
+    share()
+    told = json.loads(erclap(project, "cache", "plan", "--json").stdout)
+    counts = {name: told["speech"][name] for name in ("in_cache", "in_team_store", "to_take", "to_compute")}
+    assert counts == {"in_cache": 9, "in_team_store": 9, "to_take": 0, "to_compute": 0}
+
+
+def test_plan_names_sentences_that_begin_alike_once(project):
+    alike = "The person is speaking in a voice that goes up and down and ends on"
+    texts = [f"{alike} {i}." for i in range(5)]
+    captions = [{"utterance_id": f"clip-{i}", "variant": "va", "text": text} for i, text in enumerate(texts)]
+    pq.write_table(pa.Table.from_pylist(captions, CAPTIONS_SCHEMA), CAPTIONS_FILE)
+    said = erclap(project, "cache", "plan").stdout
+    assert "5 not in the cache (The person is speaking in a voice that goes up and down …, …)" in said
 
 
 def test_plan_names_the_field_of_the_recipe_that_changed(project):
@@ -218,11 +234,12 @@ def test_plan_tells_new_changed_and_lost_files_apart(project):
     speech, _ = stores()
     speech.prune([clip(i)["sha256"] for i in range(7)])
     answer = erclap(project, "cache", "plan")
-    assert "10 clips: 7 in the cache, 0 in the team's store, 3 to compute" in answer.stdout
+    assert "10 clips: 7 in the cache, 0 to take from the team's store, 3 to compute" in answer.stdout
     assert "1 not in the cache any more (`dvc pull` may bring it) (clip-7)" in answer.stdout
     assert "1 changed file (clip-8)" in answer.stdout
     assert "1 new (clip-9)" in answer.stdout
-    assert "what was there before: as dvc.lock has it" in answer.stdout
+    assert answer.stdout.count("what was there before") == 1
+    assert "what was there before, of speech: as dvc.lock has it" in answer.stdout
 
 
 def test_verify_names_what_is_damaged_and_what_is_not_the_stores(project, team):

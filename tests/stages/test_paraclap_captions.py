@@ -120,7 +120,7 @@ def test_a_clip_that_is_damaged_since_is_named(project):
 def test_without_praat_one_line_says_what_to_install(project, tmp_path):
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules/parselmouth.py").write_text("raise ImportError('not here')")
-    message = "praat-parselmouth is not installed: pip install 'emotionrankclap[acoustic]'"
+    message = "praat-parselmouth is not installed: in the clone, pip install -e '.[acoustic]'"
     fails(project, 1, message, path=tmp_path / "modules")
 
 

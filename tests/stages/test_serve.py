@@ -86,4 +86,6 @@ def test_without_its_packages_it_says_which_and_how_to_install_them(monkeypatch,
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert serve("--port", "0") == 2
     said = capsys.readouterr().err
-    assert "needs the package uvicorn, which is not installed: pip install 'emotionrankclap[serve]'" in said
+    assert (
+        "needs the package uvicorn, which is not installed: in the clone, pip install -e '.[serve]'" in said
+    )

@@ -193,7 +193,7 @@ def test_a_second_clone_computes_nothing_that_the_first_offered(team, ana_and_be
     output = team.does(project, STORE_USE.replace("plan\ndvc repro", "plan\ndvc repro extract"))
     assert stages_run(output) == ["prepare", "caption", "extract"]
     clips = sum(CLIPS.values()) + 1
-    assert f"{clips} clips: 0 in the cache, {clips} in the team's store, 0 to compute" in output
+    assert f"{clips} clips: 0 in the cache, {clips} to take from the team's store, 0 to compute" in output
     assert f"{clips} rows taken from the team's store {team.store}" in output
     assert computed(output) == []
     assert shards(project) == shards(ana)

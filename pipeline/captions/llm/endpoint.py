@@ -109,7 +109,7 @@ class Endpoint:
         except ImportError:
             raise ValueError(
                 "caption.captioner llm needs the package openai, which is not installed: "
-                "pip install 'emotionrankclap[llm]'"
+                "in the clone, pip install -e '.[llm]' -c constraints.txt"
             ) from None
         # Without a key there is nothing to send: a server of one's own takes any word.
         return OpenAI(

@@ -41,13 +41,18 @@ class Plan:
     wanted: Wanted
     local: Mask
     team: Mask
-    """(N,): the cache has it; the cache has it not and the team's store has."""
+    """(N,): the cache has it; the team's store has it, whether the cache does or not."""
     reasons: dict[str, Positions]
     """Why the others have to be computed, and which they are."""
 
     @property
+    def to_take(self) -> int:
+        """How many rows the team's store has and the cache has not."""
+        return int((self.team & ~self.local).sum())
+
+    @property
     def to_compute(self) -> int:
-        """How many rows."""
+        """How many rows neither has."""
         return int((~(self.local | self.team)).sum())
 
 
@@ -58,13 +63,13 @@ def plan(
     team: Sequence[Shard],
     earlier: dict[str, Mask] | None,
 ) -> Plan:
-    """Look every wanted key up in the shards of the cache and then in the team's, whatever their recipes.
+    """Look every wanted key up in the shards of the cache and in the team's, whatever their recipes.
 
     `earlier` are reasons from what was there before, by mask (N,), the first that holds counting; None where that
     is not known.
     """
     here = Index(of_recipe([*local], recipe)).find(wanted.keys) >= 0
-    there = ~here & (Index(of_recipe([*team], recipe)).find(wanted.keys) >= 0)
+    there = Index(of_recipe([*team], recipe)).find(wanted.keys) >= 0
     open_ = ~(here | there)
     reasons: dict[str, Positions] = {}
 

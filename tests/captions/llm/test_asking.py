@@ -339,7 +339,7 @@ def test_without_the_package_it_is_one_line(make_project, monkeypatch):
     answer = erclap(make_project("http://127.0.0.1:9/v1"), "caption")
     assert answer.returncode == 2
     assert (
-        "needs the package openai, which is not installed: pip install 'emotionrankclap[llm]'"
+        "needs the package openai, which is not installed: in the clone, pip install -e '.[llm]' -c"
         in error_line(answer)
     )
 
