@@ -139,7 +139,18 @@ def test_a_node_without_the_project_says_so(project, tmp_path):
     assert has_project(project, expected) == ""
     assert "must have the project's folder" in has_project(tmp_path / "not mounted", expected)
     (project / "params.yaml").write_text("")
-    assert "has other files" in has_project(project, expected)
+    assert has_project(project, expected).endswith("has other files: params.yaml")
+
+
+@pytest.mark.parametrize("file", ["data/captions.parquet", "data/plane.parquet", "data/learnt/clap-sce.json"])
+def test_a_node_with_other_captions_says_so(file, project):
+    expected = contents(project)
+    with (project / file).open("ab") as there:
+        there.write(b" ")
+    assert has_project(project, expected).endswith(f"has other files: {file}")
+    (project / file).unlink()
+    assert has_project(project, expected).endswith(f"has other files: {file}")
+    assert has_project(project, contents(project)) == ""
 
 
 @pytest.mark.parametrize("command", ["train", "eval"])
