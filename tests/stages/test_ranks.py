@@ -36,10 +36,10 @@ def test_two_ranks_write_what_one_process_writes_and_the_first_alone_tells(proje
 
 
 def test_an_error_of_all_ranks_is_one_line_and_the_heads_of_before_stay(project):
-    heads = project / "results/models/emotionrankclap/seed-0/heads.safetensors"
+    heads = project / "results/models/clap-sce/seed-0/heads.safetensors"
     before = heads.read_bytes()
     change_params(project, train__learning_rate=1e38)
-    answers = at_once(erclap, environments(2), project, *TRAIN)
+    answers = at_once(erclap, environments(2), project, "train", "--method", "clap-sce")
     assert [code for code, _, _ in answers] == [1, 1]
     (line,) = [line for _, _, errors in answers for line in errors]
     assert line.startswith("error: the loss must stay finite")
