@@ -82,6 +82,7 @@ def command(part: str | None, engine: Engine) -> None:
     from pipeline.scale import on_ray_cluster
 
     with on_ray_cluster(params, engine.address) as cluster:
+        click.echo(cluster)
         _extract(params, manifest, sentences, cluster)
 
 
@@ -126,8 +127,8 @@ def _extract(
         )
         for store, keys in wanted:
             store.refresh()
-            if team:
-                team.fetch(store, keys)
+            if team and (fetched := team.fetch(store, keys)):
+                click.echo(f"{store.root}: {fetched} rows taken from the team's store {team.root}")
     for store, keys in wanted:
         if team and (offered := team.offer_missing(store, keys)):
             click.echo(f"{store.root}: {offered} older rows offered to the team's store {team.root}")

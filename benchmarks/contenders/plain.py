@@ -14,8 +14,8 @@ import torch
 from transformers import WavLMModel
 
 from contenders.clips import CROP_SECONDS, RATE, Features, read
+from pipeline.encoders import SERModel
 from pipeline.encoders.checkpoint import exactly, locate
-from pipeline.encoders.ser import SERModel
 from pipeline.encoders.ser_loading import load_ser_model
 
 

@@ -7,20 +7,22 @@ minutes: both are looked at first, so that an error comes within seconds.
 from __future__ import annotations
 
 import os
+import secrets
 import signal
-import socket
+import sys
+import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pipeline.scale.ray_address import check_answers, endpoint
 from pipeline.support import counted, shown
 
 ADDRESS = "RAY_ADDRESS"
-
-SECONDS_TO_CONNECT = 5.0
 
 SECONDS_TO_ANSWER = 60.0
 """That a node may take to start a process and look at its folders."""
@@ -83,39 +85,85 @@ def ray_module() -> ModuleType:
 def joined(address: str | None, *, spare_cpus: int = 0) -> Iterator[Cluster]:
     """Within this, the cluster at an address is joined: the one in RAY_ADDRESS where None is given.
 
-    With neither, a cluster of this machine alone is started, on loopback and without a dashboard, and ended
-    afterwards; it counts `spare_cpus` more than there are cores, for work that takes little of one. A cluster that
-    this process has joined already is used, and stays joined. Raises ValueError for what is no address,
-    RuntimeError where no cluster answers there.
+    With neither, a cluster of this machine alone is started, without a dashboard and with a token of its own,
+    since Ray opens its ports on all interfaces, and ended afterwards; it counts `spare_cpus` more than there are
+    cores, for work that takes little of one. A cluster that this process has joined already is used, and stays
+    joined. Raises ValueError for what is no address, RuntimeError where no cluster answers there.
     """
     address = address or os.environ.get(ADDRESS) or "local"
-    _check(address)
+    place = endpoint(address)
     ray = ray_module()
     if ray.is_initialized():
         yield alive()
         return
+    if place is not None:
+        check_answers(*place, address)
+    with ExitStack() as until_ended:
+        folder = until_ended.enter_context(own_cluster()) if address == "local" else None
+        _init(ray, address, folder, spare_cpus)
+        until_ended.callback(ray.shutdown)
+        yield alive()
+
+
+@contextmanager
+def own_cluster() -> Iterator[str]:
+    """A folder for a cluster's files, and a token that nobody else has, for as long as that cluster is there."""
+    before = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
+    # Sockets lie there, whose paths have a limit, whatever TMPDIR is.
+    short = Path("/tmp") if Path("/tmp").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="erclap-ray-", dir=short, ignore_cleanup_errors=True) as folder:
+        try:
+            _authenticate({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
+            yield folder
+        finally:
+            _authenticate(before)
+
+
+def _authenticate(settings: Mapping[str, str | None]) -> None:
+    """Set what Ray reads of the environment to know who may join, and have it read that anew."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
+    for name, value in settings.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
+def _init(ray: ModuleType, address: str, folder: str | None, spare_cpus: int) -> None:
     options: dict[str, Any] = {
         "log_to_driver": bool(os.environ.get("ERCLAP_DEBUG")),
         "logging_level": "error",
     }
-    if address == "local":
-        options |= {
-            "num_cpus": _cores() + spare_cpus,
-            "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1",
-        }
+    if folder is not None:
+        options |= {"num_cpus": _cores() + spare_cpus, "include_dashboard": False, "_temp_dir": folder}
     ours = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=address, **options)
+        with unheard_stderr():
+            ray.init(address=address, **options)
     except Exception as error:  # of many types
         raise RuntimeError(f"a Ray cluster must answer at {address}, it did not: {error}") from error
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, ours)  # in whose place Ray has put its own
+
+
+@contextmanager
+def unheard_stderr() -> Iterator[None]:
+    """Within this nothing is written to stderr, not by libraries either, unless everything is to be said."""
+    if os.environ.get("ERCLAP_DEBUG"):
+        yield
+        return
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
     try:
-        yield alive()
+        yield
     finally:
-        ray.shutdown()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def alive() -> Cluster:
@@ -148,18 +196,20 @@ def ask_every_node(cluster: Cluster, question: Callable[..., str], *arguments: o
         for node in cluster.nodes
     }
     answered, late = ray.wait([*answers], num_returns=len(answers), timeout=SECONDS_TO_ANSWER)
+    faults = {}
     for answer in answered:
         try:
-            found = ray.get(answer)
+            faults[answers[answer]] = ray.get(answer)
         except ray.exceptions.RayError as error:
-            found = f"must be able to run this version of emotionrankclap: {first_line(error)}"
-        if found:
-            raise RuntimeError(f"node {answers[answer].name} of the Ray cluster {found}")
-    if late:
-        raise RuntimeError(
-            f"node {answers[late[0]].name} of the Ray cluster must answer within {SECONDS_TO_ANSWER:g} s, "
-            f"it did not"
-        )
+            faults[answers[answer]] = (
+                f"must be able to run this version of emotionrankclap: {first_line(error)}"
+            )
+    for answer in late:
+        faults[answers[answer]] = f"must answer within {SECONDS_TO_ANSWER:g} s, it did not"
+    there = {node.id for node in alive().nodes} if any(faults.values()) else ()
+    for node, fault in faults.items():
+        if fault and node.id in there:  # what went with a node that is gone says nothing of the others
+            raise RuntimeError(f"node {node.name} of the Ray cluster {fault}")
 
 
 def first_line(error: BaseException) -> str:
@@ -167,22 +217,6 @@ def first_line(error: BaseException) -> str:
     cause = getattr(error, "cause", None) or error
     lines = [line for line in str(cause).splitlines() if line.strip()]
     return shown(f"{type(cause).__name__}: {lines[0] if lines else ''}")
-
-
-def _check(address: str) -> None:
-    """Raise ValueError unless an address is auto, local or host:port, RuntimeError where nothing listens there."""
-    if address in ("auto", "local"):
-        return
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or "/" in address:
-        raise ValueError(
-            f"a Ray cluster's address must be auto or host:port, such as 10.0.0.1:6379, found {address!r}; a "
-            f"command that is to run inside of a cluster is sent there by `ray job submit`"
-        )
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_CONNECT).close()
-    except (OSError, OverflowError) as error:
-        raise RuntimeError(f"a Ray cluster must answer at {address}, nothing does: {error}") from error
 
 
 def _cores() -> int:

@@ -236,7 +236,7 @@ def _use_given_cpus() -> None:
     import torch
 
     given: dict[str, float] = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]
-    torch.set_num_threads(max(1, int(given.get("CPU", 1))))
+    torch.set_num_threads(max(1, round(given.get("CPU", 1))))
 
 
 def _node() -> str:

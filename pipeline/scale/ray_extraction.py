@@ -25,7 +25,7 @@ from pipeline.scale.ray_cluster import Cluster, joined
 from pipeline.scale.ray_encoding import ClipEncoder, ClipReader, Place, SentenceEncoder
 from pipeline.scale.ray_rounds import Answer, Work, computing_on, in_rounds
 from pipeline.scale.ray_workers import check_nodes, workers_for
-from pipeline.support import check_writable
+from pipeline.support import check_writable, counted
 
 SENTENCES_A_CLIP = 16
 """A block has so many times as many of them, of which each takes as much less."""
@@ -36,6 +36,14 @@ class RayCluster:
 
     def __init__(self, params: Params, cluster: Cluster) -> None:
         self._params, self._cluster = params, cluster
+
+    def __str__(self) -> str:
+        workers = workers_for(self._cluster, self._params.runtime)
+        return (
+            f"on a Ray cluster of {self._cluster}: {counted(workers.encoders, 'encoder')} of "
+            f"{counted(workers.cpus, 'CPU')}{' and a GPU' if workers.gpus else ''} each, "
+            f"{counted(workers.readers, 'reader')}"
+        )
 
     @property
     def driver_params(self) -> Params:

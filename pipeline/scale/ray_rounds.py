@@ -26,7 +26,8 @@ from pipeline.config import Params
 from pipeline.features import Keys, Mask
 from pipeline.scale.ray_cluster import alive, first_line, ray_module
 from pipeline.scale.ray_encoding import Place
-from pipeline.scale.ray_workers import Workers, workers_for
+from pipeline.scale.ray_watch import Watch
+from pipeline.scale.ray_workers import ENCODER_LEAVES, READER_ASKS, Workers, workers_for
 from pipeline.support import Progress, counted
 
 SMALLER = (16, 1, 1)
@@ -90,9 +91,13 @@ def in_rounds(work: Work, params: Params, place: Place) -> Generator[Answer]:
                 smaller = deque([rows for rows in SMALLER if rows < size] or [1])
             answered = np.zeros(len(work.rows), bool)
             ended: Exception | None = None
-            with closing(_round(work, left, size, workers, params, place)) as answers:
+            with (
+                Watch(alive, alive()) as watch,
+                closing(_round(work, left, size, workers, params, place)) as answers,
+            ):
                 try:
                     for answer in answers:
+                        watch.heard()
                         answered[answer.rows] = True
                         told(answer.rows)
                         yield answer
@@ -153,21 +158,21 @@ def _round(
             data = data.map_batches(
                 work.reader,
                 batch_format="pyarrow",
-                num_cpus=workers.reader_cpus,
+                num_cpus=READER_ASKS,
+                concurrency=workers.readers,
                 ray_remote_args_fn=partial(dict, max_retries=1),
             )
         data = data.map_batches(
             work.encoder,
             fn_constructor_args=(computing_on(params, "cuda" if workers.gpus else "cpu"), place),
             batch_format="pyarrow",
-            # Of a fixed size, it would keep the CPUs for which the readers of a lost node wait, for ever.
             compute=ActorPoolStrategy(
                 min_size=1,
                 max_size=encoders,
                 initial_size=encoders,
                 max_tasks_in_flight_per_actor=AHEAD if size > 1 else 1,
             ),
-            num_cpus=workers.cpus,
+            num_cpus=workers.cpus - ENCODER_LEAVES,
             num_gpus=workers.gpus,
             # Ray's default is to try a task again without end.
             ray_remote_args_fn=partial(dict, max_task_retries=0),

@@ -15,6 +15,10 @@ from pipeline.support import counted, write_text
 CPUS_AT_MOST = 8
 """Of one encoder: its threads share an interpreter, which few large operations leave idle."""
 
+ENCODER_LEAVES, READER_ASKS = 0.001, 0.0001
+"""CPUs, as Ray counts them. There are no more readers than have a CPU each; but if they asked for it, they would
+wait for ever once a node is lost and encoders have taken all that is left."""
+
 SECONDS_UNTIL_SEEN = 5.0
 """That a file which one machine has written may take to be seen by another."""
 
@@ -26,7 +30,7 @@ class Workers:
     encoders: int
     cpus: int
     gpus: int
-    reader_cpus: float
+    readers: int
     rows: int
     """In a block."""
 
@@ -56,7 +60,8 @@ def workers_for(cluster: Cluster, runtime: Runtime, *, at_most: bool = False) ->
             f"{' and a GPU' if gpus else ''} each, beside a reader of {asked.reader_cpus:g} CPUs; it has "
             f"{cluster}, room for {room}: set runtime.ray.encoders, encoder_cpus or reader_cpus, or add nodes"
         )
-    return Workers(encoders, cpus, gpus, asked.reader_cpus, asked.rows)
+    readers = int((cluster.cpus - encoders * cpus) / asked.reader_cpus + 1e-6)
+    return Workers(encoders, cpus, gpus, max(1, readers), asked.rows)
 
 
 def _room(cluster: Cluster, cpus: int, gpus: int, reader_cpus: float) -> int:

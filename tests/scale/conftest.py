@@ -15,7 +15,7 @@ from pipeline.manifest import Manifest
 from pipeline.sentences import all_sentences
 from tests.conftest import made_once
 from tests.stages.captioned import make_captioned
-from tests.stages.test_commands import erclap
+from tests.stages.test_commands import erclap, make_prepared
 
 CLIPS = 12
 
@@ -73,3 +73,19 @@ def team(tmp_path, monkeypatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("ERCLAP_STORE", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory, speech_checkpoint, text_checkpoint) -> Path:
+    """A project with a corpus of its own, through all stages. Nobody changes it."""
+    return made_once(
+        tmp_path_factory, "prepared", lambda folder: make_prepared(folder, speech_checkpoint, text_checkpoint)
+    )
+
+
+@pytest.fixture
+def finished(prepared, tmp_path, monkeypatch) -> Path:
+    """That project, to be changed, in which the test runs."""
+    copy = shutil.copytree(prepared, tmp_path / "project")
+    monkeypatch.chdir(copy)
+    return copy

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +15,12 @@ import pytest
 from hypothesis import given, strategies
 
 from pipeline.config.runtime import RayRuntime, Runtime
-from pipeline.scale.ray_cluster import Cluster, Node, joined
+from pipeline.scale import ray_address, ray_watch
+from pipeline.scale.ray_cluster import Cluster, Node, joined, own_cluster
 from pipeline.scale.ray_encoding import answered
 from pipeline.scale.ray_rounds import _answer, _suspects_last
-from pipeline.scale.ray_workers import workers_for
+from pipeline.scale.ray_watch import Watch
+from pipeline.scale.ray_workers import ENCODER_LEAVES, READER_ASKS, workers_for
 from stages.cli import main
 
 
@@ -79,6 +84,49 @@ def test_after_a_node_is_lost_what_fits_is_taken():
     assert workers_for(cluster((9, 4)), runtime, at_most=True).encoders == 4
 
 
+@pytest.mark.parametrize("cpus", [1, 2, 8])
+@pytest.mark.parametrize("has", [1, 2, 7, 8, 64, 256])
+def test_a_reader_starts_where_encoders_have_taken_a_whole_node(has, cpus):
+    asked = cpus - ENCODER_LEAVES
+    left = has - int(has / asked + 1e-9) * asked
+    assert left >= READER_ASKS
+
+
+def test_a_lost_node_is_told_and_where_nothing_comes_after_it_the_wait_ends(monkeypatch, capsys):
+    monkeypatch.setattr(ray_watch, "SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(ray_watch, "SECONDS_WITHOUT_ANSWER", 0.1)
+    before, after = cluster((2, 0), (2, 0)), cluster((2, 0))
+    with Watch(lambda: before, before) as watch:
+        time.sleep(0.2)  # without a loss it waits for ever
+    assert (watch.fault, capsys.readouterr().err) == ("", "")
+    with (
+        pytest.raises(
+            RuntimeError, match=r"nothing came for .* after a node was lost; it has 1 node with 2 CPU"
+        ),
+        Watch(lambda: after, before),
+    ):
+        time.sleep(60)
+    assert capsys.readouterr().err == (
+        "warning: node 10.0.0.1 of the Ray cluster is gone, and what it had is done again by what is left: "
+        "1 node with 2 CPUs and 0 GPUs\n"
+    )
+
+
+def test_a_cluster_of_ones_own_has_a_token_and_a_folder_that_go_with_it(monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    tokens = set()
+    for _ in range(2):
+        with own_cluster() as folder:
+            assert Path(folder).is_dir()
+            assert os.environ["RAY_AUTH_MODE"] == "token"
+            tokens.add(os.environ["RAY_AUTH_TOKEN"])
+        assert not Path(folder).exists()
+        assert (os.environ["RAY_AUTH_MODE"], "RAY_AUTH_TOKEN" in os.environ) == ("disabled", False)
+    assert len(tokens) == 2
+    assert min(map(len, tokens)) == 64
+
+
 def test_rows_that_others_overtook_come_last():
     answered = np.array([True, False, True, False, False])
     assert _suspects_last(np.arange(5), answered).tolist() == [3, 4, 1]
@@ -102,7 +150,19 @@ def test_rows_that_failed_are_answered_by_their_reasons():
     assert (answer.rows.tolist(), answer.reasons) == ([3, 4], {4: "silent"})
 
 
-@pytest.mark.parametrize("address", ["ray://10.0.0.1:10001", "10.0.0.1", "http://10.0.0.1:8265", ":6379"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ray://10.0.0.1:10001",
+        "10.0.0.1",
+        "http://10.0.0.1:8265",
+        ":6379",
+        " :1",
+        "a:６３７９",
+        "a:0",
+        "a:65536",
+    ],
+)
 def test_what_is_no_address_is_refused(address):
     with (
         pytest.raises(ValueError, match=f"must be auto or host:port.* found {re.escape(repr(address))}"),
@@ -122,6 +182,27 @@ def test_an_address_where_nothing_answers_is_an_error_at_once():
         ):
             pass
         assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_what_listens_and_is_no_cluster_is_an_error_at_once(says, monkeypatch):
+    monkeypatch.setattr(ray_address, "SECONDS_TO_CONNECT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            asked, _ = server.accept()
+            with asked:
+                asked.sendall(says)
+                asked.recv(100)
+                time.sleep(0.4)
+
+        threading.Thread(target=answer).start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with (
+            pytest.raises(RuntimeError, match=f"must answer at {address}, what listens there is none"),
+            joined(address),
+        ):
+            pass
 
 
 @pytest.mark.parametrize(

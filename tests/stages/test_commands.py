@@ -23,6 +23,8 @@ import yaml
 
 from pipeline.features import Pairs
 from pipeline.measures import measure_ceilings
+from pipeline.report.results import plots
+from pipeline.report.results.plots import _save as save_figure
 from pipeline.report.results.writing import write_tables
 from stages.cli import main
 from tests.features.samples import tmpfs
@@ -37,11 +39,27 @@ class Answer:
     stderr: str
 
 
-def erclap(folder: Path, *args: str, **environment: str) -> Answer:
-    """Run a command as its entry point does, in this process, which spares importing torch each time."""
+DRAWN: dict[str, bytes] = {}
+
+
+def drawn_once(figure: Any, path: Path) -> None:
+    """Draw the first figure of each kind and write it for all others: drawing is half of an evaluation."""
+    kind = path.name.split("_")[0]
+    if kind not in DRAWN:
+        save_figure(figure, path)
+        DRAWN[kind] = path.read_bytes()
+    path.write_bytes(DRAWN[kind])
+
+
+def erclap(folder: Path, *args: str, drawing: bool = False, **environment: str) -> Answer:
+    """Run a command as its entry point does, in this process, which spares importing torch each time.
+
+    Plots are drawn for what they are with `drawing` alone.
+    """
     out, err = io.StringIO(), io.StringIO()
     code = 0
     with (
+        contextlib.nullcontext() if drawing else mock.patch.object(plots, "_save", drawn_once),
         contextlib.chdir(folder),
         mock.patch.dict(os.environ, {"HF_HUB_OFFLINE": "1"} | environment),
         contextlib.redirect_stdout(out),
@@ -135,7 +153,7 @@ def make_prepared(project: Path, speech_checkpoint: Path, text_checkpoint: Path)
     }
     (project / "params.yaml").write_text(yaml.safe_dump(params))
     for command in ("prepare", "caption", "extract", "train", "eval"):
-        answer = erclap(project, command)
+        answer = erclap(project, command, drawing=True)
         assert answer.returncode == 0, answer.stderr
         (project / f"{command}.log").write_text(answer.stdout + answer.stderr)
 
@@ -255,7 +273,7 @@ def test_running_all_again_changes_no_file(project):
 
     before = contents()
     for command in ("prepare", "caption", "extract", "train", "eval"):
-        assert erclap(project, command).returncode == 0
+        assert erclap(project, command, drawing=True).returncode == 0
     after = contents()
     assert before.keys() == after.keys()
     assert [name for name in before if before[name] != after[name]] == []

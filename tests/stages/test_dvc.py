@@ -15,15 +15,15 @@ from tests.checkout import copy_checkout
 from tests.imports import ROOT
 
 SMALLER = {
-    "utterances: 1500": "utterances: 120",
+    "utterances: 1500": "utterances: 80",
     "prompt_lists: 100": "prompt_lists: 4",
     "[clap-template, clap4emo, paraclap, clap-sce, supconclap, ": "[paraclap, clap-sce, ",
     "emotionrankclap-plus, untrained]": "emotionrankclap-plus]",
     "step: 0.25": "step: 0.5",
     "epochs: 60": "epochs: 3",
-    "batch_size: 64": "batch_size: 16",
+    "batch_size: 64": "batch_size: 8",
     "trials: 30": "trials: 3",
-    "pairs: 200": "pairs: 20",
+    "pairs: 200": "pairs: 10",
 }
 
 TRAINING = [

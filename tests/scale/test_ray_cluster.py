@@ -1,4 +1,4 @@
-"""Stage one on a Ray cluster of three nodes: real processes, of which some die."""
+"""Both stages on a Ray cluster of three nodes: real processes, of which some die."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from pipeline.config import load_params
 from pipeline.corpora.inspection import inspect
@@ -18,18 +19,21 @@ from pipeline.features.extraction import missing_clips, read_clip
 from pipeline.manifest import Manifest, Utterance
 from pipeline.recipe import Recipe
 from pipeline.scale import ray_rounds
+from pipeline.scale.ray_calls import Call, called
 from pipeline.scale.ray_cluster import joined
 from pipeline.scale.ray_encoding import Place
 from pipeline.scale.ray_extraction import encode_clips
 from pipeline.scale.ray_rounds import DIED
 from pipeline.scale.ray_workers import check_nodes
 from stages.cli import main
-from tests.conftest import made_once
 from tests.scale.dying import ONCE, POISON, DyingEncoder, DyingReader, feature
+from tests.scale.failing import counts, dies_once, reads, refuses
 
 pytestmark = pytest.mark.filterwarnings("default")  # Ray's own are not ours
 
 CLIPS, ROWS = 24, 4
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 RECIPE = Recipe("speech", "dying", "sha256:0", 4, "first", "masked", 10.0)
 
@@ -58,23 +62,6 @@ def cluster(address):
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory, speech_checkpoint, text_checkpoint) -> Path:
-    """A project with a corpus of its own, through all stages."""
-    from tests.stages.test_commands import make_prepared
-
-    return made_once(
-        tmp_path_factory, "prepared", lambda folder: make_prepared(folder, speech_checkpoint, text_checkpoint)
-    )
-
-
-@pytest.fixture
-def project(prepared, tmp_path, monkeypatch) -> Path:
-    copy = shutil.copytree(prepared, tmp_path / "project")
-    monkeypatch.chdir(copy)
-    return copy
-
-
-@pytest.fixture(scope="module")
 def params(prepared):
     """Of blocks of four rows."""
     return of_ray(load_params(prepared / "params.yaml"), rows=ROWS)
@@ -83,6 +70,27 @@ def params(prepared):
 def of_ray(params, **settings):
     ray = params.runtime.ray.model_copy(update=settings)
     return params.model_copy(update={"runtime": params.runtime.model_copy(update={"ray": ray})})
+
+
+@pytest.fixture
+def trained(finished, monkeypatch) -> Path:
+    """That finished, of two methods and two seeds."""
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["train"] |= {"methods": ["clap-sce", "emotionrankclap"], "seeds": 2, "epochs": 1}
+    params["evaluate"] |= {"trials": 2}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.setenv("ERCLAP_QUIET", "1")
+    return finished
+
+
+def succeeds(*arguments: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments])
+    assert ended.value.code == 0
+
+
+def results() -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for file in sorted(Path("results").rglob("*")) if file.is_file()}
 
 
 @pytest.fixture
@@ -97,7 +105,7 @@ def corpus(tmp_path, write_audio, params):
     return params.model_copy(update={"prepare": prepare}), manifest
 
 
-def test_a_cluster_computes_the_features_of_the_local_engine_and_names_a_clip_that_fails(project, cluster):
+def test_a_cluster_computes_the_features_of_the_local_engine_and_names_a_clip_that_fails(finished, cluster):
     store = FeatureStore.open(SPEECH_FEATURES)
     keys = sorted(store.keys())
     wanted = store.gather(keys)
@@ -120,7 +128,7 @@ def test_a_cluster_computes_the_features_of_the_local_engine_and_names_a_clip_th
     assert again.gather(stored).tobytes() == wanted[np.isin(keys, stored)].tobytes()
 
 
-def test_resources_that_a_cluster_has_not_are_an_error_at_once(project, cluster, capsys):
+def test_resources_that_a_cluster_has_not_are_an_error_at_once(finished, cluster, capsys):
     with Path("params.yaml").open("a") as file:
         file.write("runtime:\n  ray:\n    encoders: 3\n")
     started = time.monotonic()
@@ -165,3 +173,45 @@ def test_a_node_that_does_not_see_the_folders_is_named(cluster, tmp_path):
     with pytest.raises(RuntimeError, match=r"^node \S+ of the Ray cluster must have the folder of the clips"):
         check_nodes(cluster, tmp_path / "not mounted", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_heads_and_every_figure_are_those_of_the_local_engine_to_the_bit(trained, address):
+    shutil.rmtree("results")
+    succeeds("train")
+    succeeds("eval", "--quiet")
+    local = results()
+    shutil.rmtree("results")
+    succeeds("train", "--engine", "ray", "--ray-address", address)
+    succeeds("eval", "--quiet", "--engine", "ray", "--ray-address", address)
+    found = results()
+    assert found.keys() == local.keys()
+    assert [name for name in local if found[name] != local[name]] == []
+    assert sum(name.endswith("heads.safetensors") for name in local) == 4
+
+
+def test_each_call_has_its_number_and_its_environment(cluster):
+    calls = [Call(str(number), counts, (number,)) for number in range(9)]
+    answers = dict(called(calls, cluster, ONE_THREAD))
+    assert answers == {number: (number, "1") for number in range(9)}
+
+
+def test_the_error_of_a_call_is_one_line_that_names_it(cluster, tmp_path):
+    def end(call: Call) -> None:
+        fine = [Call("fine", counts, (number,)) for number in range(3)]
+        list(called([*fine, call, *fine], cluster, ONE_THREAD))
+
+    with pytest.raises(ValueError, match=r"^clap-sce, seed 3: labels must be finite, found nan$"):
+        end(Call("clap-sce, seed 3", refuses, ("labels",)))
+    with pytest.raises(RuntimeError, match=r"^clap-sce, seed 4: FileNotFoundError: .*absent'$"):
+        end(Call("clap-sce, seed 4", reads, (tmp_path / "absent",)))
+
+
+def test_a_call_whose_process_is_killed_is_made_again(cluster, tmp_path):
+    calls = [Call("dies", dies_once, (tmp_path / "marker",))]
+    assert list(called(calls, cluster, ONE_THREAD)) == [(0, "done")]
+    assert (tmp_path / "marker").exists()
+
+
+def test_a_cluster_without_what_a_call_needs_is_an_error_at_once(cluster):
+    with pytest.raises(RuntimeError, match="must have a node with a CPU and a GPU free for a task, it has 3"):
+        next(called([Call("x", counts, (0,))], cluster, ONE_THREAD, gpus=1))
