@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -42,6 +42,9 @@ COMMANDS = {
 ALIASES = {"evaluate": "eval"}
 """As DVC's stage is called."""
 
+GOING_ON = frozenset({"prepare", "inspect", "caption", "extract", "index"})
+"""Those that keep what they have done wherever they are stopped."""
+
 BAD_INPUT, FAULT = 2, 1
 
 QUIET, DEBUG = "ERCLAP_QUIET", "ERCLAP_DEBUG"
@@ -55,6 +58,23 @@ class Commands(LazyGroup):
 
     commands_by_name = COMMANDS
     aliases = ALIASES
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stopped:
+            goes_on = ctx.invoked_subcommand in GOING_ON
+            told = ": what was stored stays, and the same command goes on from there." if goes_on else "!"
+            raise AbortedError(f"Aborted{told}") from stopped
+
+
+class AbortedError(click.ClickException):
+    """Ctrl-C or SIGTERM came."""
+
+    exit_code = FAULT
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"\n{self.message}", file=file, err=True)  # below the terminal's ^C
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

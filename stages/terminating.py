@@ -25,16 +25,24 @@ def unwinding_on_sigterm() -> Iterator[None]:
     is dropped before this ends is gone, while one that unwinds is not: then the signal is sent again, soon.
     """
     inside = True
+    ending = threading.Lock()
     raised: list[weakref.ref[Terminated]] = []
 
     def dropped(_: weakref.ref[Terminated]) -> None:
         if inside:
             # From another thread, as the handler would run within this callback, and what it raises be dropped.
-            again = threading.Timer(SECONDS_UNTIL_AGAIN, os.kill, (os.getpid(), signal.SIGTERM))
-            again.daemon = True
-            again.start()
+            timer = threading.Timer(SECONDS_UNTIL_AGAIN, again)
+            timer.daemon = True
+            timer.start()
+
+    def again() -> None:
+        with ending:  # or the signal could come after this has ended, when it kills
+            if inside:
+                os.kill(os.getpid(), signal.SIGTERM)
 
     def terminate(number: int, frame: FrameType | None) -> None:
+        if not inside:
+            return
         error = Terminated()
         raised.append(weakref.ref(error, dropped))
         try:
@@ -47,4 +55,5 @@ def unwinding_on_sigterm() -> Iterator[None]:
         yield
     finally:
         inside = False
-        signal.signal(signal.SIGTERM, before)
+        with ending:
+            signal.signal(signal.SIGTERM, before)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from pipeline.features import FeatureStore
     from pipeline.manifest import Manifest
+    from pipeline.sentences import PlaneCaptions
     from pipeline.training import Epoch, Ranks, Trained
 
 
@@ -82,7 +82,7 @@ def _train_one(name: str, params: Params, ranks: Ranks | None) -> None:
     started = time.monotonic()
     opened = _open(name, params)
     if ranks is not None:
-        ranks.check_alike("features, labels, captions and settings", json.dumps(opened.about, sort_keys=True))
+        ranks.check_alike("clips, features, labels, captions and settings", *opened.described())
     if ranks is None or ranks.first:
         MODELS_FOLDER.mkdir(parents=True, exist_ok=True)  # before the work, not after it
     trained = _train_seeds(opened, params, ranks)
@@ -97,19 +97,29 @@ class _Opened(NamedTuple):
     name: str
     manifest: Manifest
     captions: dict[str, str]
+    plane: PlaneCaptions | None
+    """None for a method that does not learn from it."""
     stores: tuple[FeatureStore, FeatureStore]
     about: dict[str, Any]
     """What config.json tells of it."""
+
+    def described(self) -> Iterator[object]:
+        """All that decides what heads come out, in values of JSON."""
+        yield self.about
+        yield from (self.manifest.strings("id"), self.manifest.strings("sha256"), self.captions)
+        if self.plane is not None:
+            yield from (self.plane.texts, self.plane.labels.tolist())
 
 
 def _open(name: str, params: Params) -> _Opened:
     from pipeline.features import open_stores
     from pipeline.manifest import Manifest
-    from pipeline.sentences import read_captions, read_learnt
+    from pipeline.sentences import read_captions, read_learnt, read_plane
 
     manifest = Manifest.read()
     labels = manifest.labels_digest()
     captions = read_captions(method(name).captions, labels=labels)
+    plane = read_plane() if learns_from_plane(params.train, name) else None
     speech, text = open_stores(params.extract)
     about = {
         "method": name,
@@ -119,14 +129,13 @@ def _open(name: str, params: Params) -> _Opened:
         "speech_recipe": speech.recipe.to_dict(),
         "text_recipe": text.recipe.to_dict(),
     }
-    return _Opened(name, manifest, captions, (speech, text), about)
+    return _Opened(name, manifest, captions, plane, (speech, text), about)
 
 
 def _train_seeds(opened: _Opened, params: Params, ranks: Ranks | None) -> list[Trained]:
     """The heads of each seed of the params."""
     from pipeline.features import gather_plane, open_pairs
     from pipeline.manifest import DEVELOPMENT, TRAIN
-    from pipeline.sentences import read_plane
     from pipeline.support import WHOLE
     from pipeline.training import train
 
@@ -142,7 +151,7 @@ def _train_seeds(opened: _Opened, params: Params, ranks: Ranks | None) -> list[T
         )
         for split in (TRAIN, DEVELOPMENT)
     )
-    plane = gather_plane(read_plane(), opened.stores[1]) if learns_from_plane(params.train, name) else None
+    plane = None if opened.plane is None else gather_plane(opened.plane, opened.stores[1])
     tells = ranks is None or ranks.first
     return train(
         method(name).loss,

@@ -21,7 +21,7 @@ from .gathering import (
     open_stores as open_stores,
 )
 from .pairs import Pairs as Pairs, PairSource as PairSource, PlaneTexts as PlaneTexts
-from .shards.folder import ShardFolder as ShardFolder
+from .shards.folder import RECIPE_FILE as RECIPE_FILE, ShardFolder as ShardFolder
 from .shards.keys import (
     Keys as Keys,
     packed as packed,

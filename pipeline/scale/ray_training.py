@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import chdir
 from pathlib import Path
 
 from pipeline.config import PARAMS_FILE, Params
-from pipeline.features import SPEECH_FEATURES, TEXT_FEATURES
+from pipeline.features import RECIPE_FILE, SPEECH_FEATURES, TEXT_FEATURES
 from pipeline.manifest import MANIFEST_FILE
 from pipeline.scale.ray_calls import Call, called, gpus_a_call
 from pipeline.scale.ray_cluster import ask_every_node, joined
+from pipeline.sentences import CAPTIONS_FILE, LEARNT_FOLDER, PLANE_FILE
 from pipeline.training import Trained
 
-READ = (PARAMS_FILE, MANIFEST_FILE, SPEECH_FEATURES / "recipe.json", TEXT_FEATURES / "recipe.json")
-"""What tells a project's features and labels."""
+READ = (
+    PARAMS_FILE,
+    MANIFEST_FILE,
+    CAPTIONS_FILE,
+    PLANE_FILE,
+    SPEECH_FEATURES / RECIPE_FILE,
+    TEXT_FEATURES / RECIPE_FILE,
+)
+"""What tells a project's features, labels and captions, with the files of LEARNT_FOLDER."""
 
 
 def train_on_ray(
@@ -60,19 +68,25 @@ def in_project(
         return train_seeds(name, params)
 
 
-def contents(project: Path) -> str:
-    """A digest of what is read of a project, or of what is not there."""
-    digest = hashlib.sha256()
-    for file in READ:
-        path = project / file
-        digest.update(path.read_bytes() if path.is_file() else b"nothing")
-    return digest.hexdigest()
+def contents(project: Path) -> dict[str, str]:
+    """The files of a project that are read and are there, with a digest of each."""
+    digests = {}
+    for path in (*(project / file for file in READ), *sorted((project / LEARNT_FOLDER).glob("*.json"))):
+        if path.is_file():
+            with path.open("rb") as file:
+                digests[str(path.relative_to(project))] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
 
 
-def has_project(project: Path, expected: str) -> str:
+def has_project(project: Path, expected: Mapping[str, str]) -> str:
     """What is wrong with the project's folder on this node, or nothing."""
     if not project.is_dir():
         return f"must have the project's folder {project}, has no such folder: mount it there"
-    if contents(project) != expected:
-        return f"must have in {project} what is there on the machine that asks, has other files"
+    found = contents(project)
+    others = [name for name in sorted({*expected, *found}) if found.get(name) != expected.get(name)]
+    if others:
+        return (
+            f"must have in {project} what is there on the machine that asks, has other files: "
+            f"{', '.join(others)}"
+        )
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from pipeline.training.ranks import Ranks
 
 RANK, RANKS, LOCAL_RANK = "RANK", "WORLD_SIZE", "LOCAL_RANK"
+
+ADDRESS, PORT = "MASTER_ADDR", "MASTER_PORT"
+"""Where the first rank keeps what all of them must know."""
 
 FAILED = "failed"
 """In the ranks' common store: which of them failed first."""
@@ -37,38 +41,66 @@ def launched_ranks() -> Iterator[Ranks | None]:
         yield None
         return
     rank = _whole(RANK, size)
+    address, port = _meeting_place()
     # Or a rank whose peer has ended shows a page of torch's own frames; read when torch is loaded.
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    import torch
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
     from torch import distributed
-    from torch.distributed.distributed_c10d import PrefixStore
-    from torch.distributed.rendezvous import rendezvous
 
-    from pipeline.support import Share
-    from pipeline.training.ranks import SECONDS_TO_ANSWER, Ranks
+    from pipeline.support import Share, patiently
+    from pipeline.training.ranks import SECONDS_TO_ANSWER, Ranks, plain
 
-    patience = timedelta(seconds=SECONDS_TO_ANSWER)
     try:
-        store, _, _ = next(rendezvous("env://", rank, size, timeout=patience))
+        # On another thread, as neither Ctrl-C nor SIGTERM ends a wait of torch's. It gives up by itself before.
+        store = next(patiently(_met(rank, size, address, port), 4 * SECONDS_TO_ANSWER))
     except RuntimeError as error:
         raise RuntimeError(
-            f"{size} ranks must find each other at MASTER_ADDR, MASTER_PORT, they did not: {error}"
+            f"{size} ranks must find each other at {address}:{port}, they did not: {plain(error)}"
         ) from error
-    store = PrefixStore("erclap", store)
     try:
-        distributed.init_process_group(
-            "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
-            store=store,
-            rank=rank,
-            world_size=size,
-            timeout=patience,
-        )
         yield Ranks(Share(rank, size))
     except BaseException as error:
         if not _tells(store, rank, error):
             raise SystemExit(1) from error
         raise
     distributed.destroy_process_group()
+
+
+def _meeting_place() -> tuple[str, int]:
+    """The first rank's address and port. Raises ValueError where the environment does not say them."""
+    from pipeline.support import shown
+
+    address, port = os.environ.get(ADDRESS, ""), _whole(PORT)
+    if not address.strip():
+        raise ValueError(f"{ADDRESS} must be the first rank's address, as torchrun sets it, found none")
+    if not 0 < port < 1 << 16:
+        raise ValueError(f"{PORT} must be from 1 to 65535, found {shown(port)}")
+    return shown(address), port
+
+
+def _met(rank: int, size: int, address: str, port: int) -> Iterator[Store]:
+    """The ranks' common store, once all of them are there. Raises RuntimeError where they are not."""
+    import torch
+    from torch import distributed
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
+    from pipeline.training.ranks import SECONDS_TO_ANSWER
+
+    try:
+        socket.getaddrinfo(address, port)
+    except (OSError, UnicodeError) as error:
+        raise RuntimeError(f"no machine is known by the name {address!r} ({error})") from error
+    patience = timedelta(seconds=SECONDS_TO_ANSWER)
+    store, _, _ = next(rendezvous("env://", rank, size, timeout=patience))
+    store = PrefixStore("erclap", store)
+    distributed.init_process_group(
+        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
+        store=store,
+        rank=rank,
+        world_size=size,
+        timeout=patience,
+    )
+    yield store
 
 
 def _tells(store: Store, rank: int, error: BaseException) -> bool:

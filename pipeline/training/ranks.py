@@ -11,6 +11,9 @@ Axes: S seeds, N clips of a batch, M texts, n and m those that a rank has the fe
 from __future__ import annotations
 
 import hashlib
+import json
+import re
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +33,12 @@ SECONDS_TO_ANSWER = 600.0
 
 class UnansweredError(RuntimeError):
     """A rank does not answer."""
+
+
+def plain(error: BaseException) -> str:
+    """What torch says, in a line, without places in its source and pictures."""
+    line, _, _ = str(error).partition("\n")
+    return re.sub(r"(?<!\S)\[?/\S+:\d+\S* ?", "", line).encode("ascii", "ignore").decode().strip()
 
 
 class Placed(NamedTuple):
@@ -138,9 +147,12 @@ class Ranks:
         for parameter in parameters:
             self._answered(partial(dist.broadcast, parameter.detach(), group=self.group, group_src=0))
 
-    def check_alike(self, what: str, described: str) -> None:
-        """Raise RuntimeError where a rank describes it otherwise than the first."""
-        digest = torch.frombuffer(bytearray(hashlib.sha256(described.encode()).digest()), dtype=torch.uint8)
+    def check_alike(self, what: str, *described: object) -> None:
+        """Raise RuntimeError where a rank describes it, in values of JSON, otherwise than the first."""
+        hashed = hashlib.sha256()
+        for part in described:
+            hashed.update(json.dumps(part, sort_keys=True).encode() + b"\n")
+        digest = torch.frombuffer(bytearray(hashed.digest()), dtype=torch.uint8)
         digests = torch.zeros(self.share.shares, len(digest), dtype=torch.int64)
         digests[self.share.number] = digest
         self.sum(digests)
@@ -157,12 +169,15 @@ class Ranks:
         return flat.view(*features.shape[:-1], flat.shape[-1])
 
     def _answered(self, exchange: Callable[[], object]) -> None:
+        asked = time.monotonic()
         try:
             exchange()
         except RuntimeError as error:
+            silent = time.monotonic() - asked >= SECONDS_TO_ANSWER
+            found = f"has said nothing for {SECONDS_TO_ANSWER:g} s" if silent else "has ended"
+            (said, _, _) = plain(error).partition(". ")  # what follows is torch's advice
             raise UnansweredError(
-                f"every rank must answer, but one has ended or said nothing for {SECONDS_TO_ANSWER:g} s: look at "
-                f"what its own log says ({error})"
+                f"every rank must answer, but one {found}: look at what its own log says ({said})"
             ) from error
 
 

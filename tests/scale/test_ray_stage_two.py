@@ -38,7 +38,18 @@ def test_a_node_without_the_project_says_so(finished, tmp_path):
     assert has_project(finished, expected) == ""
     assert "must have the project's folder" in has_project(tmp_path / "not mounted", expected)
     (finished / "params.yaml").write_text("")
-    assert "has other files" in has_project(finished, expected)
+    assert has_project(finished, expected).endswith("has other files: params.yaml")
+
+
+@pytest.mark.parametrize("file", ["data/captions.parquet", "data/plane.parquet", "data/learnt/clap-sce.json"])
+def test_a_node_with_other_captions_says_so(file, finished):
+    expected = contents(finished)
+    with (finished / file).open("ab") as there:
+        there.write(b" ")
+    assert has_project(finished, expected).endswith(f"has other files: {file}")
+    (finished / file).unlink()
+    assert has_project(finished, expected).endswith(f"has other files: {file}")
+    assert has_project(finished, contents(finished)) == ""
 
 
 @pytest.mark.parametrize("command", ["train", "eval"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 
 from pipeline.config import load_params
+from stages.cli import Commands, main
 from tests.imports import ROOT
 from tests.stages.test_commands import change_params, erclap, fails
 
@@ -58,3 +60,22 @@ def test_quiet_tells_no_progress_and_what_was_done(project):
     assert "epoch 1/1" in told.stdout
     assert "epoch 1/1" not in quiet.stdout
     assert "kept epoch 1" in quiet.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (["-q", "extract"], "Aborted: what was stored stays, and the same command goes on from there."),
+        (["train"], "Aborted!"),
+    ],
+)
+def test_a_command_that_is_stopped_says_what_stays_and_ends_with_1(typed, told, monkeypatch, capsys):
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Commands, "get_command", lambda *_: click.Command(typed[-1], callback=stopped))
+    monkeypatch.setenv("ERCLAP_QUIET", "")
+    with pytest.raises(SystemExit) as ended:
+        main(typed)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"\n{told}\n"

@@ -6,12 +6,14 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
+from stages import terminating
 from stages.terminating import Terminated, unwinding_on_sigterm
 
 
@@ -51,3 +53,19 @@ def test_a_sigterm_is_not_lost_and_what_unwinds_is_not_disturbed(fall: Callable[
             unwound = True
     assert unwound
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_sigterm_that_was_caught_is_not_sent_again_once_all_is_over(monkeypatch):
+    monkeypatch.setattr(terminating, "SECONDS_UNTIL_AGAIN", 0.1)
+    came = []
+    before = signal.signal(signal.SIGTERM, lambda *_: came.append("again"))
+    try:
+        with unwinding_on_sigterm():
+            where_everything_is_caught()
+        timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+        for timer in timers:
+            timer.join()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert timers
+    assert came == []

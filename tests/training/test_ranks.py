@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
+from threading import Event
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from pipeline.features import PlaneTexts
 from pipeline.features.pairs import Pairs
 from pipeline.methods import METHODS, settings_of
 from pipeline.support import WHOLE, Share
+from pipeline.training import launched
 from pipeline.training.criterion import Criterion
 from pipeline.training.density import LabelDensity
 from pipeline.training.heads import ProjectionHeads
@@ -29,9 +32,10 @@ from pipeline.training.losses import (
     symmetric_cross_entropy,
 )
 from pipeline.training.objectives import RankNContrast, objective_of
-from pipeline.training.ranks import Features, Ranks, UnansweredError
+from pipeline.training.ranks import Features, Ranks, UnansweredError, plain
 from pipeline.training.stacked import StackedHeads
 from pipeline.training.stepping import Stepping
+from stages.terminating import Terminated, unwinding_on_sigterm
 from tests.training.ranks import on_ranks
 from tests.training.test_loop import pairs, with_settings
 from tests.training.test_plane import plane_texts
@@ -224,7 +228,37 @@ def test_a_rank_that_is_killed_ends_all_and_is_told_of_once():
     assert killed is None
     (told,) = [answer for answer in (first, third) if answer != 1]
     assert told[0] is UnansweredError
-    assert told[1].startswith("every rank must answer, but one has ended or said nothing for 600 s")
+    beginning = "every rank must answer, but one has ended: look at what its own log says ("
+    assert told[1].startswith(beginning)
+    assert told[1].endswith(("Connection reset by peer)", "Connection closed by peer)")) or "pipe" in told[1]
+    assert "pytorch" not in told[1]
+
+
+def test_a_rank_that_is_silent_is_told_of_by_how_long(monkeypatch):
+    def times_out(*_, **__):
+        raise RuntimeError("[/__w/gloo/unbound_buffer.cc:78] Timed out waiting 0ms for recv")
+
+    monkeypatch.setattr("pipeline.training.ranks.SECONDS_TO_ANSWER", 0.0)
+    monkeypatch.setattr(dist, "all_reduce", times_out)
+    with pytest.raises(
+        UnansweredError, match=r"one has said nothing for 0 s: .* \(Timed out waiting 0ms for"
+    ):
+        Ranks(Share(0, 2)).sum(torch.zeros(4))
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (
+            "[/__w/pytorch/gloo/transport/tcp/pair.cc:537] Read error [127.0.0.1]:25: reset. GLHF! 🏖️",
+            "Read error [127.0.0.1]:25: reset. GLHF!",
+        ),
+        ("NCCL error in: /__w/torch/NCCL.cpp:94, unhandled\nLast error", "NCCL error in: unhandled"),
+        ("Timed out after 4 seconds. 1/2 clients joined.", "Timed out after 4 seconds. 1/2 clients joined."),
+    ],
+)
+def test_what_torch_says_is_told_in_a_plain_line(said, line):
+    assert plain(RuntimeError(said)) == line
 
 
 def unlike(ranks: Ranks) -> None:
@@ -239,6 +273,9 @@ def test_ranks_with_other_labels_are_found_out():
     assert "must train on the same labels, found another on 1 rank, the first of them 2" in told[1]
 
 
+FIRST = {"WORLD_SIZE": "2", "RANK": "0"}
+
+
 @pytest.mark.parametrize(
     ("told", "message"),
     [
@@ -248,12 +285,49 @@ def test_ranks_with_other_labels_are_found_out():
             "RANK must be a whole number below WORLD_SIZE 2, as torchrun sets it, found none",
         ),
         ({"WORLD_SIZE": "2", "RANK": "2"}, "RANK must be a whole number below WORLD_SIZE 2, .* found '2'"),
+        (FIRST, "MASTER_PORT must be a whole number, as torchrun sets it, found none"),
+        (FIRST | {"MASTER_PORT": "1"}, "MASTER_ADDR must be the first rank's address, .* found none"),
+        (
+            FIRST | {"MASTER_PORT": "65536", "MASTER_ADDR": "a"},
+            "MASTER_PORT must be from 1 to 65535, found 65536",
+        ),
     ],
 )
 def test_a_launcher_that_says_half_is_named(monkeypatch, told, message):
     for name, value in told.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ValueError, match=message), launched_ranks():
+        pass
+
+
+@pytest.fixture
+def first(monkeypatch):
+    """This process as the first of two ranks."""
+    for name, value in (FIRST | {"MASTER_ADDR": "nosuch.host", "MASTER_PORT": "1"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TORCH_CPP_LOG_LEVEL", "FATAL")
+
+
+@pytest.mark.usefixtures("first")
+def test_an_address_that_nobody_knows_is_an_error_at_once(monkeypatch):
+    def unknown(*_):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    message = "2 ranks must find each other at nosuch.host:1, they did not: no machine is known by the name"
+    with pytest.raises(RuntimeError, match=message), launched_ranks():
+        pass
+
+
+@pytest.mark.usefixtures("first")
+def test_a_sigterm_ends_the_wait_for_other_ranks(monkeypatch):
+    def waits(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        Event().wait()
+        yield
+
+    monkeypatch.setattr(launched, "_met", waits)
+    with pytest.raises(Terminated), unwinding_on_sigterm(), launched_ranks():
         pass
 
 
