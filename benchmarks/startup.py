@@ -1,10 +1,10 @@
-"""What waiting for nothing costs: `dvc repro` with nothing to do, and `erclap --help`.
+"""What waiting for nothing costs: `dvc repro` with nothing to do, `erclap --help`, and loading what encodes.
 
     python benchmarks/startup.py [--runs 5]
 
 Needs a run of the pipeline (`make run`) before it, and its environment active. The peer of `dvc repro` is a fresh
 DVC repository whose two stages each write one small file; that of `erclap --help` is an interpreter that imports
-click. All are timed as whole processes, in turn, after one run that is not counted.
+click; that of what encodes, one that imports the same two models from transformers. All are timed as whole processes, in turn, after one run that is not counted.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+
+MODELS = "from transformers import RobertaForSequenceClassification, WavLMModel"
 
 PEER = """stages:
   first:
@@ -62,6 +64,8 @@ def main(runs: int) -> None:
             "dvc repro of an empty pipeline": lambda: repro(peer),
             "erclap --help": lambda: seconds_of("erclap", "--help"),
             "python -c 'import click'": lambda: seconds_of("python", "-c", "import click"),
+            "both encoders imported": lambda: seconds_of("python", "-c", "import pipeline.encoders.loading"),
+            "both models of transformers imported": lambda: seconds_of("python", "-c", MODELS),
         }
         times: dict[str, list[float]] = {label: [] for label in timed}
         for run in range(runs + 1):
