@@ -2,9 +2,10 @@
 
     python benchmarks/startup.py [--runs 5]
 
-Needs a run of the pipeline (`make run`) before it, and its environment active. The peer of `dvc repro` is a fresh
-DVC repository whose two stages each write one small file; that of `erclap --help` is an interpreter that imports
-click; that of what encodes, one that imports the same two models from transformers. All are timed as whole processes, in turn, after one run that is not counted.
+Needs a run of the pipeline (`make run`) before it, and its environment active. The peer of `dvc repro` is a
+fresh DVC repository whose two stages each write one small file; that of `erclap --help` is an interpreter that
+imports click; that of what encodes, one that imports the same two models from transformers. All are timed as
+whole processes, in turn, after one run that is not counted.
 """
 
 from __future__ import annotations
