@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import _thread
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 
 from pipeline.scale.ray_cluster import Cluster
 
@@ -18,11 +17,10 @@ SECONDS_WITHOUT_ANSWER = 900.0
 
 
 class Watch:
-    """Says which nodes are lost, and interrupts the main thread where nothing comes any more after that."""
+    """Says which nodes are lost, and has the main thread raise RuntimeError where nothing comes after that."""
 
     def __init__(self, look: Callable[[], Cluster], start: Cluster) -> None:
-        self.fault = ""
-        """Why it has interrupted."""
+        self._fault = ""
         self._look, self._seen = look, {node.id: node for node in start.nodes}
         self._lost = False
         self._heard = time.monotonic()
@@ -34,16 +32,19 @@ class Watch:
         self._heard = time.monotonic()
 
     def __enter__(self) -> Watch:
+        """In the main thread."""
+        self._handler = signal.signal(signal.SIGUSR2, self._raise)
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        """Raise its fault as RuntimeError, where the interruption is its own and not a person's."""
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
-        if kind is KeyboardInterrupt and self.fault:
-            raise RuntimeError(self.fault) from None
+        self._thread.join()
+        signal.signal(signal.SIGUSR2, self._handler)
+
+    def _raise(self, *_: object) -> None:
+        if not self._ended.is_set():
+            raise RuntimeError(self._fault)
 
     def _run(self) -> None:
         while not self._ended.wait(SECONDS_BETWEEN_LOOKS):
@@ -59,10 +60,11 @@ class Watch:
                     file=sys.stderr,
                 )
             if self._lost and time.monotonic() - self._heard > SECONDS_WITHOUT_ANSWER:
-                self.fault = (
+                self._fault = (
                     f"the Ray cluster must go on with what is left of it, nothing came for "
                     f"{SECONDS_WITHOUT_ANSWER / 60:g} minutes after a node was lost; it has {cluster}: what was "
                     f"encoded is stored, run the command again on a cluster that is whole"
                 )
-                _thread.interrupt_main()
+                # A signal, since whatever the main thread waits for must be interrupted.
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR2)
                 return
