@@ -28,12 +28,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 LONGEST = (
     "stages/test_dvc.py",
     "stages/test_sharing.py",
-    "captions/llm/test_asking.py",
     "features/test_killed.py",
+    "scale/test_ray_cluster.py",
+    "encoders/test_published_speech.py",
     "stages/test_commands.py",
+    "captions/llm/test_asking.py",
+    "encoders/test_hub.py",
     "captions/test_measuring.py",
-    "encoders/test_speech_encoder.py",
-    "encoders/test_wavlm.py",
+    "test_wheel.py",
 )
 """The files that take longest, longest first: begun last, one would keep a process busy after all others."""
 

@@ -18,6 +18,9 @@ from pipeline.support import replacing
 
 Values = npt.NDArray[np.float64]
 
+TITLE_AT = 1.0
+"""Of an axes' height. To have matplotlib find the places of titles and panels takes as long as to draw."""
+
 
 def plot_embeddings(embedded: Embedded, labels: npt.NDArray[np.float64], title: str, path: Path) -> None:
     """Draw speech and caption embeddings of the same clips in one plane, coloured by valence and by arousal.
@@ -30,8 +33,7 @@ def plot_embeddings(embedded: Embedded, labels: npt.NDArray[np.float64], title: 
     speech, text = plane[: len(labels)], plane[len(labels) :]
     figure = Figure(figsize=(11, 5.4))
     figure.suptitle(title)
-    # To have matplotlib find the places takes as long as to draw.
-    places = {"left": 0.08, "right": 0.995, "bottom": 0.09, "top": 0.89, "wspace": 0.18}
+    places = {"left": 0.08, "right": 0.92, "bottom": 0.09, "top": 0.89, "wspace": 0.18}
     panels = figure.subplots(1, 2, gridspec_kw=places)
     for column, (axes, attribute) in enumerate(zip(panels, ("valence", "arousal"), strict=True)):
         for points, marker, modality in ((text, "^", "captions"), (speech, "o", "speech")):
@@ -50,11 +52,12 @@ def plot_embeddings(embedded: Embedded, labels: npt.NDArray[np.float64], title: 
             # Shapes tell the modalities apart, colours the labels.
             axes.scatter([], [], c="grey", marker=marker, s=16, label=modality)
         axes.ticklabel_format(axis="y", scilimits=(-2, 3))  # six characters at most
-        axes.set_title(f"coloured by {attribute}")
+        axes.set_title(f"coloured by {attribute}", y=TITLE_AT)
         axes.set_xlabel(f"first principal component ({shares[0]:.0%} of the variance)")
         axes.set_ylabel(f"second ({shares[1]:.0%})")
-        axes.legend(loc="best")
-        figure.colorbar(drawn, ax=axes, label=attribute, pad=0.03)
+        axes.legend(loc="upper right")
+    # One for both panels, whose colours mean the same numbers.
+    figure.colorbar(drawn, cax=figure.add_axes((0.935, 0.09, 0.015, 0.8)), label="valence, arousal")
     _save(figure, path)
 
 
@@ -75,8 +78,11 @@ def principal_plane(points: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.flo
 def plot_tau(values: Mapping[str, Mapping[str, Values]], title: str, path: Path) -> None:
     """Draw Kendall's tau by title: a box over the lists for arousal and for valence, the mean as a dot."""
     names = list(values)
-    figure = Figure(figsize=(9, 1.2 + 0.75 * len(names)), layout="constrained")
-    axes: Axes = figure.subplots()
+    height = 1.2 + 0.75 * len(names)
+    figure = Figure(figsize=(9, height))
+    left = (0.3 + 0.083 * max(map(len, names))) / 9  # inches of the longest name
+    places = {"left": left, "right": 0.985, "bottom": 0.55 / height, "top": 1 - 0.35 / height}
+    axes: Axes = figure.subplots(gridspec_kw=places)
     for offset, test, colour in ((-0.18, "aoc", "tab:orange"), (0.18, "voc", "tab:blue")):
         axes.boxplot(
             [values[name][test] for name in names],
@@ -101,7 +107,7 @@ def plot_tau(values: Mapping[str, Mapping[str, Values]], title: str, path: Path)
     axes.axvline(0, color="grey", linewidth=0.8)
     axes.set_xlim(-1.05, 1.05)
     axes.set_xlabel("Kendall's τ over lists (dot: mean)")
-    axes.set_title(title)
+    axes.set_title(title, y=TITLE_AT)
     axes.legend(loc="lower left")
     _save(figure, path)
 
@@ -111,18 +117,21 @@ def plot_training(histories: Mapping[str, Sequence[Mapping[str, float]]], path: 
 
     The losses of different methods are different functions: compare shapes, not heights.
     """
-    figure = Figure(figsize=(4.2 * max(len(histories), 1), 3.6), layout="constrained")
-    panels = figure.subplots(1, max(len(histories), 1), squeeze=False)[0]
+    count = max(len(histories), 1)
+    width = 4.2 * count
+    figure = Figure(figsize=(width, 3.6))
+    places = {"left": 0.6 / width, "right": 1 - 0.1 / width, "bottom": 0.14, "top": 0.91, "wspace": 0.22}
+    panels = figure.subplots(1, count, squeeze=False, gridspec_kw=places)[0]
     for axes, (name, history) in zip(panels, histories.items(), strict=False):
         epochs = [epoch["epoch"] for epoch in history]
         for key, label in (("train_loss", "training"), ("validation_loss", "validation")):
             axes.plot(epochs, [epoch[key] for epoch in history], label=label)
         best = min(history, key=lambda epoch: epoch["validation_loss"])
         axes.axvline(best["epoch"], color="grey", linestyle=":", label="kept")
-        axes.set_title(METHODS[name].title)
+        axes.set_title(METHODS[name].title, y=TITLE_AT)
         axes.set_xlabel("epoch")
         axes.set_ylabel("loss")
-        axes.legend()
+        axes.legend(loc="upper right")
     _save(figure, path)
 
 
