@@ -22,7 +22,7 @@ from pipeline.manifest import Utterance
 from pipeline.support.files import leftovers
 from tests.features.warm import SENTENCES
 
-CLIPS, SHARD_ROWS, KILLS = 40, 8, 100
+CLIPS, SHARD_ROWS, KILLS = 24, 8, 100
 KILLS_IN_A_TEAM = 40
 IN_FLIGHT = 2 * SHARD_ROWS
 """Rows: those that wait for a full shard, fewer than one takes, and a batch of at most eight that fills it."""

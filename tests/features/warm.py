@@ -30,7 +30,7 @@ from pipeline.features.store import FeatureStore
 from pipeline.features.team import TeamStore
 from pipeline.manifest import Manifest
 
-SENTENCES = [f"The person is speaking {'very ' * (i % 4)}calmly, take {i}." for i in range(60)]
+SENTENCES = [f"The person is speaking {'very ' * (i % 4)}calmly, take {i}." for i in range(40)]
 
 
 class Logging:
