@@ -285,7 +285,8 @@ def test_the_keyboard_alone_does_all(tab):
             break
     for _ in range(3):
         tab.key("ArrowRight")
-    tab.wait(f"{STATUS}.includes('for valence') && location.hash.startsWith('#valence')")
+    asked = f"(+{element('arousal')}.value).toFixed(1)"
+    tab.wait(f"{FOUND} && {STATUS}.endsWith('arousal ' + {asked}) && location.hash.startsWith('#valence')")
     assert tab.ask(f"{element('arousal')}.getAttribute('aria-valuetext')").endswith(" on 1 to 7")
     for _ in range(40):
         tab.key("Tab")
@@ -302,6 +303,17 @@ def test_the_keyboard_alone_does_all(tab):
     assert tab.ask("document.activeElement.getAttribute('aria-label')").startswith("More like 1: ")
     tab.key("Enter")
     tab.wait(f"{STATUS}.endsWith('for more like that one')")
+
+
+def test_who_is_in_the_list_stays_there_when_other_results_come(tab):
+    typed(tab, "window 2")
+    tab.wait(FOUND)
+    before = tab.ask(f"{RESULTS}[1].textContent")
+    tab.ask(f"{RESULTS}[1].querySelector('.like').focus()")
+    tab.ask("location.hash = '#valence=1&arousal=7'")
+    tab.wait(f"{FOUND} && {STATUS}.endsWith('arousal 7.0')")
+    assert tab.ask(f"{RESULTS}[1].textContent") != before
+    assert tab.ask("document.activeElement.getAttribute('aria-label')").startswith("More like 2: ")
 
 
 def test_every_control_has_a_name_and_what_changes_is_announced(tab):

@@ -61,8 +61,12 @@ export class Results {
   show(results) {
     this.stop();
     this.outlines.disconnect();
+    const focused = document.activeElement;
+    const rank = [...this.list.children].findIndex((row) => row.contains(focused));
     this.list.replaceChildren(...results.map((result, i) => this.#row(result, i + 1)));
     for (const row of this.list.children) this.outlines.observe(row);
+    // Whoever goes through the list by the keyboard stays where they were, though others are there now.
+    if (rank >= 0) this.list.children[rank]?.querySelector(`.${focused.classList[0]}`)?.focus({ preventScroll: true });
   }
 
   #row(result, rank) {
