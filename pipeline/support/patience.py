@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
+from time import monotonic
 from typing import TypeVar
 
 Item = TypeVar("Item")
+
+
+SECONDS_AT_ONCE = 1.0
+"""A signal that comes just as a wait begins does not end it: its handler runs when this has passed."""
 
 
 def patiently(items: Iterable[Item], seconds: float | Callable[[], float]) -> Iterator[Item]:
@@ -33,10 +39,7 @@ def patiently(items: Iterable[Item], seconds: float | Callable[[], float]) -> It
         while True:
             asked.put(True)
             longest = seconds() if callable(seconds) else seconds
-            try:
-                answer = answers.get(timeout=longest)
-            except Empty:
-                raise TimeoutError(f"no answer for {longest:g} s") from None
+            answer = _first(answers, longest)
             if isinstance(answer, StopIteration):
                 return
             if isinstance(answer, BaseException):
@@ -44,3 +47,11 @@ def patiently(items: Iterable[Item], seconds: float | Callable[[], float]) -> It
             yield answer[0]
     finally:
         asked.put(False)
+
+
+def _first(answers: SimpleQueue[Item], seconds: float) -> Item:
+    until = monotonic() + seconds
+    while (left := until - monotonic()) > 0:
+        with suppress(Empty):
+            return answers.get(timeout=min(left, SECONDS_AT_ONCE))
+    raise TimeoutError(f"no answer for {seconds:g} s")
