@@ -14,6 +14,7 @@ from pipeline.features import (
     SPEECH_FEATURES,
     TEXT_FEATURES,
     FeatureStore,
+    Keys,
     TeamStore,
     asked_for,
     needed_team_root,
@@ -114,8 +115,7 @@ def _extract(
     )
     for store, keys in wanted:
         store.verify()  # what is damaged is set aside and computed again
-        if team and (fetched := team.fetch(store, keys)):
-            click.echo(f"{store.root}: {fetched} rows taken from the team's store {team.root}")
+        _take(store, keys, team)
     if cluster is None:
         threads = params.runtime.threads
         failures = extract(
@@ -130,8 +130,7 @@ def _extract(
         )
         for store, keys in wanted:
             store.refresh()
-            if team and (fetched := team.fetch(store, keys)):
-                click.echo(f"{store.root}: {fetched} rows taken from the team's store {team.root}")
+            _take(store, keys, team)
     for store, keys in wanted:
         if team and (offered := team.offer_missing(store, keys)):
             click.echo(f"{store.root}: {offered} older rows offered to the team's store {team.root}")
@@ -186,6 +185,12 @@ def remarks(
             f"files: its features are kept apart, in a recipe with tokens {text.recipe.tokens}"
         )
     return lines
+
+
+def _take(store: FeatureStore, keys: Keys, team: TeamStore | None) -> None:
+    """Take what a store lacks of its keys from the team's, where there is one, and say how much."""
+    if team and (fetched := team.fetch(store, keys)):
+        click.echo(f"{store.root}: {fetched} rows taken from the team's store {team.root}")
 
 
 def _open(

@@ -10,19 +10,21 @@ from pipeline.encoders.checkpoint import Checkpoint, load_exactly
 from pipeline.encoders.contents import CONFIG
 from pipeline.encoders.published import WavLM
 from pipeline.encoders.ser import SERConfig, SERModel
-from pipeline.encoders.settings import BACKBONE, SPEECH, check_heads, check_settings, described_by
+from pipeline.encoders.settings import (
+    BACKBONE,
+    SPEECH,
+    check_heads,
+    check_settings,
+    check_type,
+    described_by,
+)
 from pipeline.encoders.wavlm import check_covered
-from pipeline.support import shown
 
 
 def load_ser_model(checkpoint: Checkpoint) -> SERModel:
     """Build and load a SERModel. Raises RuntimeError where config.json or the tensors do not fit."""
     written = checkpoint.config
-    if written.get("model_type") != "ser":
-        raise RuntimeError(
-            f"a speech encoder's config.json must say model_type 'ser', "
-            f"found {shown(repr(written.get('model_type')))} in {checkpoint.folder}"
-        )
+    check_type(written, "ser", "speech", checkpoint.folder)
     known = {field.name for field in fields(SERConfig)}
     file = checkpoint.folder / CONFIG
     check_settings(written, SPEECH, file)

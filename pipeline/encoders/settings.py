@@ -84,6 +84,15 @@ BACKBONE: Rules = {
 }
 
 
+def check_type(written: Mapping[str, Any], kind: str, modality: str, folder: Path) -> None:
+    """Raise RuntimeError unless a config.json says that its model is of this kind."""
+    if written.get("model_type") != kind:
+        raise RuntimeError(
+            f"a {modality} encoder's config.json must say model_type {kind!r}, "
+            f"found {shown(repr(written.get('model_type')))} in {folder}"
+        )
+
+
 def check_settings(written: Mapping[str, Any], rules: Rules, file: Path, within: str = "") -> None:
     """Raise RuntimeError, with file, field and value, for the first field that is not as it must be.
 

@@ -23,9 +23,16 @@ from pipeline.encoders.inputs import as_sentences, check_finite
 from pipeline.encoders.published import RobertaClassifier
 from pipeline.encoders.recipes import text_recipe
 from pipeline.encoders.roberta import FrozenRoberta
-from pipeline.encoders.settings import MOST_LAYERS, TEXT, check_heads, check_settings, described_by
+from pipeline.encoders.settings import (
+    MOST_LAYERS,
+    TEXT,
+    check_heads,
+    check_settings,
+    check_type,
+    described_by,
+)
 from pipeline.encoders.tokens import ids_of, load_tokenizer, tokens_digest
-from pipeline.support import check_device, check_dtype, in_order, shown, torch_threads
+from pipeline.support import check_device, check_dtype, in_order, torch_threads
 
 BATCH_TOKENS = 8192
 """Padded tokens at once on a GPU."""
@@ -155,11 +162,7 @@ class TextEncoder:
 def load_classifier(checkpoint: Checkpoint) -> RobertaClassifier:
     """Build and load a RoBERTa classifier. Raises RuntimeError where config.json or the tensors do not fit."""
     written = checkpoint.config
-    if written.get("model_type") != "roberta":
-        raise RuntimeError(
-            f"a text encoder's config.json must say model_type 'roberta', "
-            f"found {shown(repr(written.get('model_type')))} in {checkpoint.folder}"
-        )
+    check_type(written, "roberta", "text", checkpoint.folder)
     file = checkpoint.folder / CONFIG
     check_settings(written, TEXT, file)
     with described_by(file, "RoBERTa"):

@@ -85,14 +85,15 @@ def in_rounds(work: Work, params: Params, place: Place) -> Generator[Answer]:
             progress.advance(len(rows), work=float(work.lengths[rows].sum()))
 
         while len(left):
-            workers = workers_for(alive(), params.runtime, at_most=size > 0)
+            cluster = alive()
+            workers = workers_for(cluster, params.runtime, at_most=size > 0)
             if not size:
                 size = _first_size(work, workers)
                 smaller = deque([rows for rows in SMALLER if rows < size] or [1])
             answered = np.zeros(len(work.rows), bool)
             ended: Exception | None = None
             with (
-                Watch(alive, alive()) as watch,
+                Watch(alive, cluster) as watch,
                 closing(_round(work, left, size, workers, params, place)) as answers,
             ):
                 try:
