@@ -50,4 +50,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 clean:            ## the environment and everything computed
-	rm -rf $(VENV) dvc.lock data/sample data/*.parquet data/*.csv cache/features cache/acoustics.parquet results/*/*/ results/tables results/plots results/curves results/details results/model results/index results/report.html results/metrics.json
+	rm -rf $(VENV) dvc.lock data/dvc.lock data/sample data/*.parquet data/*.csv cache/features cache/acoustics.parquet results/*/*/ results/tables results/plots results/curves results/details results/model results/index results/report.html results/metrics.json

@@ -38,7 +38,9 @@ def repro(folder: Path) -> float:
     started = time.perf_counter()
     answer = subprocess.run(["dvc", "repro"], cwd=folder, capture_output=True, text=True, check=True)
     seconds = time.perf_counter() - started
-    if re.findall(r"Running stage '(?!inspect')", answer.stdout):  # which looks at the corpus each time
+    if re.findall(
+        r"Running stage '(?!data/dvc.yaml:inspect')", answer.stdout
+    ):  # which looks at the corpus each time
         raise click.ClickException(f"dvc repro in {folder} had something to do: run it once more")
     return seconds
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.config import load_params, read_params
+from pipeline.config import read_params
 
 if TYPE_CHECKING:
     from pipeline.config import Params
@@ -29,6 +29,8 @@ def command() -> None:
     if _is_sample(read_params()):
         _write("the sample, which params.yaml says all of")
         return
+    from pipeline.config import load_params
+
     params = load_params()
     if why := _not_looked_at(params):
         click.echo(f"the corpus is not looked at, the manifest stands as it is: {why}")
@@ -47,7 +49,7 @@ def command() -> None:
 
 
 def _is_sample(written: Any) -> bool:
-    """Whether params.yaml names the sample: told before it is checked, which takes .3 s of each `dvc repro`."""
+    """Whether params.yaml names the sample: told before it is checked, which takes longer than all else here."""
     prepare = written.get("prepare") if isinstance(written, dict) else None
     return isinstance(prepare, dict) and prepare.get("corpus") == "sample"
 

@@ -18,7 +18,7 @@ import soundfile
 import yaml
 
 from tests.checkout import copy_checkout
-from tests.stages.test_dvc import ROOT, edit, run, stages_run
+from tests.stages.test_dvc import INSPECT, ROOT, edit, run, stages_run
 
 CLIPS = {"train": 16, "development": 16, "test1": 14}
 TRAINING = ["train@emotionrankclap", "evaluate", "report"]
@@ -236,7 +236,7 @@ def test_clones_that_both_added_clips_are_merged_and_nothing_is_computed_again(t
     assert computed(output) == []
     assert shards(ben) == before
     assert run(ben, "git", "status", "--porcelain") == ""
-    assert re.findall(r"^(\S+):$", run(ben, "dvc", "status"), re.M) == ["inspect"]
+    assert re.findall(r"^(\S+):$", run(ben, "dvc", "status"), re.M) == [INSPECT]
     output = team.does(ana, f"{PULL}\ndvc pull\ndvc repro")
     assert stages_run(output) == []
     assert shards(ana) == before
