@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from pipeline.encoders.asking import ANYBODY, Access
 from pipeline.encoders.contents import FORMATS, format_of, parts_of
@@ -78,6 +79,28 @@ def locate(model: str | os.PathLike[str], revision: Revision = None, access: Acc
         )
     found = found or from_hub(model, revision, access)
     return Checkpoint(found.model, found.folder, found.revision)
+
+
+@contextmanager
+def unfilled() -> Iterator[None]:
+    """Modules that are made in it have names and shapes and no numbers, which `load_exactly` gives them.
+
+    On the meta device alone numbers would be drawn for nothing, and torch import its compiler for it, for 1.5 s.
+    """
+    with torch.device("meta"), _Undrawn():
+        yield
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves a tensor as it is where torch.nn.init would fill it."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == torch.nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

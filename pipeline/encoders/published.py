@@ -47,11 +47,8 @@ class WavLM(nn.Module):
             layer_norm=nn.LayerNorm(config.conv_dim[-1], eps=epsilon),
             projection=nn.Linear(config.conv_dim[-1], size),
         )
-        kernel, groups = config.num_conv_pos_embeddings, config.num_conv_pos_embedding_groups
         self.encoder = parts(
-            pos_conv_embed=parts(
-                conv=weight_norm(nn.Conv1d(size, size, kernel, padding=kernel // 2, groups=groups), dim=2)
-            ),
+            pos_conv_embed=parts(conv=self._positions(config)),
             layer_norm=nn.LayerNorm(size, eps=epsilon),
             layers=listed(config.num_hidden_layers, lambda i: self._layer(config, first=i == 0)),
         )
@@ -64,6 +61,15 @@ class WavLM(nn.Module):
         if config.feat_extract_norm == "layer":
             return parts(conv=convolution, layer_norm=nn.LayerNorm(size))
         return parts(conv=convolution, **({} if number else {"layer_norm": nn.GroupNorm(size, size)}))
+
+    @staticmethod
+    def _positions(config: WavLMConfig) -> Any:
+        size, kernel = config.hidden_size, config.num_conv_pos_embeddings
+        groups = config.num_conv_pos_embedding_groups
+        convolution = nn.Conv1d(size, size, kernel, padding=kernel // 2, groups=groups)
+        if convolution.weight.is_meta:  # for whose norm torch would import its compiler; any numbers do
+            convolution.weight = nn.Parameter(torch.zeros(convolution.weight.shape, device="cpu"))
+        return weight_norm(convolution, dim=2)
 
     @staticmethod
     def _layer(config: WavLMConfig, *, first: bool) -> Any:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-import torch
-
-from pipeline.encoders.checkpoint import Checkpoint, load_exactly
+from pipeline.encoders.checkpoint import Checkpoint, load_exactly, unfilled
 from pipeline.encoders.contents import CONFIG
 from pipeline.encoders.published import WavLM
 from pipeline.encoders.ser import SERConfig, SERModel
@@ -36,7 +34,7 @@ def load_ser_model(checkpoint: Checkpoint) -> SERModel:
         check_covered(backbone)
     tensors = {_today(name): tensor for name, tensor in checkpoint.tensors().items()}
     # The weights come from the file, so none are drawn.
-    with described_by(file, "SERModel"), torch.device("meta"):
+    with described_by(file, "SERModel"), unfilled():
         model = SERModel(config, WavLM(backbone, masked="ssl_model.masked_spec_embed" in tensors))
     load_exactly(model, tensors, str(checkpoint.folder))
     return model

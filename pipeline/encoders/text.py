@@ -16,7 +16,7 @@ from transformers import RobertaConfig
 
 from pipeline.encoders.asking import ANYBODY, Access
 from pipeline.encoders.batching import batches_by_length
-from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate
+from pipeline.encoders.checkpoint import Checkpoint, exactly, load_exactly, locate, unfilled
 from pipeline.encoders.contents import CONFIG
 from pipeline.encoders.hub import Revision
 from pipeline.encoders.inputs import as_sentences, check_finite
@@ -174,7 +174,7 @@ def load_classifier(checkpoint: Checkpoint) -> RobertaClassifier:
     positions = tensors.pop("roberta.embeddings.position_ids", None)
     if positions is not None and not torch.equal(positions.flatten(), torch.arange(positions.numel())):
         raise RuntimeError(f"roberta.embeddings.position_ids of {checkpoint.folder} must count from 0")
-    with described_by(file, "RoBERTa"), torch.device("meta"):
+    with described_by(file, "RoBERTa"), unfilled():
         classifier = RobertaClassifier(config)
     load_exactly(classifier, tensors, str(checkpoint.folder))
     return classifier

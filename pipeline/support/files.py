@@ -159,10 +159,11 @@ def read_parquet(
     if not path.exists():
         raise RuntimeError(f"{path} is not there: run `{made_by}` first")
     try:
-        found = pq.read_schema(path)
-        table = (
-            pq.read_table(path, columns=columns, read_dictionary=repeating) if found.equals(schema) else None
-        )
+        found, table = pq.read_schema(path), None
+        if found.equals(schema):
+            # Not by pq.read_table, which would import pandas, where there is one, to read this one file.
+            with pq.ParquetFile(path, read_dictionary=repeating) as file:
+                table = file.read(columns)
     except (pa.ArrowInvalid, OSError) as error:
         raise RuntimeError(f"{path} must be a whole parquet file: run `{made_by}` again") from error
     if table is None:

@@ -23,9 +23,11 @@ from pathlib import Path
 PROGRAMS = ("dvc", "erclap")
 
 LOADED = """
-    click h5py httpx2 jinja2 matplotlib.backends.backend_agg matplotlib.figure openai ot pyarrow.parquet pydantic
-    safetensors.torch scipy.ndimage scipy.spatial scipy.stats soundfile soxr threadpoolctl tokenizers torch
-    tqdm transformers.models.roberta.configuration_roberta transformers.models.wavlm.configuration_wavlm yaml
+    click h5py httpx2 jinja2 lazy_loader matplotlib.backends.backend_agg matplotlib.figure openai ot pandas
+    parselmouth.praat pyarrow.compute pyarrow.csv pyarrow.feather pyarrow.pandas_compat pyarrow.parquet pydantic
+    safetensors.torch scipy.ndimage scipy.signal scipy.spatial scipy.stats soundfile soxr threadpoolctl tokenizers
+    torch torch.utils._device tqdm transformers.models.roberta.configuration_roberta
+    transformers.models.wavlm.configuration_wavlm yaml
     configobj dulwich.index dulwich.worktree dvc._debug dvc.cachemgr dvc.cli.parser dvc.commands.repro dvc.daemon
     dvc.data_cloud dvc.dependency.param dvc.dvcfile dvc.render dvc.repo.checkout dvc.repo.commit dvc.repo.index
     dvc.repo.reproduce dvc.rwlock dvc.stage.cache dvc.stage.run dvc.stage.serialize dvc_data.index.checkout
