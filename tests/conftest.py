@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,7 @@ def write_ser_checkpoint(folder: Path, backbone: dict[str, Any] | None, seed: in
     import torch
     from safetensors.torch import save_file
 
+    from pipeline.encoders.checkpoint import unfilled
     from pipeline.encoders.published import WavLM
     from pipeline.encoders.ser import SERConfig, SERModel
 
@@ -96,7 +98,7 @@ def write_ser_checkpoint(folder: Path, backbone: dict[str, Any] | None, seed: in
     known = {name: value for name, value in written.items() if name not in {"architectures", "model_type"}}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(written))
-    with torch.device("meta" if backbone is None else "cpu"):
+    with unfilled() if backbone is None else nullcontext():
         config = SERConfig(**known)
         tensors = SERModel(config, WavLM(config.backbone(), masked=True)).state_dict()
     if backbone is None:

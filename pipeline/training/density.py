@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 LOWEST, HIGHEST = 1.0, 7.0
@@ -52,6 +51,8 @@ class LabelDensity:
 
 def smoothed_counts(labels: NDArray[np.floating[Any]], lowest: float, highest: float) -> NDArray[np.float64]:
     """Labels (N, 2) counted on a grid of quarters of a unit between two bounds, and smoothed: (C, C)."""
+    from scipy.ndimage import gaussian_filter  # half a second to import, for what few trainings ask for
+
     size = round((highest - lowest) * CELLS_A_UNIT) + 1
     counts = np.zeros((size, size))
     cells = cells_of(torch.from_numpy(labels), lowest, highest).numpy()

@@ -24,7 +24,7 @@ PROGRAMS = ("dvc", "erclap")
 
 LOADED = """
     click h5py httpx2 jinja2 lazy_loader matplotlib.backends.backend_agg matplotlib.figure openai ot pandas
-    parselmouth.praat pyarrow.compute pyarrow.csv pyarrow.feather pyarrow.pandas_compat pyarrow.parquet pydantic
+    pyarrow.compute pyarrow.csv pyarrow.feather pyarrow.pandas_compat pyarrow.parquet pydantic
     safetensors.torch scipy.ndimage scipy.signal scipy.spatial scipy.stats soundfile soxr threadpoolctl tokenizers
     torch torch.utils._device tqdm transformers.models.roberta.configuration_roberta
     transformers.models.wavlm.configuration_wavlm yaml
