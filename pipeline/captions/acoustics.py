@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import label
+from scipy.signal import find_peaks
 
 from pipeline.audio import SAMPLING_RATE, Waveform, inside, read_waveform
 
@@ -151,8 +153,6 @@ def _articulation_rate(sound: Any, pitch: Any) -> float:
     A peak counts where the contour falls by 2 dB on either side of it before it rises higher; in their script the
     dip after it is enough, and the last peak of a clip never counts.
     """
-    from scipy.signal import find_peaks  # a second to import, which a run that has measured all needs not
-
     if sound.duration < CONTOUR_SECONDS:
         return math.nan
     contour = sound.to_intensity(CONTOUR_FLOOR)
@@ -169,8 +169,6 @@ def _articulation_rate(sound: Any, pitch: Any) -> float:
 
 def _without_short(sounding: npt.NDArray[np.bool_], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     """Frames that are sounding, short pauses filled, then short sounds dropped; `edges` are the frames' times."""
-    from scipy.ndimage import label
-
     lengths = np.diff(edges)
     for state, shortest in ((False, SHORTEST_PAUSE), (True, SHORTEST_SOUND)):
         runs, count = label(sounding == state)
