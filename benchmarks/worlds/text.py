@@ -5,6 +5,7 @@ A part of the simulated worlds, no command.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 from collections.abc import Callable, Sequence, Set
@@ -30,15 +31,16 @@ PLANE_STEP, PLANE_DRAWS = 0.25, 4
 """Captions of no clip: so many at every point of a grid over the range of the ordinality test."""
 
 
-def write_bank(write: Describe = describe) -> list[str]:
+@functools.cache
+def write_bank(write: Describe = describe) -> tuple[str, ...]:
     """The sentences of every cell of the plane, SENTENCES_A_CELL each, valence in the outer loop."""
     rng = rng_of("simulated corpus", SENTENCES_A_CELL)
-    return [
+    return tuple(
         write(valence, arousal, rng)
         for valence in GRADES
         for arousal in GRADES
         for _ in range(SENTENCES_A_CELL)
-    ]
+    )
 
 
 def write_plane(labels: Doubles, seed: int, write: Describe, others: Set[str]) -> list[str]:

@@ -15,7 +15,6 @@ import soundfile
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import WavLMModel
 
 from pipeline.audio import SAMPLING_RATE, Waveform, to_mono_16k
 from pipeline.encoders import SERConfig, SERModel
@@ -84,6 +83,8 @@ def train(
         ssl_config=SSL_CONFIG,
     )
     with reproducible(seed):
+        from transformers import WavLMModel  # two seconds to import, and what can be trained
+
         model = SERModel(config, WavLMModel(config.backbone()))
         _fit(model, waveforms, labels, epochs, np.random.default_rng([seed, 1]), tell)
     _write(folder, model, config)

@@ -10,6 +10,9 @@ from pipeline.config import Runtime
 from pipeline.scale.ray_cluster import Cluster, check_dealt_out, first_line, ray_module
 from pipeline.support import shown
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+"""What a call on one CPU has in its environment. Processes are started anew for each other environment."""
+
 AHEAD = 2
 """Calls that are handed over, for each that there is room for: their arguments wait in the cluster's memory."""
 

@@ -20,7 +20,7 @@ from pipeline.measures import (
     readings_of,
 )
 from pipeline.methods import Contender
-from pipeline.scale.ray_calls import Call, called
+from pipeline.scale.ray_calls import ONE_THREAD, Call, called
 from pipeline.scale.ray_cluster import joined
 from pipeline.sentences import Prompt
 from pipeline.support import Progress
@@ -82,8 +82,5 @@ def evaluate_on_ray(
 def threads_here() -> dict[str, str]:
     """How many threads products take, as this process has it: another number may round otherwise."""
     blas = max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
-    return {
-        "OMP_NUM_THREADS": str(torch.get_num_threads()),
-        "OPENBLAS_NUM_THREADS": str(blas),
-        "OMP_WAIT_POLICY": "passive",
-    }
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads()), "OPENBLAS_NUM_THREADS": str(blas)}
+    return ONE_THREAD | threads

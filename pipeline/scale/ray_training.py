@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.config import PARAMS_FILE, Params
 from pipeline.features import RECIPE_FILE, SPEECH_FEATURES, TEXT_FEATURES
 from pipeline.manifest import MANIFEST_FILE
-from pipeline.scale.ray_calls import Call, called, gpus_a_call
+from pipeline.scale.ray_calls import ONE_THREAD, Call, called, gpus_a_call
 from pipeline.scale.ray_cluster import ask_every_node, joined
 from pipeline.sentences import CAPTIONS_FILE, LEARNT_FOLDER, PLANE_FILE
 from pipeline.training import Trained
@@ -51,8 +51,7 @@ def train_on_ray(
             alone = params.model_copy(update={"train": train, "runtime": runtime})
             calls.append(Call(f"{name}, seed {seed}", in_project, (project, train_seeds, name, alone)))
         trained: dict[str, dict[int, Trained]] = {name: {} for name in methods}
-        environment = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
-        for number, (one,) in called(calls, cluster, environment, gpus=gpus):
+        for number, (one,) in called(calls, cluster, ONE_THREAD, gpus=gpus):
             name, seed = jobs[number]
             trained[name][seed] = one
             if len(trained[name]) == len(params.train.seed_range):

@@ -67,8 +67,13 @@ def whole_frames() -> Iterator[str]:
     return chain.from_iterable(chain.from_iterable(WHOLE_FRAMES.values()))
 
 
+def plain(text: str) -> str:
+    """With a for each an."""
+    return re.sub(r"\ban (?=\w)", "a ", text)
+
+
 LABEL_OF = {
-    slot: {wording: label for label, grade in zip(GRADES, scale, strict=True) for wording in grade}
+    slot: {plain(wording): label for label, grade in zip(GRADES, scale, strict=True) for wording in grade}
     for scales in OF_ONE_GRADE.values()
     for slot, scale in scales.items()
 }
@@ -76,26 +81,38 @@ LABEL_OF = {
 
 
 @cache
-def reading(frame: str) -> tuple[re.Pattern[str], list[str]]:
-    """What a sentence of a frame looks like, and the slots of its groups."""
-    pattern, seen = "", []
+def parts(frame: str) -> list[tuple[str, str | None, list[str]]]:
+    """A sentence's fixed texts, and after each the slot and what may stand in it, the longest first."""
+    found = []
     for literal, slot, _, _ in Formatter().parse(BEGINNING + frame + "."):
-        pattern += re.sub(r"\ban?\\ ", r"an?\\ ", re.escape(literal))
-        if slot:
-            choices = LABEL_OF.get(slot, dict.fromkeys(SIDE_WORDS.get(slot, ()), 0.0))
-            written = "|".join(map(re.escape, sorted(choices, key=len, reverse=True)))
-            pattern += f"({re.sub(r'(^|(?<=[|]))an?(?= )', 'an?', written.replace(chr(92) + ' ', ' '))})"
-            seen.append(slot)
-    return re.compile(pattern.replace("\\ ", " ")), seen
+        choices = LABEL_OF.get(slot, dict.fromkeys(SIDE_WORDS.get(slot, ()), 0.0)) if slot else {}
+        found.append((plain(literal), slot, sorted(map(plain, choices), key=len, reverse=True)))
+    return found
+
+
+def words_in(text: str, at: list[tuple[str, str | None, list[str]]]) -> list[str] | None:
+    """What stands in the slots, or None where it is no sentence of these parts."""
+    if not at:
+        return None if text else []
+    literal, slot, choices = at[0]
+    if not text.startswith(literal):
+        return None
+    text = text.removeprefix(literal)
+    if slot is None:
+        return words_in(text, at[1:])
+    for choice in choices:
+        if text.startswith(choice) and (rest := words_in(text.removeprefix(choice), at[1:])) is not None:
+            return [choice, *rest]
+    return None
 
 
 def labels_in(text: str, frame: str) -> dict[str, list[float]]:
     """Read a sentence of a frame back: the grades of its wordings by axis."""
-    pattern, seen = reading(frame)
-    found = pattern.fullmatch(text)
-    assert found, (text, frame)
+    found = words_in(plain(text), parts(frame))
+    assert found is not None, (text, frame)
+    slots = [slot for _, slot, _ in parts(frame) if slot]
     grades: dict[str, list[float]] = {"valence": [], "arousal": []}
-    for slot, wording in zip(seen, found.groups(), strict=True):
+    for slot, wording in zip(slots, found, strict=True):
         if slot in LABEL_OF:
             grades[AXIS_OF[slot]].append(LABEL_OF[slot][wording])
     return grades

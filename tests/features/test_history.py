@@ -5,13 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import random
 import shutil
 import subprocess
-import sys
 from pathlib import Path
-from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +20,9 @@ from pipeline.features.upkeep.history import Lock, asked_by_refs, keys_of, last_
 from pipeline.manifest import MANIFEST_FILE
 from pipeline.sentences import CAPTIONS_FILE
 from tests.features.samples import keys_of as keys
+from tests.stages.conftest import quick_dvc, warm
+
+__all__ = ["quick_dvc", "warm"]  # fixtures
 
 
 def run(*command: str) -> None:
@@ -32,10 +32,9 @@ def run(*command: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory) -> Path:
+def template(tmp_path_factory, quick_dvc) -> Path:
     folder = tmp_path_factory.mktemp("repository")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with contextlib.chdir(folder), mock.patch.dict(os.environ, {"PATH": path}):
+    with contextlib.chdir(folder):
         run("git", "init", "-q", "-b", "main")
         run("dvc", "init", "-q")
         run("git", "add", "-A")
@@ -47,7 +46,6 @@ def template(tmp_path_factory) -> Path:
 def repository(template, tmp_path, monkeypatch):
     shutil.copytree(template, tmp_path / "repository")
     monkeypatch.chdir(tmp_path / "repository")
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 
 
 def into_cache(content: bytes, suffix: str = "") -> str:

@@ -19,7 +19,7 @@ from pipeline.features.extraction import missing_clips, read_clip
 from pipeline.manifest import Manifest, Utterance
 from pipeline.recipe import Recipe
 from pipeline.scale import ray_rounds
-from pipeline.scale.ray_calls import Call, called
+from pipeline.scale.ray_calls import ONE_THREAD, Call, called
 from pipeline.scale.ray_cluster import joined
 from pipeline.scale.ray_encoding import Place
 from pipeline.scale.ray_extraction import encode_clips
@@ -32,8 +32,6 @@ from tests.scale.failing import counts, dies_once, reads, refuses
 pytestmark = pytest.mark.filterwarnings("default")  # Ray's own are not ours
 
 CLIPS, ROWS = 24, 4
-
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 RECIPE = Recipe("speech", "dying", "sha256:0", 4, "first", "masked", 10.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,14 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """From here on `erclap` is run by a process that has torch and the like loaded, one for the whole suite."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WARM_COMMANDS", str(made_once(tmp_path_factory, "warm", start_warm) / "bin"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def quick_dvc(warm: None) -> Iterator[None]:
+    """From here on the library's own calls of `dvc` are answered by that process too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", os.pathsep.join([os.environ["WARM_COMMANDS"], os.environ["PATH"]]))
         yield
 
 

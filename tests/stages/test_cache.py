@@ -37,6 +37,8 @@ from pipeline.sentences import (
 from tests.features.samples import damage
 from tests.stages.test_commands import erclap
 
+pytestmark = pytest.mark.usefixtures("quick_dvc")
+
 PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
 
 

@@ -17,7 +17,7 @@ from tests.imports import ROOT
 SMALLER = {
     "utterances: 1500": "utterances: 72",
     "prompt_lists: 100": "prompt_lists: 4",
-    "[clap-template, clap4emo, paraclap, clap-sce, supconclap, ": "[paraclap, clap-sce, ",
+    "[clap-template, clap4emo, paraclap, clap-sce, supconclap, ": "[paraclap, ",
     "emotionrankclap-plus, untrained]": "emotionrankclap-plus]",
     "step: 0.25": "step: 0.5",
     "draws: 4": "draws: 2",
@@ -30,7 +30,6 @@ SMALLER = {
 INSPECT = "data/dvc.yaml:inspect"
 TRAINING = [
     "train@paraclap",
-    "train@clap-sce",
     "train@emotionrankclap",
     "train@emotionrankclap-plus",
     "evaluate",
@@ -135,14 +134,14 @@ def test_an_experiment_with_another_rate_retrains_and_touches_nothing_else(proje
 
 def test_metrics_and_plots_are_shown(project):
     shown = run(project, "dvc", "metrics", "show")
-    for name in ("clap-sce.w1", "emotionrankclap.voc", "emotionrankclap.mmd"):
+    for name in ("emotionrankclap-plus.w1", "emotionrankclap.voc", "emotionrankclap.mmd"):
         assert name in shown
     shown = run(project, "dvc", "plots", "show")
     assert "failed" not in shown
     page = Path(shown.strip().splitlines()[-1].removeprefix("file://"))
     html = page.read_text()
     for part in (
-        "curves/clap-sce-seed-0.csv",
+        "curves/paraclap-seed-0.csv",
         "curves/emotionrankclap-seed-0.csv",
         "embeddings_emotionrankclap.png",
     ):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterator
+from functools import cache
 
 import httpx2
 from openai import DefaultHttpxClient
@@ -21,7 +23,17 @@ class BoundedClient(DefaultHttpxClient):
     """As openai's own, but a request's time-out is that of its whole answer, and of a batch's file an hour."""
 
     def __init__(self) -> None:
-        super().__init__(headers={"Accept-Encoding": "identity"}, event_hooks={"response": [_bound]})
+        super().__init__(
+            verify=_authorities(),
+            headers={"Accept-Encoding": "identity"},
+            event_hooks={"response": [_bound]},
+        )
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Whom certificates are trusted of, as usual: read once for all clients."""
+    return httpx2.create_ssl_context()
 
 
 def _bound(response: httpx2.Response) -> None:
