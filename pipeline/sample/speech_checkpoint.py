@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 import torch
+import transformers
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -83,9 +84,7 @@ def train(
         ssl_config=SSL_CONFIG,
     )
     with reproducible(seed):
-        from transformers import WavLMModel  # two seconds to import, and what can be trained
-
-        model = SERModel(config, WavLMModel(config.backbone()))
+        model = SERModel(config, transformers.WavLMModel(config.backbone()))
         _fit(model, waveforms, labels, epochs, np.random.default_rng([seed, 1]), tell)
     _write(folder, model, config)
 

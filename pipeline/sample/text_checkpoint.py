@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import transformers
 from safetensors.torch import save
 from tokenizers import ByteLevelBPETokenizer
 from torch import Tensor, nn
-from transformers import RobertaConfig, RobertaForSequenceClassification, RobertaTokenizer
 
 from pipeline.captions import GRADES, describe
 from pipeline.sample.annotators import AROUSAL, VALENCE
@@ -62,7 +62,7 @@ def train(
     texts = [describe(v, a, rng, frames="workshop") for v, a in labels.tolist()]
     tokenizer = _train_tokenizer(texts)
     with reproducible(seed):
-        model = RobertaForSequenceClassification(_config(len(tokenizer)))
+        model = transformers.RobertaForSequenceClassification(_config(len(tokenizer)))
         _fit(model, tokenizer(texts)["input_ids"], _targets(labels), epochs, rng, tell)
     folder.mkdir(parents=True, exist_ok=True)
     model.config.save_pretrained(folder)
@@ -80,19 +80,19 @@ def draw_labels(count: int, rng: np.random.Generator) -> npt.NDArray[np.float64]
     return labels
 
 
-def _train_tokenizer(texts: list[str]) -> RobertaTokenizer:
+def _train_tokenizer(texts: list[str]) -> transformers.RobertaTokenizer:
     trained = ByteLevelBPETokenizer()
     trained.train_from_iterator(
         texts, vocab_size=VOCABULARY, special_tokens=SPECIAL_TOKENS, show_progress=False
     )
     bpe = json.loads(trained.to_str())["model"]
     merges: Any = [tuple(pair) for pair in bpe["merges"]]  # which transformers takes, but declares as texts
-    return RobertaTokenizer(vocab=bpe["vocab"], merges=merges, model_max_length=MOST_TOKENS)
+    return transformers.RobertaTokenizer(vocab=bpe["vocab"], merges=merges, model_max_length=MOST_TOKENS)
 
 
-def _config(vocabulary: int) -> RobertaConfig:
+def _config(vocabulary: int) -> transformers.RobertaConfig:
     names = [f"valence {valence}, arousal {arousal}" for valence, arousal in CELLS]
-    return RobertaConfig(
+    return transformers.RobertaConfig(
         architectures=["RobertaForSequenceClassification"],
         vocab_size=vocabulary,
         hidden_size=96,
@@ -119,7 +119,7 @@ def _targets(labels: npt.NDArray[np.float64]) -> Tensor:
 
 
 def _fit(
-    model: RobertaForSequenceClassification,
+    model: transformers.RobertaForSequenceClassification,
     tokens: list[list[int]],
     targets: Tensor,
     epochs: int,

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 import torch
+import transformers
 from torch import Tensor, nn
-from transformers import RobertaConfig, RobertaForSequenceClassification, WavLMConfig, WavLMModel
 
 from pipeline.encoders.checkpoint import unfilled
 from pipeline.encoders.published import RobertaClassifier, WavLM
@@ -16,7 +16,7 @@ from pipeline.encoders.roberta import FrozenRoberta
 from tests.conftest import SMALL_BACKBONE
 from tests.encoders.test_wavlm import VARIANTS
 
-SMALL = RobertaConfig(
+SMALL = transformers.RobertaConfig(
     vocab_size=300,
     hidden_size=32,
     num_hidden_layers=2,
@@ -36,14 +36,14 @@ def shapes(module: nn.Module) -> dict[str, torch.Size]:
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_wavlm_has_the_tensors_of_transformers(variant, masked):
-    config = WavLMConfig(**(SMALL_BACKBONE | VARIANTS[variant]), mask_time_prob=0.05 * masked)
-    assert shapes(WavLM(config, masked=masked)) == shapes(WavLMModel(config))
+    config = transformers.WavLMConfig(**(SMALL_BACKBONE | VARIANTS[variant]), mask_time_prob=0.05 * masked)
+    assert shapes(WavLM(config, masked=masked)) == shapes(transformers.WavLMModel(config))
 
 
 @pytest.fixture(scope="module")
-def theirs() -> RobertaForSequenceClassification:
+def theirs() -> transformers.RobertaForSequenceClassification:
     torch.manual_seed(0)
-    model = RobertaForSequenceClassification(SMALL).eval().requires_grad_(False)
+    model = transformers.RobertaForSequenceClassification(SMALL).eval().requires_grad_(False)
     for parameter in model.parameters():  # norms and biases that matter
         parameter.add_(0.1 * torch.randn_like(parameter))
     return model
@@ -81,8 +81,8 @@ def test_a_roberta_gives_the_states_of_transformers_to_the_bit(theirs, ours, red
 @pytest.mark.parametrize("activation", ["gelu_new", "relu", "silu"])
 @torch.inference_mode()
 def test_other_activations_are_those_of_transformers(activation):
-    config = RobertaConfig(**(SMALL.to_dict() | {"hidden_act": activation}))
-    theirs = RobertaForSequenceClassification(config).eval()
+    config = transformers.RobertaConfig(**(SMALL.to_dict() | {"hidden_act": activation}))
+    theirs = transformers.RobertaForSequenceClassification(config).eval()
     model = RobertaClassifier(config)
     model.load_state_dict(theirs.state_dict())
     ids, _ = batch(20)

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import transformers
 from hypothesis import given, settings, strategies as st
 from safetensors.torch import load_file, save_file
-from transformers import WavLMConfig, WavLMModel
 
 from pipeline.encoders import SpeechEncoder
 from tests.conftest import SMALL_BACKBONE, write_ser_checkpoint
@@ -20,11 +20,13 @@ from tests.conftest import SMALL_BACKBONE, write_ser_checkpoint
 MEAN, STD = -8.278621631819787e-05, 0.08485510250851999
 
 
-def plain_model(folder: Path, backbone: dict) -> tuple[WavLMModel, dict[str, torch.Tensor]]:
+def plain_model(folder: Path, backbone: dict) -> tuple[transformers.WavLMModel, dict[str, torch.Tensor]]:
     """The checkpoint in plain transformers, and all its tensors."""
     tensors = load_file(folder / "model.safetensors")
     with torch.device("meta"):  # values drawn at random only to be replaced take seconds
-        model = WavLMModel(WavLMConfig(**backbone, attn_implementation="eager")).eval()
+        model = transformers.WavLMModel(
+            transformers.WavLMConfig(**backbone, attn_implementation="eager")
+        ).eval()
     ours = {
         name.removeprefix("ssl_model."): t for name, t in tensors.items() if name.startswith("ssl_model.")
     }
@@ -38,7 +40,7 @@ def reference(folder: Path, backbone: dict, waveform: np.ndarray, *, samples: in
 
 
 def reference_by(
-    model: WavLMModel,
+    model: transformers.WavLMModel,
     tensors: dict[str, torch.Tensor],
     waveform: np.ndarray,
     *,

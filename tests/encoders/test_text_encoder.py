@@ -8,8 +8,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from pipeline.encoders import TextEncoder
 
@@ -21,8 +21,8 @@ SENTENCES = [
 
 
 def reference(folder, sentence: str, max_tokens: int) -> np.ndarray:
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
     with torch.no_grad():
         output = model.roberta(
             **tokenizer(sentence, return_tensors="pt", truncation=True, max_length=max_tokens)

@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import transformers
 from hypothesis import assume, given, settings, strategies as st
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from tokenizers.processors import RobertaProcessing
-from transformers import AutoTokenizer
 
 from pipeline.encoders import TextEncoder, planned_recipes
 from pipeline.encoders.tokens import PROBES, ids_of, load_tokenizer, published_ids, tokens_digest
@@ -64,7 +64,7 @@ def test_ids_are_those_of_the_algorithm_and_of_transformers(request, files, max_
     folder = request.getfixturevalue(files)
     found = ids_of(load_tokenizer(folder, max_tokens), PROBES)
     assert found == published_ids(folder, PROBES, max_tokens)
-    theirs = AutoTokenizer.from_pretrained(folder)
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
     assert (
         found == theirs(list(PROBES), truncation=max_tokens is not None, max_length=max_tokens)["input_ids"]
     )
@@ -80,7 +80,7 @@ def test_any_sentence_has_the_algorithms_ids(trained, sentence):
 @pytest.mark.parametrize("token", SPECIAL)
 def test_a_special_token_in_a_sentence_is_read_as_transformers_reads_it(trained, token):
     sentences = [token, f"A {token} voice."]
-    theirs = AutoTokenizer.from_pretrained(trained)
+    theirs = transformers.AutoTokenizer.from_pretrained(trained)
     assert ids_of(load_tokenizer(trained), sentences) == theirs(sentences)["input_ids"]
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from hypothesis import given, settings, strategies as st
 from torch import Tensor
-from transformers import WavLMConfig, WavLMModel
 
 from pipeline.encoders import attention, packed
 from pipeline.encoders.attention import position_bias
@@ -30,10 +30,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def build(variant: str, **changes: Any) -> WavLMModel:
+def build(variant: str, **changes: Any) -> transformers.WavLMModel:
     """Random weights, large enough that the biases, the gates and the norms all matter."""
     torch.manual_seed(7)
-    model = WavLMModel(WavLMConfig(**(SMALL_BACKBONE | VARIANTS[variant] | changes))).eval()
+    model = transformers.WavLMModel(
+        transformers.WavLMConfig(**(SMALL_BACKBONE | VARIANTS[variant] | changes))
+    ).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "rel_attn_embed" in name or "gru_rel_pos" in name or "norm" in name:
@@ -47,7 +49,7 @@ def clips(*lengths: int) -> list[Tensor]:
     ]
 
 
-def transformers_frames(model: WavLMModel, clip: Tensor) -> Tensor:
+def transformers_frames(model: transformers.WavLMModel, clip: Tensor) -> Tensor:
     frames: Tensor = model(clip[None]).last_hidden_state[0]
     return frames
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file
 from scipy.stats import kendalltau
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from pipeline.captions.captioning import word_prompts
 from pipeline.captions.lexicon import describe
@@ -74,17 +74,19 @@ def test_checkpoint_is_in_the_public_format_and_small() -> None:
 
 def test_transformers_loads_it_unaided() -> None:
     folder = locate(BUILTIN).folder
-    model, notes = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
+    model, notes = transformers.AutoModelForSequenceClassification.from_pretrained(
+        folder, output_loading_info=True
+    )
     assert not notes["missing_keys"]
     assert not notes["unexpected_keys"]
-    tokens = AutoTokenizer.from_pretrained(folder)(SENTENCE, return_tensors="pt")
+    tokens = transformers.AutoTokenizer.from_pretrained(folder)(SENTENCE, return_tensors="pt")
     cell = CELLS[int(model.train(False)(**tokens).logits.argmax())]
     assert model.config.id2label[CELLS.index(cell)] == f"valence {cell[0]}, arousal {cell[1]}"
     assert cell[0] > 4 > cell[1]
 
 
 def test_tokenizer_has_robertas_special_tokens_and_loses_nothing() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(locate(BUILTIN).folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(locate(BUILTIN).folder)
     assert tokenizer.convert_tokens_to_ids(["<s>", "<pad>", "</s>", "<unk>"]) == [0, 1, 2, 3]
     for text in (SENTENCE, "Ünïcödé 7 speech!"):
         ids = tokenizer(text)["input_ids"]

@@ -8,8 +8,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +25,11 @@ from pipeline.sentences import sentence_column
 from pipeline.support import Part
 from tests.imports import ROOT
 from tests.scale.conftest import CLIPS
+from tests.stages.conftest import warm
 from tests.stages.test_commands import erclap
+from tests.stages.warm import Running
+
+__all__ = ["warm"]  # a fixture
 
 DIES_AFTER = """
 import os, signal, sys
@@ -50,10 +52,9 @@ main(sys.argv[2:])
 """A command that is killed when it is about to write its so manieth shard."""
 
 
-def start(project: Path, dies_at: int, *words: str) -> subprocess.Popen[str]:
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", DIES_AFTER, str(dies_at), *words]
-    return subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True)
+def start(project: Path, dies_at: int, *words: str) -> Running:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return Running(project, DIES_AFTER, str(dies_at), *words, env=environment, program="-c")
 
 
 def stored(team: Path) -> Counter[bytes]:
@@ -83,7 +84,7 @@ def compute_nothing(monkeypatch) -> Callable[[], None]:
 
 
 def test_parts_at_once_one_of_them_killed_and_a_last_extract_come_to_a_plain_run(
-    project, plain, team, compute_nothing
+    project, plain, team, compute_nothing, warm
 ):
     processes = [start(project, dies_at, "extract", "--part", f"{i}/2") for i, dies_at in ((1, 4), (2, 1000))]
     said = [process.communicate(timeout=120)[1] for process in processes]

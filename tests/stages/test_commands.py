@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,8 @@ from pipeline.report.results.plots import _save as save_figure
 from pipeline.report.results.writing import write_tables
 from stages.cli import main
 from tests.features.samples import tmpfs
+from tests.imports import ROOT
+from tests.stages.warm import Running
 
 SPLITS = {"train": 40, "development": 20, "test1": 24}
 
@@ -470,18 +471,17 @@ def test_a_damaged_shard_is_set_aside_and_computed_again(project):
     assert erclap(project, "eval").returncode == 0
 
 
-def test_a_full_disk_is_one_line_and_leaves_the_store_as_it_was(project):
+def test_a_full_disk_is_one_line_and_leaves_the_store_as_it_was(project, warm):
     shutil.rmtree(project / "cache/features/speech")
     before = sorted((project / "cache").rglob("*"))
     limited = (
-        "import resource, sys; from stages.cli import main; "
+        "import resource; from stages.cli import main; "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); main(['extract'])"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", limited], cwd=project, capture_output=True, text=True, check=False
-    )
-    assert answer.returncode == 1
-    last = answer.stderr.strip().splitlines()[-1]
+    process = Running(project, limited, env=os.environ | {"PYTHONPATH": str(ROOT)}, program="-c")
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    last = told.strip().splitlines()[-1]
     assert last.startswith("error: cache/features/speech/")
     assert last.endswith(".h5 cannot be read or written: File too large")
     assert sorted((project / "cache").rglob("*")) == sorted([*before, project / "cache/features/speech"])

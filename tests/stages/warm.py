@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 
@@ -51,9 +52,10 @@ sys.exit(int(said[1]) if len(said) == 2 else "the fork was killed")
 
 
 class Running:
-    """`erclap` in a fork, begun and to be killed as a subprocess.Popen is."""
+    """`erclap`, or `python -c`, in a fork, begun and to be killed as a subprocess.Popen is."""
 
-    def __init__(self, folder: Path, *arguments: str, env: dict[str, str]) -> None:
+    def __init__(self, folder: Path, *arguments: str, env: dict[str, str], program: str = "erclap") -> None:
+        """`program` is erclap or -c, whose first argument is the code."""
         self.returncode: int | None = None
         self._out, self._err = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115
         self._asked = socket.socket(socket.AF_UNIX)
@@ -62,7 +64,7 @@ class Running:
         with Path(os.devnull).open() as nothing:
             files = [file.fileno() for file in (nothing, self._out, self._err)]
             socket.send_fds(self._asked, [b"."], files)
-        self._asked.sendall(json.dumps([["erclap", *arguments], str(folder), env]).encode())
+        self._asked.sendall(json.dumps([[program, *arguments], str(folder), env]).encode())
         self._asked.shutdown(socket.SHUT_WR)
         self._said = self._asked.makefile()
         self._fork = int(self._said.readline())
@@ -72,6 +74,18 @@ class Running:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+    def first_line(self, timeout: float = 60.0) -> str:
+        """What it writes first. Raises TimeoutError where that takes longer, or nothing comes."""
+        ends = time.monotonic() + timeout
+        while time.monotonic() < ends and self.poll() is None:
+            written = os.pread(
+                self._out.fileno(), 10_000, 0
+            ).decode()  # where the fork writes on stays as it is
+            if "\n" in written:
+                return written.splitlines()[0]
+            time.sleep(0.01)
+        raise TimeoutError(f"a line must be written within {timeout} s")
 
     def poll(self) -> int | None:
         """The status where it has ended; a signal's number is negative."""
@@ -180,6 +194,10 @@ def answer(asked: socket.socket) -> int:
             from dvc.cli import main as dvc
 
             status = dvc()
+        elif words[0] == "-c":
+            sys.argv = ["-c", *words[2:]]
+            exec(words[1], {"__name__": "__main__"})  # noqa: S102, the code of a test
+            status = 0
         else:
             from stages.cli import main
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,6 +15,10 @@ from pipeline.use.page import serving
 from pipeline.use.page.guard import is_loopback
 from pipeline.use.page.serving import Server
 from tests.imports import ROOT
+from tests.stages.conftest import warm
+from tests.stages.warm import Running
+
+__all__ = ["warm"]  # a fixture
 
 SERVE = """
 import sys
@@ -130,22 +132,16 @@ def test_too_many_connections_are_closed(port, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_sigterm_end_it_at_once_and_well(index, tmp_path, number):
+def test_ctrl_c_and_sigterm_end_it_at_once_and_well(index, tmp_path, number, warm):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVE, index],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        port = int(process.stdout.readline())
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            # Within a request that has not arrived, whose file is there already.
-            connection.sendall(b"POST /api/hear HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nx")
-            while not list(tmp_path.glob("erclap-page-*/*")):
-                assert process.poll() is None
-            process.send_signal(number)
-            said, complained = process.communicate(timeout=30)
-    assert (process.returncode, said, complained) == (0, "ended\n", "")
+    process = Running(ROOT, SERVE, str(index), env=environment, program="-c")
+    port = int(process.first_line())
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        # Within a request that has not arrived, whose file is there already.
+        connection.sendall(b"POST /api/hear HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nx")
+        while not list(tmp_path.glob("erclap-page-*/*")):
+            assert process.poll() is None
+        process.send_signal(number)
+        said, complained = process.communicate(timeout=30)
+    assert (process.returncode, said, complained) == (0, f"{port}\nended\n", "")
     assert list(tmp_path.iterdir()) == []
