@@ -3,9 +3,10 @@
     python -m tests.features.warm SPEECH TEXT CORPUS SHARD_ROWS
 
 A line is JSON: `store`, a folder; `team`, one too or null; `log`, a file to which a run appends a line for every
-batch that it has computed; `after`, the seconds after which the run is killed with SIGKILL, or null. The
-answer is a line too: the seconds that the run took, and whether it was killed. Loading torch a hundred times would
-take minutes; here nothing is computed before the fork, and there are no threads that it could leave behind.
+batch that it has computed; `after`, the seconds after which the run is killed with SIGKILL, or null; `writing`,
+whether that waits on until the run is at a file. The answer is a line too: the seconds that the run took, and
+whether it was killed. Loading torch a hundred times would take minutes; here nothing is computed before the fork,
+and there are no threads that it could leave behind.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import time
 import traceback
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import torch
 
 from pipeline.encoders import SpeechEncoder, TextEncoder
@@ -90,10 +93,13 @@ def main(speech: str, text: str, corpus: str, shard_rows: str) -> None:
         "text": TextEncoder.from_pretrained(text, max_tokens=64),
     }
     manifest = Manifest.read_clips(Path(corpus) / "manifest.parquet")
+    pa.array(np.zeros(1))  # has pyarrow import pandas where there is one, which is half of what a run takes
     gc.freeze()  # or each fork would copy it all when it looks for garbage
     print("ready", flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
+        folders = [Path(asked["store"]) / name for name in encoders]
+        before = {file for folder in folders for file in folder.glob(".*.tmp")}
         started = time.perf_counter()
         child = os.fork()
         if child == 0:
@@ -110,6 +116,10 @@ def main(speech: str, text: str, corpus: str, shard_rows: str) -> None:
                 os._exit(status)
         if asked["after"] is not None:
             time.sleep(asked["after"])
+            while asked["writing"] and not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if any(file not in before for folder in folders for file in folder.glob(".*.tmp")):
+                    break
+                time.sleep(0.0002)
             os.kill(child, signal.SIGKILL)  # where the run has ended it is still there to be waited for
         _, status = os.waitpid(child, 0)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status):
