@@ -58,8 +58,8 @@ for command in commands.split(", "):
 """
 
 SMALLER = {
-    "utterances: 1500": "utterances: 80",
-    "prompt_lists: 100": "prompt_lists: 14",
+    "utterances: 1500": "utterances: 72",
+    "prompt_lists: 100": "prompt_lists: 4",
     "step: 0.25": "step: 1.0",
     "epochs: 60": "epochs: 2",
     "batch_size: 64": "batch_size: 8",

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,11 @@ import yaml
 from pipeline.features import Pairs
 from pipeline.measures import measure_ceilings
 from pipeline.report.results import plots
-from pipeline.report.results.plots import _save as save_figure
 from pipeline.report.results.writing import write_tables
 from stages.cli import main
 from tests.features.samples import tmpfs
 from tests.imports import ROOT
-from tests.stages.warm import Running
+from tests.stages.warm import Running, drawn_once
 
 SPLITS = {"train": 40, "development": 20, "test1": 24}
 
@@ -40,16 +40,8 @@ class Answer:
     stderr: str
 
 
-DRAWN: dict[str, bytes] = {}
-
-
-def drawn_once(figure: Any, path: Path) -> None:
-    """Draw the first figure of each kind and write it for all others: drawing is half of an evaluation."""
-    kind = path.name.split("_")[0]
-    if kind not in DRAWN:
-        save_figure(figure, path)
-        DRAWN[kind] = path.read_bytes()
-    path.write_bytes(DRAWN[kind])
+DRAWN = tempfile.TemporaryDirectory(prefix="erclap-drawn-")
+SAVE_ONCE = drawn_once(plots._save, Path(DRAWN.name))
 
 
 def erclap(folder: Path, *args: str, drawing: bool = False, **environment: str) -> Answer:
@@ -60,7 +52,7 @@ def erclap(folder: Path, *args: str, drawing: bool = False, **environment: str) 
     out, err = io.StringIO(), io.StringIO()
     code = 0
     with (
-        contextlib.nullcontext() if drawing else mock.patch.object(plots, "_save", drawn_once),
+        contextlib.nullcontext() if drawing else mock.patch.object(plots, "_save", SAVE_ONCE),
         contextlib.chdir(folder),
         mock.patch.dict(os.environ, {"HF_HUB_OFFLINE": "1"} | environment),
         contextlib.redirect_stdout(out),

@@ -1,7 +1,8 @@
 """`erclap` and `dvc` for tests that run them many times: in forks of one process that has torch and DVC loaded.
 
 A stage's own work takes a second, importing what it needs up to five. A fork imports the project's own code, that
-of the checkout in which it runs, as any process does. One test of DVC is by the installed commands.
+of the checkout in which it runs, as any process does. Figures are drawn once of each kind. One test of DVC is by
+the installed commands.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import importlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +21,14 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    Save = Callable[[Figure, Path], None]
 
 PROGRAMS = ("dvc", "erclap")
 
@@ -182,6 +191,7 @@ def answer(asked: socket.socket) -> int:
         os.dup2(descriptor, number)
         os.close(descriptor)
     asked.sendall(f"{os.getpid()}\n".encode())
+    here = Path.cwd()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -201,6 +211,10 @@ def answer(asked: socket.socket) -> int:
         else:
             from stages.cli import main
 
+            if words[1:2] == ["eval"]:
+                from pipeline.report.results import plots
+
+                plots._save = drawn_once(plots._save, here / "drawn")
             main()
     except SystemExit as ended:
         status = int(ended.code or 0)
@@ -210,6 +224,26 @@ def answer(asked: socket.socket) -> int:
     sys.stderr.flush()
     asked.sendall(str(status).encode())
     return status
+
+
+def drawn_once(save: Save, drawn: Path) -> Save:
+    """Has the first figure of each kind saved and kept in a folder, and written for all others.
+
+    Drawing is half of an evaluation.
+    """
+
+    def save_once(figure: Figure, path: Path) -> None:
+        kept = drawn / path.name.split("_")[0]
+        if kept.exists():
+            shutil.copyfile(kept, path)
+            return
+        save(figure, path)
+        drawn.mkdir(exist_ok=True)
+        whole = drawn / f"{kept.name}.{os.getpid()}"
+        shutil.copyfile(path, whole)
+        whole.replace(kept)
+
+    return save_once
 
 
 if __name__ == "__main__":
