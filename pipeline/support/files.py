@@ -164,7 +164,7 @@ def read_parquet(
             # Not by pq.read_table, which would import pandas, where there is one, to read this one file.
             with pq.ParquetFile(path, read_dictionary=repeating) as file:
                 table = file.read(columns)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise RuntimeError(f"{path} must be a whole parquet file: run `{made_by}` again") from error
     if table is None:
         raise RuntimeError(

@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -54,10 +55,12 @@ with socket.socket(socket.AF_UNIX) as asked:
     words = [os.path.basename(sys.argv[0]), *sys.argv[1:]]
     asked.sendall(json.dumps([words, folder, dict(os.environ)]).encode())
     asked.shutdown(socket.SHUT_WR)
-    said = asked.makefile().read().split()
-sys.exit(int(said[1]) if len(said) == 2 else "the fork was killed")
+    said = asked.makefile()
+    _, status = said.readline(), said.readline()
+status = int(status or -1)
+sys.exit(status if status >= 0 else "the fork was killed")
 """
-"""What it is told: the fork's number, and in the end its status."""
+"""What it is told: a line of the fork's number, and in the end one of its status, that of a signal negative."""
 
 
 class Running:
@@ -75,7 +78,9 @@ class Running:
             socket.send_fds(self._asked, [b"."], files)
         self._asked.sendall(json.dumps([[program, *arguments], str(folder), env]).encode())
         self._asked.shutdown(socket.SHUT_WR)
-        self._said = self._asked.makefile()
+        self._said = self._asked.makefile(
+            "rb", buffering=0
+        )  # or its status might come with its number, unseen
         self._fork = int(self._said.readline())
 
     def send_signal(self, number: int) -> None:
@@ -115,7 +120,7 @@ class Running:
 
     def _end(self) -> int:
         if self.returncode is None:
-            status = self._said.read()
+            status = self._said.readline()
             self._said.close()
             self._asked.close()
             self.returncode = int(status) if status else -signal.SIGKILL
@@ -157,22 +162,40 @@ def serve(suite: int) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
         server.listen()
-        server.settimeout(1.0)
+        ended, ends = socket.socketpair()
+        ends.setblocking(False)
+        signal.set_wakeup_fd(ends.fileno())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
         print("ready", flush=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody listens any more
-        while True:
-            try:
+        running: dict[int, socket.socket] = {}
+        while _runs(suite):
+            ready, _, _ = select.select([server, ended], [], [], 1.0)
+            if ended in ready:
+                ended.recv(1 << 12)
+                tell_ended(running)
+            if server in ready:
                 asked, _ = server.accept()
-            except TimeoutError:
-                if not _runs(suite):
-                    return
-                continue
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
-            if os.fork() == 0:
-                os._exit(answer(asked))
-            asked.close()
+                fork = os.fork()
+                if fork == 0:
+                    signal.set_wakeup_fd(-1)
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    for other in (server, ended, ends, *running.values()):
+                        other.close()
+                    os._exit(answer(asked))
+                running[fork] = asked
+        for fork in running:  # those of tests that have failed
+            os.kill(fork, signal.SIGKILL)
+
+
+def tell_ended(running: dict[int, socket.socket]) -> None:
+    """Tell who asked for a fork that has ended its status."""
+    while running:
+        fork, status = os.waitpid(-1, os.WNOHANG)
+        if not fork:
+            return
+        with running.pop(fork) as asked, contextlib.suppress(OSError):
+            asked.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
 def _runs(process: int) -> bool:
@@ -184,7 +207,7 @@ def _runs(process: int) -> bool:
 
 
 def answer(asked: socket.socket) -> int:
-    """Run the command as the process that asks would, and tell it the status."""
+    """Run the command as the process that asks would; its status."""
     _, descriptors, _, _ = socket.recv_fds(asked, 1, 3)
     words, folder, environment = json.loads(asked.makefile("rb").read())
     for number, descriptor in enumerate(descriptors):
@@ -217,12 +240,14 @@ def answer(asked: socket.socket) -> int:
                 plots._save = drawn_once(plots._save, here / "drawn")
             main()
     except SystemExit as ended:
-        status = int(ended.code or 0)
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
+    threading._shutdown()  # as at an interpreter's end: a process lives as long as its threads
     sys.stdout.flush()
     sys.stderr.flush()
-    asked.sendall(str(status).encode())
     return status
 
 

@@ -1,0 +1,45 @@
+"""Tables read back: as they were written, or refused in a line that names the file."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from pipeline.support import read_parquet, write_parquet
+
+SCHEMA = pa.schema([pa.field("id", pa.string(), nullable=False), pa.field("label", pa.float64())])
+TABLE = pa.table({"id": ["a", "b", "a"], "label": [1.0, None, 3.0]}, schema=SCHEMA)
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    write_parquet(TABLE, tmp_path / "table.parquet")
+    return tmp_path / "table.parquet"
+
+
+def test_some_columns_may_be_read_and_repeating_ones_as_dictionaries(file):
+    assert read_parquet(file, SCHEMA, made_by="erclap x").equals(TABLE)
+    assert read_parquet(file, SCHEMA, made_by="erclap x", columns=["label"]).equals(TABLE.select(["label"]))
+    found = read_parquet(file, SCHEMA, made_by="erclap x", repeating=["id"])
+    assert pa.types.is_dictionary(found.schema.field("id").type)
+    assert found.column("id").to_pylist() == TABLE.column("id").to_pylist()
+
+
+def test_a_damaged_table_is_read_as_it_was_or_refused_by_its_name(file):
+    whole, dice = file.read_bytes(), random.Random(0)
+    refused = 0
+    for _ in range(400):
+        content = bytearray(whole)
+        content[dice.randrange(len(content))] = dice.randrange(256)
+        file.write_bytes(content)
+        try:
+            found = read_parquet(file, SCHEMA, made_by="erclap x")
+        except RuntimeError as error:
+            assert str(error).startswith(f"{file} must ")
+            refused += 1
+        else:
+            assert found.schema.equals(SCHEMA)
+    assert refused > 100
