@@ -67,48 +67,56 @@ def whole_frames() -> Iterator[str]:
     return chain.from_iterable(chain.from_iterable(WHOLE_FRAMES.values()))
 
 
-def plain(text: str) -> str:
-    """With a for each an."""
-    return re.sub(r"\ban (?=\w)", "a ", text)
+def either(wording: str) -> tuple[str, ...]:
+    """A wording that begins with an article, with a and with an, as the word before it may have it; or itself."""
+    found = re.fullmatch(r"an? (.+)", wording)
+    return (f"a {found[1]}", f"an {found[1]}") if found else (wording,)
 
 
 LABEL_OF = {
-    slot: {plain(wording): label for label, grade in zip(GRADES, scale, strict=True) for wording in grade}
+    slot: {wording: label for label, grade in zip(GRADES, scale, strict=True) for wording in grade}
     for scales in OF_ONE_GRADE.values()
     for slot, scale in scales.items()
 }
 """Of each slot the label of each wording."""
 
 
+Part = tuple[re.Pattern[str], str | None, list[tuple[str, str]]]
+
+
 @cache
-def parts(frame: str) -> list[tuple[str, str | None, list[str]]]:
-    """A sentence's fixed texts, and after each the slot and what may stand in it, the longest first."""
-    found = []
+def parts(frame: str) -> list[Part]:
+    """A sentence's fixed texts, and after each the slot and what may stand in it, as written and as the
+    vocabulary has it, the longest first.
+    """
+    found: list[Part] = []
     for literal, slot, _, _ in Formatter().parse(BEGINNING + frame + "."):
+        fixed = re.compile(re.sub(r"\ban?\\ ", r"an?\\ ", re.escape(literal)))
         choices = LABEL_OF.get(slot, dict.fromkeys(SIDE_WORDS.get(slot, ()), 0.0)) if slot else {}
-        found.append((plain(literal), slot, sorted(map(plain, choices), key=len, reverse=True)))
+        longest = sorted(choices, key=len, reverse=True)
+        found.append((fixed, slot, [(written, choice) for choice in longest for written in either(choice)]))
     return found
 
 
-def words_in(text: str, at: list[tuple[str, str | None, list[str]]]) -> list[str] | None:
+def words_in(text: str, at: list[Part]) -> list[str] | None:
     """What stands in the slots, or None where it is no sentence of these parts."""
     if not at:
         return None if text else []
-    literal, slot, choices = at[0]
-    if not text.startswith(literal):
+    fixed, slot, choices = at[0]
+    if not (found := fixed.match(text)):
         return None
-    text = text.removeprefix(literal)
+    text = text[found.end() :]
     if slot is None:
         return words_in(text, at[1:])
-    for choice in choices:
-        if text.startswith(choice) and (rest := words_in(text.removeprefix(choice), at[1:])) is not None:
+    for written, choice in choices:
+        if text.startswith(written) and (rest := words_in(text.removeprefix(written), at[1:])) is not None:
             return [choice, *rest]
     return None
 
 
 def labels_in(text: str, frame: str) -> dict[str, list[float]]:
     """Read a sentence of a frame back: the grades of its wordings by axis."""
-    found = words_in(plain(text), parts(frame))
+    found = words_in(text, parts(frame))
     assert found is not None, (text, frame)
     slots = [slot for _, slot, _ in parts(frame) if slot]
     grades: dict[str, list[float]] = {"valence": [], "arousal": []}
