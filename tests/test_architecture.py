@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pipeline.encoders.local import BUILTIN
+from tests import quick_yaml
 from tests.imports import ROOT, all_modules, closure, exports_of, imports_of, module_file, names_taken
 from tests.stages.test_commands import erclap
 
@@ -54,7 +54,7 @@ LIBRARY = [file for file in FILES if file.parts[0] != "benchmarks"]
 
 
 def dvc_stages() -> dict:
-    return yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    return quick_yaml.load((ROOT / "dvc.yaml").read_text())["stages"]
 
 
 STAGES = tuple(dvc_stages())

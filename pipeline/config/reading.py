@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Hashable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -57,7 +59,7 @@ for kind, pattern, first in (  # the core schema of YAML 1.2, section 10.3.2, an
 def read_params(path: Path = PARAMS_FILE) -> Any:
     """What params.yaml holds, unchecked. Raises ValueError with one line where there is none, or no YAML."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), ParamsLoader)  # noqa: S506 (it is a SafeLoader)
+        return copy.deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ValueError(
             f"there must be a {path} in the folder that erclap runs in, found none in {Path.cwd()}"
@@ -65,3 +67,9 @@ def read_params(path: Path = PARAMS_FILE) -> Any:
     # Of a value that its tag does not fit, the library raises what Python does.
     except (yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} must be YAML: {brief_key(' '.join(str(error).split()))}") from error
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> Any:
+    """A command reads its settings more than once, and YAML takes 5 ms; libyaml dies of deep nesting."""
+    return yaml.load(text, ParamsLoader)  # noqa: S506 (it is a SafeLoader)

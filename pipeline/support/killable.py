@@ -61,8 +61,10 @@ class Killable(Generic[Item, Result]):
         return answer
 
     def _start(self) -> tuple[BaseProcess, Connection]:
-        # Spawned, since a fork would copy the locks of threads that it does not copy.
-        context = multiprocessing.get_context("spawn")
+        # Forked from a process without threads, whose locks a fork would copy; what a call needs, which takes most
+        # of a second to import, is imported there once.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([getattr(self._function, "func", self._function).__module__])
         here, there = context.Pipe()
         process = context.Process(target=_work, args=(there, self._function, self._seconds), daemon=True)
         resource_tracker.ensure_running()  # its start would let Ctrl-C through again

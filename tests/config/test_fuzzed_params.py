@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pipeline.config import load_params
+from tests import quick_yaml
 from tests.imports import ROOT
 
 ODD = [
@@ -111,12 +111,12 @@ def test_a_value_that_its_tag_does_not_fit_is_no_yaml(tmp_path, value):
 
 
 def test_values_and_lists_of_faults_are_shortened(tmp_path):
-    file, written = tmp_path / "params.yaml", yaml.safe_load((ROOT / "params.yaml").read_text())
+    file, written = tmp_path / "params.yaml", quick_yaml.load((ROOT / "params.yaml").read_text())
     written["runtime"]["device"] = "x" * 10_000
     written["train"]["epochs"] = list(range(10_000))
     written["extract"] |= {f"key{i}": i for i in range(1000)}
     written["caption"]["captioner"] = {"y" * 5000: list(range(10_000))}
-    file.write_text(yaml.safe_dump(written))
+    file.write_text(quick_yaml.dump(written))
     with pytest.raises(
         ValueError, match=r"found \{'y+\.\.\.y+': \[0, 1, 2, 3, 4, 5, \.\.\.\]\}.*and 98\d more"
     ) as error:

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from pipeline.config import load_params
 from pipeline.config.reading import ParamsLoader
+from tests import quick_yaml
 from tests.imports import ROOT
 
 
@@ -16,7 +17,7 @@ from tests.imports import ROOT
 )
 def test_the_profiles_are_valid_and_write_every_tracked_key(profile):
     params = load_params(ROOT / profile)
-    written = yaml.safe_load((ROOT / profile).read_text())
+    written = quick_yaml.load((ROOT / profile).read_text())
     assert params.model_dump(exclude_unset=True).keys() == written.keys()
     assert params.train.batch_size == 64
 

@@ -23,9 +23,9 @@ from unittest import mock
 import numpy as np
 import pytest
 import soundfile
-import yaml
 
 from pipeline.config import Params
+from tests import quick_yaml
 from tests.captions.llm.conftest import KEY
 from tests.captions.llm.server import ModelServer
 from tests.docs.pages import PAGES, Block, blocks, text_of
@@ -39,7 +39,7 @@ STAGE_ONE = ("prepare", "caption", "extract")
 
 SMALL: dict[str, Any] = {
     "caption": {"prompt_lists": 1},
-    "extract": yaml.safe_load((ROOT / "params.yaml").read_text())["extract"],
+    "extract": quick_yaml.load((ROOT / "params.yaml").read_text())["extract"],
     "train": {"methods": ["emotionrankclap"], "epochs": 1, "batch_size": 16, "embedding_size": 16},
     "evaluate": {"trials": 2, "pairs": 10, "resamples": 20},
 }
@@ -131,11 +131,11 @@ class Reader:
 
     def sets(self, settings: dict[str, Any]) -> None:
         file = self.project / "params.yaml"
-        file.write_text(yaml.safe_dump(merged(yaml.safe_load(file.read_text()), settings)))
+        file.write_text(quick_yaml.dump(merged(quick_yaml.load(file.read_text()), settings)))
 
     def follows(self, block: Block) -> None:
         if block.language == "yaml":
-            self.sets(yaml.safe_load(self.places.put_into(block.text)))
+            self.sets(quick_yaml.load(self.places.put_into(block.text)))
             self.sets(SMALL)
         elif not block.mark:
             for line in block.text.splitlines():
@@ -254,8 +254,8 @@ def test_no_block_is_in_a_language_that_is_not_looked_at():
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
 def test_settings_load(block):
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    Params.model_validate(merged(params, yaml.safe_load(block.text)))
+    params = quick_yaml.load((ROOT / "params.yaml").read_text())
+    Params.model_validate(merged(params, quick_yaml.load(block.text)))
 
 
 @pytest.mark.filterwarnings(

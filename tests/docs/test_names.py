@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import click
 import pytest
-import yaml
 
 from pipeline.config import Params
 from pipeline.config.section import Section
 from stages.cli import cli
+from tests import quick_yaml
 from tests.docs.pages import PAGES, code_spans, commands, text_of
 from tests.imports import ROOT
 
@@ -150,7 +150,7 @@ def test_every_recipe_for_ray_asks_for_the_clusters_token():
     by_hand = [text for text in starts if "ray start" in text]
     assert len(by_hand) == 2
     assert all("export RAY_AUTH_MODE=token" in text for text in by_hand)
-    (on_kubernetes,) = (yaml.safe_load(text) for text in starts if "kind: RayJob" in text)
+    (on_kubernetes,) = (quick_yaml.load(text) for text in starts if "kind: RayJob" in text)
     assert on_kubernetes["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}
 
 
@@ -160,7 +160,7 @@ def test_the_readme_stays_short():
 
 def test_the_citation_is_of_this_version_and_licence():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    citation = quick_yaml.load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["cff-version"] == "1.2.0"
     assert str(citation["version"]) == project["version"]
     assert citation["license"] == project["license"]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
+from tests import quick_yaml
 from tests.encoders.hubs import REFERENCE, REFERENCE_COMMIT, SPEECH_COMMIT, TEXT, TEXT_COMMIT
 from tests.imports import ROOT
 from tests.stages.test_commands import change_params, erclap
@@ -51,7 +51,7 @@ def test_from_nothing_to_tables(hub, release, tmp_path, gone):
     project.mkdir()
     shutil.copy(ROOT / "params.yaml", project)
     assert erclap(project, "init", "paper", "--no-check", "--root", str(release), "--force").returncode == 0
-    params = yaml.safe_load((project / "params.yaml").read_text())
+    params = quick_yaml.load((project / "params.yaml").read_text())
     assert params["extract"]["speech"]["revision"] == SPEECH_COMMIT
     assert params["extract"]["text"]["revision"] == [REFERENCE_COMMIT, TEXT_COMMIT]
     # All is as the profile has it, but for what takes its time, and ParaCLAP's, whose clips must be spoken.

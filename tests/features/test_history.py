@@ -13,12 +13,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from pipeline.features.shards.keys import sentence_key
 from pipeline.features.upkeep.history import Lock, asked_by_refs, keys_of, last_extracted
 from pipeline.manifest import MANIFEST_FILE
 from pipeline.sentences import CAPTIONS_FILE
+from tests import quick_yaml
 from tests.features.samples import keys_of as keys
 from tests.stages.conftest import quick_dvc, warm
 
@@ -140,9 +140,9 @@ def test_a_lock_at_random_is_read_or_is_no_lock():
     lock = {"schema": "2.0", "stages": {"extract": {"cmd": "x"}}}
     entry = {"hash": "md5", "md5": "0" * 32, "path": "data/manifest.parquet", "size": 3}
     lock["stages"]["extract"] |= {"deps": [entry], "outs": [dict(entry, md5="1" * 32 + ".dir")]}
-    assert Lock.parse(yaml.safe_dump(lock)).written
+    assert Lock.parse(quick_yaml.dump(lock)).written
     for _ in range(200):
-        text = bytearray(yaml.safe_dump(lock).encode())
+        text = bytearray(quick_yaml.dump(lock).encode())
         for _ in range(dice.choice([1, 3])):
             at = dice.randrange(len(text))
             text[at : at + dice.randrange(4)] = dice.choice(

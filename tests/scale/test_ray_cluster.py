@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from pipeline.config import load_params
 from pipeline.corpora.inspection import inspect
@@ -26,6 +25,7 @@ from pipeline.scale.ray_extraction import encode_clips
 from pipeline.scale.ray_rounds import DIED
 from pipeline.scale.ray_workers import check_nodes
 from stages.cli import main
+from tests import quick_yaml
 from tests.scale.dying import ONCE, POISON, DyingEncoder, DyingReader, feature
 from tests.scale.failing import counts, dies_once, reads, refuses
 
@@ -73,10 +73,10 @@ def of_ray(params, **settings):
 @pytest.fixture
 def trained(finished, monkeypatch) -> Path:
     """That finished, of two methods and two seeds."""
-    params = yaml.safe_load(Path("params.yaml").read_text())
+    params = quick_yaml.load(Path("params.yaml").read_text())
     params["train"] |= {"methods": ["clap-sce", "emotionrankclap"], "seeds": 2, "epochs": 1}
     params["evaluate"] |= {"trials": 2}
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    Path("params.yaml").write_text(quick_yaml.dump(params))
     monkeypatch.setenv("ERCLAP_QUIET", "1")
     return finished
 

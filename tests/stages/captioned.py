@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import yaml
 
+from tests import quick_yaml
 from tests.stages.test_commands import erclap
 
-PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+PARAMS = quick_yaml.load((Path(__file__).parents[2] / "params.yaml").read_text())
 
 
 def make_captioned(project: Path, clips: int, speech_checkpoint: Path, text_checkpoint: Path) -> Path:
@@ -40,7 +40,7 @@ def make_captioned(project: Path, clips: int, speech_checkpoint: Path, text_chec
         "speech": PARAMS["extract"]["speech"] | {"model": str(speech_checkpoint)},
         "text": PARAMS["extract"]["text"] | {"model": str(text_checkpoint)},
     }
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    (project / "params.yaml").write_text(quick_yaml.dump(params))
     for command in ("prepare", "caption"):
         answer = erclap(project, command)
         assert answer.returncode == 0, answer.stderr

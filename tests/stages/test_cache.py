@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from pipeline.config import load_params
 from pipeline.encoders.planned import planned_recipes
@@ -34,12 +33,13 @@ from pipeline.sentences import (
     SENTENCE_FILES,
     all_sentences,
 )
+from tests import quick_yaml
 from tests.features.samples import damage
 from tests.stages.test_commands import erclap
 
 pytestmark = pytest.mark.usefixtures("quick_dvc")
 
-PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+PARAMS = quick_yaml.load((Path(__file__).parents[2] / "params.yaml").read_text())
 
 
 def clip(i: int, content: str = "") -> dict:
@@ -107,7 +107,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("ERCLAP_STORE", raising=False)
-    Path("params.yaml").write_text(yaml.safe_dump(PARAMS))
+    Path("params.yaml").write_text(quick_yaml.dump(PARAMS))
     write_data([clip(i) for i in range(9)])
     extract()
     return folder
@@ -175,9 +175,9 @@ def test_plan_names_sentences_that_begin_alike_once(project):
 
 
 def test_plan_names_the_field_of_the_recipe_that_changed(project):
-    params = yaml.safe_load(Path("params.yaml").read_text())
+    params = quick_yaml.load(Path("params.yaml").read_text())
     params["extract"]["speech"]["pooling"] = "attentive-stats"
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    Path("params.yaml").write_text(quick_yaml.dump(params))
     answer = erclap(project, "cache", "plan")
     assert "9 changed recipe: pooling attentive-mean → attentive-stats (clip-0, " in answer.stdout
     assert "8 sentences: 8 in the cache" in answer.stdout
@@ -222,7 +222,7 @@ def commit_lock() -> list[Path]:
     deps = [{"path": file, "md5": keep(Path(file).read_bytes())} for file in files]
     shards = [{"relpath": str(p.relative_to("cache/features"))} for p in Path("cache").rglob("*.h5")]
     outs = [{"path": "cache/features", "md5": keep(json.dumps(shards).encode(), ".dir")}]
-    Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"extract": {"deps": deps, "outs": outs}}}))
+    Path("dvc.lock").write_text(quick_yaml.dump({"stages": {"extract": {"deps": deps, "outs": outs}}}))
     git("add", "dvc.lock", ".dvc")
     git("commit", "-qm", "lock")
     return kept

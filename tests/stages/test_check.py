@@ -8,11 +8,11 @@ from collections import namedtuple
 
 import pyarrow as pa
 import pytest
-import yaml
 
 from pipeline.manifest import Manifest
 from stages.check import costs
 from stages.check.corpus import Seen
+from tests import quick_yaml
 from tests.captions.llm.server import ModelServer
 from tests.stages.test_commands import change_params, erclap
 
@@ -141,9 +141,9 @@ def test_a_teams_store_that_is_not_there_is_doubted(project, tmp_path):
 
 @pytest.mark.parametrize("there", [True, False])
 def test_an_endpoint_is_asked_for_its_models(project, there):
-    params = yaml.safe_load((project / "params.yaml").read_text())
+    params = quick_yaml.load((project / "params.yaml").read_text())
     params["caption"] |= {"captioner": "llm", "llm": SECTION}
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    (project / "params.yaml").write_text(quick_yaml.dump(params))
     with ModelServer() as server:
         url = server.url if there else "http://127.0.0.1:9/v1"
         ((state, says),) = checked(project, 1 if there else 2, OPENAI_BASE_URL=url)["captions"]

@@ -19,13 +19,13 @@ from unittest import mock
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from pipeline.features import Pairs
 from pipeline.measures import measure_ceilings
 from pipeline.report.results import plots
 from pipeline.report.results.writing import write_tables
 from stages.cli import main
+from tests import quick_yaml
 from tests.features.samples import tmpfs
 from tests.imports import ROOT
 from tests.stages.warm import Running, drawn_once
@@ -72,14 +72,14 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 def change_params(project: Path, **changes: Any) -> None:
     """Set keys such as train__epochs."""
-    params = yaml.safe_load((project / "params.yaml").read_text())
+    params = quick_yaml.load((project / "params.yaml").read_text())
     for key, value in changes.items():
         *sections, last = key.split("__")
         section = params
         for name in sections:
             section = section[name]
         section[last] = value
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    (project / "params.yaml").write_text(quick_yaml.dump(params))
 
 
 def make_prepared(project: Path, speech_checkpoint: Path, text_checkpoint: Path) -> None:
@@ -144,7 +144,7 @@ def make_prepared(project: Path, speech_checkpoint: Path, text_checkpoint: Path)
         },
         "evaluate": {"split": "test1", "trials": 4, "pairs": 16, "seed": 0, "alpha": 0.05},
     }
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    (project / "params.yaml").write_text(quick_yaml.dump(params))
     for command in ("prepare", "caption", "extract", "train", "eval"):
         answer = erclap(project, command, drawing=True)
         assert answer.returncode == 0, answer.stderr
@@ -310,9 +310,9 @@ def fails(project: Path, *args: str, code: int, message: str) -> None:
 
 
 def test_a_missing_key_is_one_line(project):
-    params = yaml.safe_load((project / "params.yaml").read_text())
+    params = quick_yaml.load((project / "params.yaml").read_text())
     del params["train"]["epochs"]
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    (project / "params.yaml").write_text(quick_yaml.dump(params))
     fails(project, "train", code=2, message="params.yaml: train.epochs is missing")
 
 

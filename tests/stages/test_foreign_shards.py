@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from pipeline.features import Asked, ShardFolder
@@ -18,6 +17,7 @@ from pipeline.features.team import TeamStore
 from pipeline.manifest import Manifest
 from pipeline.support import remove
 from stages.cli import cli
+from tests import quick_yaml
 from tests.features.foreign import CASES, PRIVATE, checksums, draft, write
 from tests.features.samples import keys_of
 from tests.stages.test_cache import PARAMS, clip, extract, features_of, stores, write_data
@@ -43,7 +43,7 @@ def made(tmp_path_factory) -> Path:
         (folder / "project").mkdir()
         (folder / "team").mkdir()
         patch.chdir(folder / "project")
-        Path("params.yaml").write_text(yaml.safe_dump(PARAMS))
+        Path("params.yaml").write_text(quick_yaml.dump(PARAMS))
         write_data([clip(i) for i in range(9)])
         extract()
         for store in stores():

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pipeline.config import load_params
 from pipeline.manifest import Manifest
+from tests import quick_yaml
 from tests.imports import ROOT
 from tests.stages.test_commands import erclap, fails
 
@@ -105,9 +105,9 @@ def test_the_iemocap_params_read_a_corpus_laid_out_as_the_published_one(project,
 
 
 def test_a_corpus_and_its_root_are_all_that_params_must_say(project, corpus):
-    params = yaml.safe_load((project / "params.yaml").read_text())
+    params = quick_yaml.load((project / "params.yaml").read_text())
     params["prepare"] = {"corpus": "msp-podcast", "root": str(corpus)}
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    (project / "params.yaml").write_text(quick_yaml.dump(params))
     answer = erclap(project, "prepare")
     assert answer.returncode == 0, answer.stderr
     assert "train 1, development 1, test1 1, test2 1;" in answer.stdout
@@ -115,9 +115,9 @@ def test_a_corpus_and_its_root_are_all_that_params_must_say(project, corpus):
 
 
 def test_a_root_that_is_no_release_is_one_line(project, corpus):
-    params = yaml.safe_load((project / "params.yaml").read_text())
+    params = quick_yaml.load((project / "params.yaml").read_text())
     params["prepare"] = {"corpus": "msp-podcast", "root": str(corpus / "Audios")}
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    (project / "params.yaml").write_text(quick_yaml.dump(params))
     fails(project, "prepare", code=2, message="must be the folder of an MSP-Podcast release")
 
 
@@ -186,9 +186,9 @@ def test_a_root_whose_name_is_not_utf_8_is_one_line(project, corpus, monkeypatch
     )
     linked = corpus.with_name("linked")
     linked.symlink_to(odd)
-    params = yaml.safe_load((project / "params.yaml").read_text())
+    params = quick_yaml.load((project / "params.yaml").read_text())
     params["prepare"] = {"corpus": "msp-podcast", "root": str(linked)}
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    (project / "params.yaml").write_text(quick_yaml.dump(params))
     fails(project, "prepare", code=2, message=message)
     monkeypatch.setenv("ERCLAP_CORPUS_ROOT", odd)
     fails(project, "prepare", code=2, message=message)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from pipeline.manifest import Manifest
 from pipeline.sentences import read_captions
+from tests import quick_yaml
 from tests.imports import ROOT
 
 CLIPS = 40
@@ -33,10 +33,10 @@ def erclap(project: Path, *arguments: str, path: Path | None = None) -> subproce
 
 
 def change(project: Path, **sections: dict) -> None:
-    params = yaml.safe_load((project / "params.yaml").read_text())
+    params = quick_yaml.load((project / "params.yaml").read_text())
     for section, values in sections.items():
         params[section] |= values
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    (project / "params.yaml").write_text(quick_yaml.dump(params))
 
 
 @pytest.fixture(scope="module")

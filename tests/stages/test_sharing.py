@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import yaml
 
+from tests import quick_yaml
 from tests.checkout import copy_checkout
 from tests.stages.test_dvc import INSPECT, ROOT, edit, run, stages_run
 
@@ -96,7 +96,7 @@ def md5(content: bytes) -> str:
 
 def outs(project: Path) -> dict[str, str]:
     """The md5 of each output in dvc.lock."""
-    lock = yaml.safe_load((project / "dvc.lock").read_text())
+    lock = quick_yaml.load((project / "dvc.lock").read_text())
     return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
 
 
@@ -127,14 +127,14 @@ def team(tmp_path_factory, warm) -> Team:
         for number, name in enumerate(f"{split}-{i}.wav" for split in CLIPS for i in range(CLIPS[split])):
             team.record(name, number)
             writer.writerow([name, name.split("-")[0], *np.round(rng.uniform(1, 7, 2), 1)])
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = quick_yaml.load((ROOT / "params.yaml").read_text())
     columns = {name: name for name in ("split", "valence", "arousal")} | {"path": "file"}
     table = {"file": "labels.csv", "columns": columns}
     params["prepare"] = {"corpus": "table", "root": str(team.audio), "table": table}
     params["caption"]["prompt_lists"] = 1
     params["train"] |= {"methods": ["emotionrankclap"], "epochs": 1, "batch_size": 16}
     params["evaluate"] |= {"trials": 2, "pairs": 10}
-    (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    (project / "params.yaml").write_text(quick_yaml.dump(params, sort_keys=False))
     run(team.root, "git", "init", "-q", "--bare", "-b", "main", str(team.origin))
     run(project, "git", "init", "-q", "-b", "main")
     run(project, "git", "remote", "add", "origin", str(team.origin))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-import yaml
-
+from tests import quick_yaml
 from tests.stages.test_commands import change_params, erclap, fails
 
 
@@ -68,7 +67,7 @@ def test_a_corpus_half_out_of_reach_is_refused_and_costs_no_feature(project):
 
 def test_heads_of_a_method_that_is_not_named_are_set_aside_and_not_lost(project):
     kept = (project / "results/models/clap-sce/seed-0/heads.safetensors").read_bytes()
-    params = yaml.safe_load((project / "params.yaml").read_text())
+    params = quick_yaml.load((project / "params.yaml").read_text())
     change_params(project, train__methods=[name for name in params["train"]["methods"] if name != "clap-sce"])
     answer = erclap(project, "eval", "--quiet")
     assert "train.methods does not name it, its heads are now in results/unnamed/clap-sce" in answer.stdout
@@ -109,8 +108,8 @@ def test_inspect_leaves_the_manifest_where_there_is_no_corpus_or_half_of_one(pro
     assert answer.returncode == 0
     assert "not looked at, the manifest stands as it is: there is no audio" in answer.stdout
     assert digest(project) == first
-    params = yaml.safe_load((project / "params.yaml").read_text()) | {"runtime": {"inspect": False}}
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    params = quick_yaml.load((project / "params.yaml").read_text()) | {"runtime": {"inspect": False}}
+    (project / "params.yaml").write_text(quick_yaml.dump(params))
     assert "runtime.inspect is off" in erclap(project, "inspect").stdout
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from pipeline.features.store import SPEECH_FEATURES, FeatureStore
 from pipeline.manifest import Manifest
+from tests import quick_yaml
 from tests.stages.captioned import make_captioned
 from tests.stages.test_commands import erclap
 
@@ -54,9 +54,9 @@ def test_what_one_has_computed_nobody_computes_again(projects, tmp_path):
 def test_the_store_may_be_named_in_the_params(projects, tmp_path):
     ana, _ = projects
     (tmp_path / "team").mkdir()
-    params = yaml.safe_load((ana / "params.yaml").read_text())
+    params = quick_yaml.load((ana / "params.yaml").read_text())
     params["runtime"] = {"store": str(tmp_path / "team")}
-    (ana / "params.yaml").write_text(yaml.safe_dump(params))
+    (ana / "params.yaml").write_text(quick_yaml.dump(params))
     assert erclap(ana, "extract").returncode == 0
     assert len(list((tmp_path / "team").rglob("*.h5"))) == 2
 

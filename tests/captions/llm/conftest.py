@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-import yaml
 
 from pipeline.captions.llm import endpoint
 from pipeline.manifest import SCHEMA, Manifest
+from tests import quick_yaml
 
 ROOT = Path(__file__).parents[3]
 
@@ -48,11 +48,11 @@ def write_manifest(folder: Path, rows: int, seed: int = 0) -> None:
 
 def write_params(folder: Path, llm: dict[str, Any], runtime: dict[str, Any]) -> None:
     """The sample's params with a model for a captioner and the smallest ordinality test."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = quick_yaml.load((ROOT / "params.yaml").read_text())
     params["caption"] = {"captioner": "llm", "seed": 0, "prompt_lists": 1, "llm": {"model": "m"} | llm}
     params["train"]["methods"] = ["clap4emo", "emotionrankclap"]
     params["runtime"]["llm"] = {"max_retries": 12, "timeout_seconds": 5.0} | runtime
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "params.yaml").write_text(quick_yaml.dump(params))
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
+from tests import quick_yaml
 from tests.captions.llm.conftest import KEY, ROOT
 from tests.captions.llm.server import ModelServer
 from tests.checkout import copy_checkout
@@ -20,11 +20,11 @@ __all__ = ["warm"]  # a fixture
 def checkout(tmp_path: Path) -> Path:
     """The project's code and settings for a small sample corpus."""
     project = copy_checkout(tmp_path / "checkout")
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = quick_yaml.load((ROOT / "params.yaml").read_text())
     params["prepare"]["sample"]["utterances"] = 120
     params["caption"] = {"captioner": "llm", "seed": 0, "prompt_lists": 1, "llm": {"model": "m", "draws": 2}}
     params["train"]["methods"] = ["clap4emo", "emotionrankclap"]
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    (project / "params.yaml").write_text(quick_yaml.dump(params))
     run(project, "git", "init", "-q")
     return project
 
@@ -38,9 +38,9 @@ def test_answers_make_nothing_run_again_and_are_enough_to_run_again(checkout, wa
         captions = (checkout / "data/captions.parquet").read_bytes()
         sent = len(server.seen)
         # Neither a teammate's answers nor a setting of how to ask concerns a result.
-        params = yaml.safe_load((checkout / "params.yaml").read_text())
+        params = quick_yaml.load((checkout / "params.yaml").read_text())
         params["runtime"]["llm"] = {"concurrency": 2, "price_per_million_input_tokens": 1.5}
-        (checkout / "params.yaml").write_text(yaml.safe_dump(params))
+        (checkout / "params.yaml").write_text(quick_yaml.dump(params))
         (checkout / "cache/answers").rename(checkout / "elsewhere")
         said += run(checkout, "dvc", "repro", "caption")
         assert len(server.seen) == sent
@@ -51,7 +51,7 @@ def test_answers_make_nothing_run_again_and_are_enough_to_run_again(checkout, wa
         assert (checkout / "data/captions.parquet").read_bytes() == captions
         # More draws ask for what is new.
         params["caption"]["llm"]["draws"] = 3
-        (checkout / "params.yaml").write_text(yaml.safe_dump(params))
+        (checkout / "params.yaml").write_text(quick_yaml.dump(params))
         said += run(checkout, "dvc", "repro", "caption")
         assert len(server.seen) > sent
         assert max(server.paid.values()) == 1
