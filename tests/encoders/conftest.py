@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import pytest
@@ -12,6 +15,10 @@ from safetensors.torch import save_file
 from pipeline.encoders import conversion
 from pipeline.encoders.unpickling import RefusedError, all_tensors
 from tests.encoders.hubs import Hub, published
+from tests.stages.conftest import warm
+from tests.stages.warm import Running
+
+__all__ = ["warm"]  # a fixture
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +38,24 @@ def converting_here(monkeypatch: pytest.MonkeyPatch) -> None:
         return ""
 
     monkeypatch.setattr(conversion, "_unpickle", unpickle)
+
+
+@pytest.fixture
+def converting_in_a_fork(warm: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pickled weights are converted in a process of their own that has torch loaded."""
+
+    def run(
+        command: list[str], *, env: dict[str, str], timeout: float, **_: Any
+    ) -> subprocess.CompletedProcess:
+        *interpreter, module, target, source = command
+        assert [*interpreter, module] == [sys.executable, "-P", "-m", "pipeline.encoders.unpickling"]
+        program = f"from {module} import main; raise SystemExit(main())"
+        process = Running(Path.cwd(), program, target, source, env=env, program="-c")
+        said = process.communicate(timeout)[1]
+        assert process.returncode is not None
+        return subprocess.CompletedProcess(command, process.returncode, stderr=said.encode())
+
+    monkeypatch.setattr(subprocess, "run", run)
 
 
 @pytest.fixture

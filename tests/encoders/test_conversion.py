@@ -21,6 +21,8 @@ from safetensors.torch import load_file
 from pipeline.encoders import SpeechEncoder, TextEncoder
 from pipeline.encoders.conversion import converted
 from pipeline.encoders.unpickling import RefusedError, all_tensors, tensors_of
+from tests.imports import ROOT
+from tests.stages.warm import Running
 
 SENTENCES = ["The person is speaking in a hushed, slow voice.", "The person is speaking fast."]
 
@@ -127,6 +129,7 @@ class Harmful:
         return os.system, (f"touch {self.marker}",)
 
 
+@pytest.mark.usefixtures("converting_in_a_fork")
 def test_code_in_pickled_weights_is_never_run(text_checkpoint, tmp_path):
     marker = tmp_path / "ran"
     folder = pickled(text_checkpoint, tmp_path / "pickled", lambda t: t | {"evil": Harmful(marker)})
@@ -184,7 +187,7 @@ def test_a_conversion_that_takes_too_long_is_ended(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count no such memory")
-def test_memory_is_limited_by_the_files_size():
+def test_memory_is_limited_by_the_files_size(warm, tmp_path):
     code = (
         "import torch; torch.set_num_threads(1)\n"
         "from pipeline.encoders.unpickling import limit\n"
@@ -193,11 +196,13 @@ def test_memory_is_limited_by_the_files_size():
         "try: torch.ones(2**30, dtype=torch.uint8)\n"
         "except RuntimeError: print('refused')\n"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert answer.stdout == "refused\n", answer.stderr
+    process = Running(tmp_path, code, env=os.environ | {"PYTHONPATH": str(ROOT)}, program="-c")
+    out, err = process.communicate()
+    assert out == "refused\n", err
     assert resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY
 
 
+@pytest.mark.usefixtures("converting_in_a_fork")
 def test_tokens_of_the_environment_do_not_reach_the_process_that_unpickles(tmp_path, monkeypatch):
     torch.save({"weight": torch.ones(3)}, tmp_path / "weights.bin")
     monkeypatch.setenv("HF_TOKEN", "hf_secret")

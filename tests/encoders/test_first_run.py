@@ -45,6 +45,7 @@ def release(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.mark.usefixtures("converting_in_a_fork")
 @pytest.mark.parametrize("gone", [False, True], ids=["as published", "without the pull request"])
 def test_from_nothing_to_tables(hub, release, tmp_path, gone):
     project = tmp_path / "run"
