@@ -45,6 +45,7 @@ def address():
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_BACKEND_LOG_LEVEL", "fatal")
         patch.setenv("RAY_prestart_worker_first_driver", "0")
+        patch.setenv("RAY_idle_worker_killing_time_threshold_ms", "600000")
         nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         for _ in range(2):
             nodes.add_node(num_cpus=1)
