@@ -48,6 +48,7 @@ def pytest_collection_finish() -> None:
     # One where several processes share the cores, since threads would wait for each other.
     torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
     gc.freeze()
+    gc.set_threshold(10_000)  # a test leaves little, and what fixtures keep is looked through each time
     gc.enable()
 
 
