@@ -16,6 +16,7 @@ from pipeline.training.losses import rank_n_contrast, squared_label_distance
 from pipeline.training.objectives import objective_of
 from pipeline.training.stacked import Compared
 from tests.imports import ROOT
+from tests.tensors import assert_close
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
@@ -109,7 +110,7 @@ def test_the_studys_rank_n_contrast_is_the_librarys(worlds, equal):
     distance = squared_label_distance(rows.labels[0, :, :2], rows.labels[0, :, :2])
     expected = rank_n_contrast(similarity[0], distance, candidates="farther-or-equal" if equal else "farther")
     found = rank_n_contrast_of_ranks(similarity, rank, equal=equal).mean()
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 BY_LIBRARY = [
@@ -139,7 +140,7 @@ def test_what_the_library_trains_is_what_the_study_would(worlds, candidate):
     speech = heads.embed("speech", rows.speech)
     cosine = speech @ text.mT
     expected = criterion.loss(Compared(speech, text, cosine, cosine / asked.temperature), targets)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert settings.relu is (asked.head == "relu")
 
 

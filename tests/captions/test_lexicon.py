@@ -54,6 +54,7 @@ def sentences(valence: float, arousal: float, count: int, frames: Frames = "corp
     return [describe(valence, arousal, np.random.default_rng([7, i]), frames=frames) for i in range(count)]
 
 
+@cache
 def all_over(count: int, frames: Frames) -> list[str]:
     rng = np.random.default_rng(11)
     return [describe(v, a, rng, frames=frames) for v, a in rng.uniform(0.5, 7, size=(count, 2)).tolist()]

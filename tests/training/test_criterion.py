@@ -9,6 +9,7 @@ import torch
 from pipeline.training.criterion import Criterion, squared_gap, wanted_cosine
 from pipeline.training.objectives import RankNContrast
 from pipeline.training.stacked import Compared
+from tests.tensors import assert_close
 from tests.training.test_loop import pairs, trained_alone, with_settings
 from tests.training.test_plane import plane_texts
 
@@ -26,7 +27,7 @@ def compared(seed: int, clips: int = 5, texts: int = 8, size: int = 6) -> Compar
 def test_equal_labels_want_a_cosine_of_one_and_opposite_corners_none():
     corners = torch.tensor([[0.5, 0.5], [7.0, 7.0], [0.5, 7.0]], dtype=torch.float64)
     expected = torch.tensor([[1, 0, 1 - 0.5**0.5], [0, 1, 1 - 0.5**0.5], [1 - 0.5**0.5, 1 - 0.5**0.5, 1]])
-    torch.testing.assert_close(wanted_cosine(corners, corners), expected)
+    assert_close(wanted_cosine(corners, corners), expected)
 
 
 @pytest.mark.parametrize(("calibration", "gap"), [(0.0, 0.0), (2.0, 0.0), (0.0, 3.0), (2.0, 3.0)])

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from pipeline.training.density import LabelDensity
+from tests.tensors import assert_close
 
 STEPS = 24
 """Quarters of a unit between the ends of the scale."""
@@ -52,7 +53,7 @@ def test_weights_have_mean_one_in_every_batch_and_the_rare_weigh_more():
     batches = torch.from_numpy(labels[: 5 * 64].reshape(5, 64, 2))
     weights = LabelDensity(labels).weights(batches)
     assert weights.shape == (5, 64)
-    torch.testing.assert_close(weights.mean(-1), torch.ones(5, dtype=torch.float64))
+    assert_close(weights.mean(-1), torch.ones(5, dtype=torch.float64))
     away = (batches - 4).norm(dim=-1)
     assert weights[away > 2].min() > weights[away < 0.5].max()
 

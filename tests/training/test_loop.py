@@ -22,6 +22,7 @@ from pipeline.training.losses import (
 )
 from pipeline.training.objectives import RankNContrast
 from pipeline.training.stacked import StackedHeads
+from tests.tensors import assert_close
 
 SETTINGS = Train(
     methods=["emotionrankclap"],
@@ -113,7 +114,7 @@ def test_seeds_trained_together_come_to_what_each_comes_to_alone(loss, seeds_a_s
         for ours, theirs in zip(one.history, alone.history, strict=True):
             assert asdict(ours) == pytest.approx(asdict(theirs), rel=1e-4)
         for name, tensor in one.heads.state_dict().items():
-            torch.testing.assert_close(tensor, alone.heads.state_dict()[name], rtol=1e-3, atol=1e-4)
+            assert_close(tensor, alone.heads.state_dict()[name], rtol=1e-3, atol=1e-4)
     assert len({one.history[0].train_loss for one in together}) == 3
 
 
@@ -180,12 +181,10 @@ def test_stacked_heads_have_the_similarities_and_gradients_of_each(dtype, relu):
     (similarity * outer).sum().backward()
     for seed, heads in enumerate(apart):
         expected = heads(speech[seed], text[seed])
-        torch.testing.assert_close(similarity[seed], expected)
+        assert_close(similarity[seed], expected)
         (expected * outer[seed]).sum().backward()
         for name, parameter in heads.named_parameters():
-            torch.testing.assert_close(
-                stack.parameters[name].grad[seed], parameter.grad, rtol=1e-4, atol=1e-5
-            )
+            assert_close(stack.parameters[name].grad[seed], parameter.grad, rtol=1e-4, atol=1e-5)
 
 
 def test_a_head_that_says_nothing_has_no_gradient_and_spoils_no_other_seed():

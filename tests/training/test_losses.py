@@ -18,6 +18,7 @@ from pipeline.training.losses import (
     symmetric_cross_entropy,
 )
 from pipeline.training.losses.rank_n_contrast import ELEMENTS_AT_ONCE, Candidates
+from tests.tensors import assert_close
 
 seeded = settings(deadline=None, derandomize=True)
 BOTH: tuple[Candidates, ...] = ("farther", "farther-or-equal")
@@ -99,7 +100,7 @@ def test_rank_n_contrast_has_the_gradient_of_its_definition(
     ours, theirs = similarity.clone().requires_grad_(), similarity.clone().requires_grad_()
     actual = gradient(rank_n_contrast(ours, distance, candidates=candidates), ours)
     expected = gradient(rank_n_contrast_by_mask(theirs, distance, candidates), theirs)
-    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-12)
+    assert_close(actual, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("candidates", BOTH)
@@ -121,8 +122,8 @@ def test_candidates_ranked_before_give_the_same_losses_and_gradients(
     ours, theirs = similarity.clone().requires_grad_(), similarity.clone().requires_grad_()
     loss = ranked_contrast(ours, rank_candidates(distance, candidates=candidates))
     expected = rank_n_contrast_by_mask(theirs, distance, candidates)
-    torch.testing.assert_close(loss, expected, rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(gradient(loss, ours), gradient(expected, theirs), rtol=1e-9, atol=1e-12)
+    assert_close(loss, expected, rtol=1e-9, atol=1e-12)
+    assert_close(gradient(loss, ours), gradient(expected, theirs), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("candidates", BOTH)
@@ -134,8 +135,8 @@ def test_a_matrix_taken_in_parts_gives_the_same(
     whole = rank_n_contrast(similarity, distance, candidates=candidates)
     monkeypatch.setitem(ELEMENTS_AT_ONCE, "cpu", 20)
     parts = rank_n_contrast(similarity, distance, candidates=candidates)
-    torch.testing.assert_close(parts, whole)
-    torch.testing.assert_close(gradient(parts, similarity), gradient(whole, similarity))
+    assert_close(parts, whole)
+    assert_close(gradient(parts, similarity), gradient(whole, similarity))
 
 
 @pytest.mark.parametrize("candidates", BOTH)
@@ -151,8 +152,8 @@ def test_weights_multiply_the_terms_of_their_positives(candidates: Candidates) -
             alone[i, j] = 1
             term = rank_n_contrast(similarity, distance, candidates=candidates, weights=alone)
             expected = expected + weights[i, j] * term
-    torch.testing.assert_close(loss, expected)
-    torch.testing.assert_close(gradient(loss, similarity), gradient(expected, similarity))
+    assert_close(loss, expected)
+    assert_close(gradient(loss, similarity), gradient(expected, similarity))
     ones = rank_n_contrast(similarity, distance, candidates=candidates, weights=torch.ones_like(weights))
     assert ones.item() == pytest.approx(rank_n_contrast_by_loops(similarity, distance, candidates), rel=1e-12)
 
@@ -170,7 +171,7 @@ def test_leading_dimensions_are_batches_of_their_own(candidates: Candidates) -> 
     }
     for loss in losses.values():
         apart = torch.stack([torch.stack([loss(i, j) for j in range(3)]) for i in range(2)])
-        torch.testing.assert_close(loss(...), apart)
+        assert_close(loss(...), apart)
 
 
 def test_distances_too_large_to_sort_beside_their_columns_are_ranked_exactly() -> None:
@@ -188,7 +189,7 @@ def test_rank_n_contrast_ignores_the_order_of_rows_and_of_columns(seed: int, can
     shuffled = rank_n_contrast(
         similarity[rows][:, columns], distance[rows][:, columns], candidates=candidates
     )
-    torch.testing.assert_close(shuffled, rank_n_contrast(similarity, distance, candidates=candidates))
+    assert_close(shuffled, rank_n_contrast(similarity, distance, candidates=candidates))
 
 
 def test_text_as_the_anchor_is_the_transpose() -> None:
@@ -202,7 +203,7 @@ def test_text_as_the_anchor_is_the_transpose() -> None:
 def test_rank_n_contrast_ignores_a_constant_added_to_a_row(seed: int, candidates: Candidates) -> None:
     similarity, distance = drawn(6, 5, seed)
     shift = 50 * torch.randn(6, 1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    torch.testing.assert_close(
+    assert_close(
         rank_n_contrast(similarity + shift, distance, candidates=candidates),
         rank_n_contrast(similarity, distance, candidates=candidates),
     )
@@ -250,7 +251,7 @@ def test_a_row_of_ties_adds_nothing_to_the_sum_and_its_pairs_to_the_count() -> N
 def test_a_row_of_ties_among_farther_or_equal_is_cross_entropy_against_all() -> None:
     similarity, _ = drawn(1, 6, 4)
     loss = rank_n_contrast(similarity, torch.zeros(1, 6, dtype=torch.int64), candidates="farther-or-equal")
-    torch.testing.assert_close(loss, -similarity.log_softmax(1).mean())
+    assert_close(loss, -similarity.log_softmax(1).mean())
 
 
 @pytest.mark.parametrize("candidates", BOTH)
@@ -272,10 +273,10 @@ def test_float32_agrees_with_float64(candidates: Candidates, temperature: float)
     narrow = wide.float().requires_grad_()
     wide = narrow.detach().double().requires_grad_()
     losses = [rank_n_contrast(similarity, distance, candidates=candidates) for similarity in (narrow, wide)]
-    torch.testing.assert_close(losses[0].double(), losses[1], rtol=1e-6, atol=1e-12)
+    assert_close(losses[0].double(), losses[1], rtol=1e-6, atol=1e-12)
     ours, theirs = gradient(losses[0], narrow), gradient(losses[1], wide)
     assert ours.dtype == torch.float32
-    torch.testing.assert_close(ours.double(), theirs, rtol=1e-6, atol=1e-12)
+    assert_close(ours.double(), theirs, rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("candidates", BOTH)
@@ -287,7 +288,7 @@ def test_the_lowest_temperature_gives_finite_and_right_gradients(candidates: Can
     ours, theirs = best.clone().requires_grad_(), best.double().requires_grad_()
     actual = gradient(rank_n_contrast(ours, distance, candidates=candidates), ours)
     expected = gradient(rank_n_contrast_by_mask(theirs, distance, candidates), theirs)
-    torch.testing.assert_close(actual.double(), expected, rtol=1e-6, atol=1e-12)
+    assert_close(actual.double(), expected, rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("candidates", BOTH)
@@ -405,7 +406,7 @@ def test_symmetric_cross_entropy_is_the_mean_of_both_directions(
     )
     loss = symmetric_cross_entropy(similarity)
     assert loss.item() == pytest.approx(expected / (2 * size), rel=1e-12, abs=1e-12)
-    torch.testing.assert_close(loss, symmetric_cross_entropy(similarity.T))
+    assert_close(loss, symmetric_cross_entropy(similarity.T))
 
 
 @seeded
@@ -420,9 +421,7 @@ def test_supervised_contrastive_is_the_mean_over_positives(size: int, seed: int,
 
 def test_supervised_contrastive_with_labels_that_all_differ_is_symmetric_cross_entropy() -> None:
     similarity, _ = drawn(6, 6, 9)
-    torch.testing.assert_close(
-        supervised_contrastive(similarity, torch.arange(6)), symmetric_cross_entropy(similarity)
-    )
+    assert_close(supervised_contrastive(similarity, torch.arange(6)), symmetric_cross_entropy(similarity))
 
 
 def test_the_square_losses_pass_gradcheck() -> None:

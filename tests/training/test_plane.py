@@ -13,6 +13,7 @@ from pipeline.training.density import LabelDensity
 from pipeline.training.loop import train
 from pipeline.training.objectives import RankNContrast
 from pipeline.training.plane import Plane, filling_shares
+from tests.tensors import assert_close
 from tests.training.test_loop import pairs, trained_alone, with_settings
 
 RANKED = with_settings(epochs=3, directions="both", plane_captions=8)
@@ -126,7 +127,7 @@ def test_seeds_with_the_plane_come_to_what_each_comes_to_alone(seeds_a_stack):
         alone_settings = settings.model_copy(update={"seed": one.seed, "seeds": 1})
         alone = trained_alone("rank-n-contrast", *splits, alone_settings, plane=plane)
         for name, tensor in one.heads.state_dict().items():
-            torch.testing.assert_close(tensor, alone.heads.state_dict()[name], rtol=1e-5, atol=1e-6)
+            assert_close(tensor, alone.heads.state_dict()[name], rtol=1e-5, atol=1e-6)
 
 
 def test_the_plane_teaches_the_corners_that_no_clip_has():

@@ -37,6 +37,7 @@ from pipeline.training.ranks import Features, Ranks, UnansweredError, plain
 from pipeline.training.stacked import StackedHeads
 from pipeline.training.stepping import Stepping
 from stages.terminating import Terminated, unwinding_on_sigterm
+from tests.tensors import assert_close
 from tests.training.ranks import on_ranks
 from tests.training.test_loop import pairs, with_settings
 from tests.training.test_plane import plane_texts
@@ -360,8 +361,8 @@ def test_one_way_of_a_contrast_is_half_of_both(by_emotion):
     labels = torch.randint(0, 3, (2, 6), generator=rng) if by_emotion else torch.arange(6).expand(2, 6)
     both = supervised_contrastive(similarity, labels) if by_emotion else symmetric_cross_entropy(similarity)
     ways = [one_way_contrast(way, labels, labels) for way in (similarity, similarity.mT)]
-    torch.testing.assert_close((ways[0] + ways[1]) / 2, both)
+    assert_close((ways[0] + ways[1]) / 2, both)
     parts = [
         one_way_contrast(similarity[:, rows], labels[:, rows], labels) for rows in ([0, 1], [2, 3, 4, 5])
     ]
-    torch.testing.assert_close(parts[0] * 2 / 6 + parts[1] * 4 / 6, ways[0])
+    assert_close(parts[0] * 2 / 6 + parts[1] * 4 / 6, ways[0])
