@@ -4,38 +4,36 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
+from collections.abc import Iterator
 from html import escape, unescape
 from pathlib import Path
 
 import pytest
 
 from pipeline.report.page.building import build_page
-from tests.browser import BROWSERS, command, find_browser
+from tests.browser import BROWSERS, Tab, command, find_browser
 from tests.report.test_page import HOSTILE, made, tables
 
 
-def show(html: str, folder: Path) -> tuple[str, list[str]]:
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """One browser for all tests."""
+    find_browser()
+    with Tab(tmp_path_factory.mktemp("browser")) as tab:
+        yield tab
+
+
+def show(html: str, folder: Path, tab: Tab) -> tuple[str, list[str]]:
     """The document after its scripts have run, and what the browser's console says."""
     page = folder / "page.html"
     page.write_text(html, encoding="utf-8")
-    answer = subprocess.run(
-        command(
-            folder / "profile",
-            "--enable-logging=stderr",
-            "--virtual-time-budget=2000",
-            "--dump-dom",
-            page.as_uri(),
-        ),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return answer.stdout, re.findall(r'CONSOLE[^"]*"(.*?)", source', answer.stderr)
+    tab.console.clear()
+    tab.open(page.as_uri())
+    tab.ask("new Promise((done) => setTimeout(done, 300))")  # for what is done late
+    return tab.ask("document.documentElement.outerHTML"), list(tab.console)
 
 
-def ask(html: str, folder: Path, script: str, width: int = 1400) -> dict:
+def ask(html: str, folder: Path, tab: Tab, script: str, width: int = 1400) -> dict:
     """What a script finds out about the page: the value of `answer`. The policy against scripts is taken out.
 
     The page is shown in a frame, as a window of a browser cannot be as narrow as a phone.
@@ -48,7 +46,7 @@ def ask(html: str, folder: Path, script: str, width: int = 1400) -> dict:
     )
     framed = escape(free.replace("</body>", f"{asking}</body>"))
     frame = f'<iframe style="border: 0; width: {width}px; height: 900px" srcdoc="{framed}"></iframe>'
-    dom, console = show(f'<!DOCTYPE html><meta charset="utf-8"><pre id="answer"></pre>{frame}', folder)
+    dom, console = show(f'<!DOCTYPE html><meta charset="utf-8"><pre id="answer"></pre>{frame}', folder, tab)
     assert console == []
     answer = re.search(r'<pre id="answer">(.*?)</pre>', dom, re.DOTALL)
     return json.loads(unescape(answer[1]))
@@ -63,7 +61,7 @@ def test_without_a_browser_tests_are_skipped_but_fail_in_ci(monkeypatch, tmp_pat
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("CI", ci)
     with pytest.raises(outcome, match="none of chromium, .* is on the path"):
-        show("", tmp_path)
+        command(tmp_path)
 
 
 @pytest.mark.parametrize("name", BROWSERS)
@@ -74,10 +72,11 @@ def test_a_browser_of_any_known_name_is_found(monkeypatch, tmp_path, name):
 
 
 @pytest.mark.parametrize("width", [390, 1400])
-def test_the_page_fits_the_screen_and_figures_are_drawn(tmp_path, width):
+def test_the_page_fits_the_screen_and_figures_are_drawn(tmp_path, tab, width):
     found = ask(
         build_page(made(tmp_path), tables()),
         tmp_path,
+        tab,
         """
         answer.inner = innerWidth; answer.content = document.documentElement.scrollWidth;
         answer.drawings = [...document.querySelectorAll("figure svg")].map((drawing) => {
@@ -100,11 +99,12 @@ def test_the_page_fits_the_screen_and_figures_are_drawn(tmp_path, width):
     assert all(drawing["width"] > 300 and drawing["height"] > 150 for drawing in shown)
 
 
-def test_the_chooser_shows_any_list_of_any_method(tmp_path):
+def test_the_chooser_shows_any_list_of_any_method(tmp_path, tab):
     details = made(tmp_path)
     found = ask(
         build_page(details, tables()),
         tmp_path,
+        tab,
         """
         const set = (id, value) => {
           const select = document.getElementById(id);
@@ -141,27 +141,27 @@ def test_the_chooser_shows_any_list_of_any_method(tmp_path):
     assert "EmotionRankCLAP (A-V), arousal (AOC)" in found["verdict"]
 
 
-def test_the_first_example_is_the_same_with_and_without_scripts(tmp_path):
+def test_the_first_example_is_the_same_with_and_without_scripts(tmp_path, tab):
     html = build_page(made(tmp_path), tables())
-    found = ask(html, tmp_path, 'answer.rows = document.getElementById("rows").textContent')
+    found = ask(html, tmp_path, tab, 'answer.rows = document.getElementById("rows").textContent')
     without = re.search(r'<tbody id="rows">(.*?)</tbody>', html, re.DOTALL)[1]
     plain = unescape(re.sub(r"<[^>]*>", "", without))
     assert found["rows"].split() != []
     assert "".join(found["rows"].split()) == "".join(plain.split())
 
 
-def test_no_sentence_and_no_id_runs(tmp_path):
+def test_no_sentence_and_no_id_runs(tmp_path, tab):
     html = build_page(made(tmp_path, words=HOSTILE, ids=HOSTILE, corpus=HOSTILE), tables())
-    dom, console = show(html, tmp_path)
+    dom, console = show(html, tmp_path, tab)
     assert console == []
     assert "<title>EmotionRankCLAP on &lt;/script&gt;" in dom
     assert not re.search(r"<img", dom.split('<script type="application/json"')[0])
 
 
-def test_the_browser_refuses_any_script_that_is_not_the_page_s(tmp_path):
+def test_the_browser_refuses_any_script_that_is_not_the_page_s(tmp_path, tab):
     html = build_page(made(tmp_path), tables())
     strange = "<script>document.title = 'ran'</script>"
-    dom, console = show(html.replace("</body>", f"{strange}</body>"), tmp_path)
+    dom, console = show(html.replace("</body>", f"{strange}</body>"), tmp_path, tab)
     assert "<title>ran</title>" not in dom
     assert any("Content Security Policy" in line for line in console)
     assert 'id="chooser"' in dom
