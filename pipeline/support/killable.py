@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
 from multiprocessing import resource_tracker
@@ -14,6 +15,9 @@ from typing import Generic, Self, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+LONGEST_FOLDER = 60
+"""Of temporary files: a socket lies in a folder in it, for whose name some systems allow 104 characters."""
 
 
 class Killable(Generic[Item, Result]):
@@ -62,8 +66,9 @@ class Killable(Generic[Item, Result]):
 
     def _start(self) -> tuple[BaseProcess, Connection]:
         # Forked from a process without threads, whose locks a fork would copy; what a call needs, which takes most
-        # of a second to import, is imported there once.
-        context = multiprocessing.get_context("forkserver")
+        # of a second to import, is imported there once. It is asked by a socket, whose address must be short.
+        short = len(tempfile.gettempdir()) <= LONGEST_FOLDER
+        context = multiprocessing.get_context("forkserver") if short else multiprocessing.get_context("spawn")
         context.set_forkserver_preload([getattr(self._function, "func", self._function).__module__])
         here, there = context.Pipe()
         process = context.Process(target=_work, args=(there, self._function, self._seconds), daemon=True)
