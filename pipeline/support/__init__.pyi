@@ -14,6 +14,7 @@ from .files import (
     check_path as check_path,
     check_writable as check_writable,
     leftovers as leftovers,
+    read_column as read_column,
     read_parquet as read_parquet,
     remove as remove,
     remove_leftovers as remove_leftovers,

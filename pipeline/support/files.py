@@ -154,16 +154,14 @@ def read_parquet(
 
     `made_by` is the command that makes the file. Columns that are `repeating` come as dictionaries, in which a
     value takes memory once. Raises RuntimeError where the file is absent, is not parquet
-    or has other columns.
+    or has other columns, KeyError for a name in `columns` that the schema has not.
     """
     if not path.exists():
         raise RuntimeError(f"{path} is not there: run `{made_by}` first")
     try:
         found, table = pq.read_schema(path), None
         if found.equals(schema):
-            # Not by pq.read_table, which would import pandas, where there is one, to read this one file.
-            with pq.ParquetFile(path, read_dictionary=repeating) as file:
-                table = file.read(columns)
+            table = _read(path, schema.names if columns is None else columns, repeating)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise RuntimeError(f"{path} must be a whole parquet file: run `{made_by}` again") from error
     if table is None:
@@ -172,3 +170,14 @@ def read_parquet(
             f"found {', '.join(f'{f.name} ({f.type})' for f in found)}: run `{made_by}` again"
         )
     return table
+
+
+def read_column(path: Path, name: str) -> pa.ChunkedArray:
+    """One column of a parquet file. Raises KeyError where there is none of that name, and what pyarrow does."""
+    return _read(path, [name]).column(name)
+
+
+def _read(path: Path, columns: Sequence[str], repeating: Sequence[str] = ()) -> pa.Table:
+    # Not by pq.read_table, which would import pandas, where there is one, to read this one file.
+    with pq.ParquetFile(path, read_dictionary=repeating) as file:
+        return file.read(columns).select(columns)  # as reading leaves an unknown name out

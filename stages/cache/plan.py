@@ -9,7 +9,6 @@ from textwrap import shorten
 
 import click
 import numpy as np
-import pyarrow.parquet as pq
 
 from pipeline.config import load_params
 from pipeline.features import (
@@ -29,7 +28,7 @@ from pipeline.features import (
 from pipeline.manifest import MANIFEST_FILE, Manifest
 from pipeline.recipe import Recipe
 from pipeline.sentences import SENTENCE_FILES, all_sentences
-from pipeline.support import Part, write_csv
+from pipeline.support import Part, read_column, write_csv
 from stages.cache.places import describe, folders_of_team, local_folders, wanted_recipes
 
 EXAMPLES, LOOKED_AT = 3, 1000
@@ -115,7 +114,7 @@ def _earlier(wanted: Wanted, files: list[Path]) -> tuple[dict[str, Mask] | None,
         return None, known
     keys = set[str]().union(*(keys_of(file) for file in found))
     # An utterance has an id to be known by when its file changes; a sentence is itself.
-    ids = pq.read_table(found[0], columns=["id"]).column("id").to_pylist() if files == [MANIFEST_FILE] else []
+    ids = read_column(found[0], "id").to_pylist() if files == [MANIFEST_FILE] else []
     return earlier_reasons(wanted, ids, packed(keys)), known
 
 

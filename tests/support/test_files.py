@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline.support import read_parquet, write_parquet
+from pipeline.support import read_column, read_parquet, write_parquet
 
 SCHEMA = pa.schema([pa.field("id", pa.string(), nullable=False), pa.field("label", pa.float64())])
 TABLE = pa.table({"id": ["a", "b", "a"], "label": [1.0, None, 3.0]}, schema=SCHEMA)
@@ -18,6 +18,16 @@ TABLE = pa.table({"id": ["a", "b", "a"], "label": [1.0, None, 3.0]}, schema=SCHE
 def file(tmp_path) -> Path:
     write_parquet(TABLE, tmp_path / "table.parquet")
     return tmp_path / "table.parquet"
+
+
+def test_columns_come_in_the_order_asked_for_and_an_unknown_one_is_an_error(file):
+    found = read_parquet(file, SCHEMA, made_by="erclap x", columns=["label", "id"])
+    assert found.equals(TABLE.select(["label", "id"]))
+    assert read_column(file, "id").equals(TABLE.column("id"))
+    with pytest.raises(KeyError, match="lable"):
+        read_parquet(file, SCHEMA, made_by="erclap x", columns=["id", "lable"])
+    with pytest.raises(KeyError, match="lable"):
+        read_column(file, "lable")
 
 
 def test_some_columns_may_be_read_and_repeating_ones_as_dictionaries(file):

@@ -21,7 +21,7 @@ import yaml
 from pipeline.features.shards.keys import Keys, packed, sentence_key
 from pipeline.manifest import MANIFEST_FILE
 from pipeline.sentences import SENTENCE_FILES
-from pipeline.support import shown
+from pipeline.support import read_column, shown
 
 LOCK_FILE = Path("dvc.lock")
 MD5 = re.compile(r"([0-9a-f]{32}(\.dir)?)?")
@@ -176,8 +176,8 @@ def keys_of(file: Path) -> set[str]:
         column = next((name for name in ("sha256", "text") if name in names), None)
         if column is None:
             raise ValueError(f"{file} must have a column sha256 or text, found {', '.join(names)}")
-        values = pq.read_table(file, columns=[column]).column(column).unique().to_pylist()
-    except (pa.ArrowInvalid, OSError) as error:
+        values = read_column(file, column).unique().to_pylist()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} must be a manifest or a table of captions or prompts: {error}") from error
     return set(values) if column == "sha256" else {sentence_key(text) for text in values}
 
