@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-import tempfile
 import threading
 from collections.abc import Callable
 from multiprocessing import resource_tracker
@@ -15,9 +14,6 @@ from typing import Generic, Self, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-LONGEST_FOLDER = 60
-"""Of temporary files: a socket lies in a folder in it, for whose name some systems allow 104 characters."""
 
 
 class Killable(Generic[Item, Result]):
@@ -65,11 +61,8 @@ class Killable(Generic[Item, Result]):
         return answer
 
     def _start(self) -> tuple[BaseProcess, Connection]:
-        # Forked from a process without threads, whose locks a fork would copy; what a call needs, which takes most
-        # of a second to import, is imported there once. It is asked by a socket, whose address must be short.
-        short = len(tempfile.gettempdir()) <= LONGEST_FOLDER
-        context = multiprocessing.get_context("forkserver") if short else multiprocessing.get_context("spawn")
-        context.set_forkserver_preload([getattr(self._function, "func", self._function).__module__])
+        # Spawned, since a fork would copy the locks of threads that it does not copy.
+        context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=_work, args=(there, self._function, self._seconds), daemon=True)
         resource_tracker.ensure_running()  # its start would let Ctrl-C through again

@@ -55,9 +55,9 @@ def sentences(valence: float, arousal: float, count: int, frames: Frames = "corp
 
 
 @cache
-def all_over(count: int, frames: Frames) -> list[str]:
+def all_over(count: int, frames: Frames) -> tuple[str, ...]:
     rng = np.random.default_rng(11)
-    return [describe(v, a, rng, frames=frames) for v, a in rng.uniform(0.5, 7, size=(count, 2)).tolist()]
+    return tuple(describe(v, a, rng, frames=frames) for v, a in rng.uniform(0.5, 7, size=(count, 2)).tolist())
 
 
 def slots(frame: str) -> list[str]:

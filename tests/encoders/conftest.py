@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub
@@ -55,7 +56,7 @@ def converting_in_a_fork(warm: None, monkeypatch: pytest.MonkeyPatch) -> None:
         assert process.returncode is not None
         return subprocess.CompletedProcess(command, process.returncode, stderr=said.encode())
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(conversion, "subprocess", SimpleNamespace(**vars(subprocess) | {"run": run}))
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import pickle
 import resource
 import shutil
-import subprocess
 import sys
 import threading
 from collections import OrderedDict
@@ -18,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline.encoders import SpeechEncoder, TextEncoder
+from pipeline.encoders import SpeechEncoder, TextEncoder, conversion
 from pipeline.encoders.conversion import converted
 from pipeline.encoders.unpickling import RefusedError, all_tensors, tensors_of
 from tests.imports import ROOT
@@ -208,8 +207,10 @@ def test_tokens_of_the_environment_do_not_reach_the_process_that_unpickles(tmp_p
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     passed = []
-    run = subprocess.run
-    monkeypatch.setattr(subprocess, "run", lambda *a, **kw: passed.append(kw["env"]) or run(*a, **kw))
+    run = conversion.subprocess.run
+    monkeypatch.setattr(
+        conversion.subprocess, "run", lambda *a, **kw: passed.append(kw["env"]) or run(*a, **kw)
+    )
     converted([tmp_path / "weights.bin"], "small")
     assert passed
     assert not {"HF_TOKEN", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"} & passed[0].keys()

@@ -63,6 +63,8 @@ def settings(revision) -> Extract:
 
 
 def test_in_a_process_of_its_own_a_name_is_fetched_once_and_known_by_its_commit(hub, tmp_path):
+    asked: list[str] = []
+    hub.hang = asked.append
     answer = subprocess.run(
         [sys.executable, "-c", PROGRAM, SPEECH],
         env=os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "other")},
@@ -74,6 +76,7 @@ def test_in_a_process_of_its_own_a_name_is_fetched_once_and_known_by_its_commit(
     said = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("[")]
     assert said == [[SPEECH, SPEECH_COMMIT, 48]] * 2
     assert sorted(hub.fetched) == ["config.json", "model.safetensors"]
+    assert sum(request.startswith("GET /api/models/") for request in asked) == 1  # offline nobody is asked
 
 
 @pytest.mark.parametrize("revision", [None, SPEECH_COMMIT])

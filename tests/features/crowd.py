@@ -100,7 +100,7 @@ ROLES: dict[str, Callable[[Path, int, random.Random], None]] = {
 
 
 def begin(role: str, root: Path, number: int, gate: tuple[int, int]) -> int:
-    """The number of a process that plays a role once the gate is open, which its other end's being closed is."""
+    """The number of a process that plays a role once nobody holds the other end of the gate, a pipe, any more."""
     child = os.fork()
     if child:
         return child

@@ -27,6 +27,7 @@ def show(html: str, folder: Path, tab: Tab) -> tuple[str, list[str]]:
     """The document after its scripts have run, and what the browser's console says."""
     page = folder / "page.html"
     page.write_text(html, encoding="utf-8")
+    tab.send("Page.navigate", url="about:blank")  # what the last page had still to say is read
     tab.console.clear()
     tab.open(page.as_uri())
     tab.ask("new Promise((done) => setTimeout(done, 300))")  # for what is done late

@@ -8,8 +8,6 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import chdir, redirect_stderr, redirect_stdout
-from functools import cache
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -27,14 +25,6 @@ LOADED = """
 """By the process that all are forked from."""
 
 
-@cache
-def loaded() -> forkserver.ForkServer:
-    """What all are forked from."""
-    server = forkserver.ForkServer()
-    server.set_forkserver_preload(LOADED.split())
-    return server
-
-
 def on_ranks(work: Callable[..., Any], size: int, *args: object) -> list[Any]:
     """What a function of a module comes to with (ranks, *args) on each of so many ranks.
 
@@ -50,8 +40,7 @@ def at_once(work: Callable[..., Any], told: list[dict[str, str]], *args: object)
         for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             patch.setenv(threads, "1")
         context = multiprocessing.get_context("forkserver")
-        # There is one for all of a process, which another test may have had load something else.
-        patch.setattr(forkserver, "connect_to_new_process", loaded().connect_to_new_process)
+        context.set_forkserver_preload(LOADED.split())
         for environment in told:
             here, there = context.Pipe(duplex=False)
             process = context.Process(target=_tell, args=(there, environment, work, args), daemon=True)
