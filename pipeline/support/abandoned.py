@@ -28,11 +28,15 @@ def held(folder: Path) -> Iterator[None]:
 
 def _made_and_held(folder: Path) -> int | None:
     folder.mkdir(exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
     with suppress(OSError):  # where there are no locks, what a killed run left stays
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-    if folder.is_dir() and os.path.samestat(os.fstat(descriptor), folder.stat()):
-        return descriptor
+    with suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(descriptor), folder.stat()):
+            return descriptor
     os.close(descriptor)
     return None
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipeline.support.abandoned import remove_abandoned
+from pipeline.support.abandoned import held, remove_abandoned
 from pipeline.support.files import replacing_folder
 
 
@@ -38,6 +39,30 @@ def test_a_folder_that_a_run_is_at_stays(tmp_path):
         assert one.is_dir()
         assert other.is_dir()
     assert {path.name for path in tmp_path.iterdir()} == {"tables", "plots"}
+
+
+@pytest.mark.parametrize("opened", [False, True], ids=["before it is opened", "before it is held"])
+def test_a_folder_that_another_run_took_for_abandoned_is_made_again(tmp_path, monkeypatch, opened):
+    folder = tmp_path / ".tables.12345678.tmp"
+    real, asked = os.open, []
+
+    def late(*arguments: Any) -> int:
+        asked.append(arguments)
+        first = len(asked) == 1
+        if first and not opened:
+            folder.rmdir()
+        descriptor = real(*arguments)
+        if first:
+            folder.rmdir()
+        return descriptor
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", late)
+        with held(folder):
+            patch.undo()
+            assert len(asked) == 2
+            remove_abandoned(tmp_path)
+            assert folder.is_dir()
 
 
 def test_a_file_goes_after_an_hour_and_a_link_leads_nowhere(tmp_path):
