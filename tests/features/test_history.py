@@ -178,3 +178,13 @@ def test_a_file_that_asks_for_nothing_is_refused(tmp_path):
     (tmp_path / "y.parquet").write_text("no parquet")
     with pytest.raises(ValueError, match="must be a manifest or a table"):
         keys_of(tmp_path / "y.parquet")
+
+
+def test_a_manifest_whose_names_are_no_text_is_named(tmp_path):
+    file = tmp_path / "manifest.parquet"
+    pq.write_table(pa.table({"sha256": ["a"], "emotion": ["A"]}), file, store_schema=False)
+    assert keys_of(file) == {"a"}
+    file.write_bytes(file.read_bytes().replace(b"emotion", b"\xffmotion"))
+    with pytest.raises(ValueError, match="manifest.parquet must be a manifest or a table") as error:
+        keys_of(file)
+    assert "\n" not in str(error.value)
