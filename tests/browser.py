@@ -67,9 +67,9 @@ class Tab:
     """One tab of a browser that is driven through a pair of pipes, by the Chrome DevTools Protocol."""
 
     def __init__(self, folder: Path, *further: str) -> None:
+        started = command(folder / "profile", "--remote-debugging-pipe", *further, "about:blank")
         reads, self._out = _high_pipe()
         self._in, writes = _high_pipe()
-        started = command(folder / "profile", "--remote-debugging-pipe", *further, "about:blank")
         self._process = subprocess.Popen(
             ["bash", "-c", f'exec "$@" 3<&{reads} 4>&{writes}', "bash", *started],
             pass_fds=(reads, writes),

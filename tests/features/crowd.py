@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import random
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pipeline.features.shards.folder import ShardFolder
 from pipeline.features.store import FeatureStore
 from pipeline.features.team import TeamStore
 from pipeline.features.upkeep import compacting
+from tests.features.forked import forked
 from tests.features.samples import RECIPE, features_of, keys_of
 
 ROWS, STEP = 240, 10
@@ -99,22 +99,11 @@ ROLES: dict[str, Callable[[Path, int, random.Random], None]] = {
 }
 
 
-def begin(role: str, root: Path, number: int, gate: tuple[int, int]) -> int:
-    """The number of a process that plays a role once nobody holds the other end of the gate, a pipe, any more."""
-    child = os.fork()
-    if child:
-        return child
-    status = 1
-    try:
-        os.close(gate[1])
-        os.read(gate[0], 1)
-        ROLES[role](root, number, random.Random(number))
-        status = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(status)
+def play(role: str, root: Path, number: int, gate: tuple[int, int]) -> None:
+    """A role, once nobody holds the other end of the gate, a pipe, any more."""
+    os.close(gate[1])
+    os.read(gate[0], 1)
+    ROLES[role](root, number, random.Random(number))
 
 
 def failed(processes: list[int]) -> int:
@@ -133,7 +122,7 @@ def main(folder: str, *crowd: str) -> int:
             continue
         role, _, count = word.partition("=")
         for _ in range(int(count)):
-            processes[-1].append(begin(role, root, sum(map(len, processes)), gate))
+            processes[-1].append(forked(play, role, root, sum(map(len, processes)), gate))
     os.close(gate[1])
     failures = failed(processes[0])
     (root / STOP).touch()

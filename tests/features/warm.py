@@ -17,7 +17,6 @@ import os
 import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +31,7 @@ from pipeline.features.shards.keys import sentence_key
 from pipeline.features.store import FeatureStore
 from pipeline.features.team import TeamStore
 from pipeline.manifest import Manifest
+from tests.features.forked import forked
 
 SENTENCES = [f"The person is speaking {'very ' * (i % 4)}calmly, take {i}." for i in range(40)]
 
@@ -101,19 +101,15 @@ def main(speech: str, text: str, corpus: str, shard_rows: str) -> None:
         folders = [Path(asked["store"]) / name for name in encoders]
         before = {file for folder in folders for file in folder.glob(".*.tmp")}
         started = time.perf_counter()
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                stage_one(
-                    encoders, manifest, Path(corpus), Path(asked["store"]), asked["team"], Path(asked["log"])
-                )
-                status = 0
-            except Exception:
-                traceback.print_exc()
-            finally:
-                sys.stderr.flush()
-                os._exit(status)
+        child = forked(
+            stage_one,
+            encoders,
+            manifest,
+            Path(corpus),
+            Path(asked["store"]),
+            asked["team"],
+            Path(asked["log"]),
+        )
         if asked["after"] is not None:
             time.sleep(asked["after"])
             while asked["writing"] and not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):

@@ -18,7 +18,6 @@ from tests.report.test_page import HOSTILE, made, tables
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
     """One browser for all tests."""
-    find_browser()
     with Tab(tmp_path_factory.mktemp("browser")) as tab:
         yield tab
 

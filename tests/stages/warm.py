@@ -78,9 +78,8 @@ class Running:
             socket.send_fds(self._asked, [b"."], files)
         self._asked.sendall(json.dumps([[program, *arguments], str(folder), env]).encode())
         self._asked.shutdown(socket.SHUT_WR)
-        self._said = self._asked.makefile(
-            "rb", buffering=0
-        )  # or its status might come with its number, unseen
+        # Without a buffer, or its status might come with its number, unseen.
+        self._said = self._asked.makefile("rb", buffering=0)
         self._fork = int(self._said.readline())
 
     def send_signal(self, number: int) -> None:

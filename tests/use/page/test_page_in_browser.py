@@ -12,7 +12,7 @@ import soundfile
 
 from pipeline.use.page.library import Library
 from pipeline.use.page.serving import Server
-from tests.browser import Tab, find_browser
+from tests.browser import Tab
 from tests.use.page.conftest import TOKEN
 from tests.use.page.made import CAPTIONS, HOSTILE, RECORDINGS
 
@@ -70,7 +70,6 @@ def server(library: Library) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def only_tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    find_browser()
     microphone = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
     with Tab(tmp_path_factory.mktemp("browser"), *microphone) as tab:
         yield tab
